@@ -32,7 +32,7 @@ pub(crate) fn ln(n: &UBig, scale: usize) -> IBig {
 
     // Halve m above 3/2, so that z = (m − 1)/(m + 1) has |z| <= 1/5.
     let one = UBig::ONE << BITS;
-    let half_more = &m > &(&one + (&one >> 1));
+    let half_more = m > &one + (&one >> 1);
     let centre = if half_more { &one << 1 } else { one };
     if half_more {
         exponent += IBig::ONE;
