@@ -1,0 +1,265 @@
+//! The certificate: what a question was, how it was bounded, what it costs.
+
+use salus_accounting::{Delta, Rational, Rho};
+
+use crate::fields::{self, Fields, Hash, delta_value, rational_value, shape};
+use crate::{CertificateError, Value};
+
+/// Position of an entry in the log, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct EntryIndex(pub u64);
+
+impl std::fmt::Display for EntryIndex {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// Everything that a price rests on, in a form that a stranger's program can recompute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// The dataset entry.
+    pub dataset: EntryIndex,
+    /// The snapshot entry that the question reads.
+    pub snapshot: EntryIndex,
+    /// The catalog entry, the newest of its dataset.
+    pub catalog: EntryIndex,
+    /// The policy entry, the newest.
+    pub policy: EntryIndex,
+    /// Column that names the person.
+    pub unit: String,
+    /// The derivation, bottom-up; the last step is the release.
+    pub steps: Vec<Step>,
+    /// Contribution bounds and the answered keys.
+    pub bounds: Bounds,
+    /// One mechanism for each released column.
+    pub mechanisms: Vec<Mechanism>,
+}
+
+/// One operator of the plan and the rule that admits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the rule: S0, S0p, S1, S2, S3, S4 or RELEASE.
+    pub rule: String,
+    /// The operator in the words of the planner; no literals.
+    pub op: String,
+    /// Positions of the earlier steps that this one reads.
+    pub inputs: Vec<u64>,
+    /// The table, for scans.
+    pub table: Option<String>,
+    /// Most rows of one person in the output; 0 if no bound is known.
+    pub rows: u64,
+}
+
+/// How much one person can contribute, and to what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bounds {
+    /// k: rows of a person that count in one group, at least 1.
+    pub rows_per_person: u64,
+    /// L0: groups that a person can touch, at least 1.
+    pub groups_per_person: u64,
+    /// Number of answered groups, at least 1.
+    pub cells: u64,
+    /// Salted commitment to the answered keys. The ledger fills it in; zeros before.
+    pub keys: Hash,
+}
+
+/// One noisy release: a column with one value for each group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mechanism {
+    /// The noise.
+    pub kind: MechanismKind,
+    /// What is counted or summed.
+    pub aggregate: Aggregate,
+    /// Most that one row can change the aggregate, in grid units; 1 for `persons` and `rows`.
+    pub bound: u64,
+    /// L2 sensitivity squared over all groups, in grid units squared.
+    pub sensitivity2: Rational,
+    /// Standard deviation parameter of the noise, in grid units.
+    pub sigma: Rational,
+    /// The zCDP price.
+    pub rho: Rho,
+    /// The price in delta.
+    pub delta: Delta,
+}
+
+/// The distribution of the noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MechanismKind {
+    /// Discrete Gaussian (Canonne, Kamath, Steinke 2020).
+    DiscreteGaussian,
+}
+
+/// What a mechanism releases for each group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aggregate {
+    /// Distinct persons.
+    Persons,
+    /// Rows, at most k of each person.
+    Rows,
+    /// Sum of X.
+    Sum,
+    /// Sum of 2X − LO − HI.
+    CentredSum,
+}
+
+impl Aggregate {
+    /// The name in the ledger's format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Persons => "persons",
+            Self::Rows => "rows",
+            Self::Sum => "sum",
+            Self::CentredSum => "centred_sum",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Persons, Self::Rows, Self::Sum, Self::CentredSum]
+            .into_iter()
+            .find(|aggregate| aggregate.name() == name)
+    }
+}
+
+impl MechanismKind {
+    /// The name in the ledger's format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DiscreteGaussian => "discrete_gaussian",
+        }
+    }
+}
+
+impl Certificate {
+    /// The canonical map.
+    pub fn to_value(&self) -> Value {
+        Value::map([
+            ("dataset", Value::Uint(self.dataset.0)),
+            ("snapshot", Value::Uint(self.snapshot.0)),
+            ("catalog", Value::Uint(self.catalog.0)),
+            ("policy", Value::Uint(self.policy.0)),
+            ("unit", Value::text(&self.unit)),
+            ("steps", Value::array(self.steps.iter().map(Step::to_value))),
+            ("bounds", self.bounds.to_value()),
+            (
+                "mechanisms",
+                Value::array(self.mechanisms.iter().map(Mechanism::to_value)),
+            ),
+        ])
+    }
+
+    /// Reads a certificate; exactly its fields.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError::Shape`] for a missing, unknown or ill-typed field.
+    pub fn from_value(value: Value) -> Result<Self, CertificateError> {
+        let mut fields = Fields::of("certificate", value)?;
+        let certificate = Self {
+            dataset: fields.index("dataset")?,
+            snapshot: fields.index("snapshot")?,
+            catalog: fields.index("catalog")?,
+            policy: fields.index("policy")?,
+            unit: fields.text("unit")?,
+            steps: fields.array("steps", Step::from_value)?,
+            bounds: Bounds::from_value(fields.take("bounds")?)?,
+            mechanisms: fields.array("mechanisms", Mechanism::from_value)?,
+        };
+        fields.finish()?;
+        if certificate.steps.is_empty() || certificate.mechanisms.is_empty() {
+            return Err(shape("certificate", "has no step or no mechanism"));
+        }
+        Ok(certificate)
+    }
+}
+
+impl Step {
+    /// The canonical map.
+    pub fn to_value(&self) -> Value {
+        let inputs = self.inputs.iter().map(|input| Value::Uint(*input));
+        let table = self.table.iter().map(|table| ("table", Value::text(table)));
+        let fields = [
+            ("rule", Value::text(&self.rule)),
+            ("op", Value::text(&self.op)),
+            ("inputs", Value::array(inputs)),
+            ("rows", Value::Uint(self.rows)),
+        ];
+        Value::map(fields.into_iter().chain(table))
+    }
+
+    fn from_value(value: Value) -> Result<Self, CertificateError> {
+        let mut fields = Fields::of("step", value)?;
+        let step = Self {
+            rule: fields.text("rule")?,
+            op: fields.text("op")?,
+            inputs: fields.array("inputs", |input| fields::uint("inputs", &input))?,
+            table: fields.optional_text("table")?,
+            rows: fields.uint("rows")?,
+        };
+        fields.finish()?;
+        Ok(step)
+    }
+}
+
+impl Bounds {
+    /// The canonical map.
+    pub fn to_value(&self) -> Value {
+        Value::map([
+            ("rows_per_person", Value::Uint(self.rows_per_person)),
+            ("groups_per_person", Value::Uint(self.groups_per_person)),
+            ("cells", Value::Uint(self.cells)),
+            ("keys", Value::bytes(self.keys)),
+        ])
+    }
+
+    fn from_value(value: Value) -> Result<Self, CertificateError> {
+        let mut fields = Fields::of("bounds", value)?;
+        let bounds = Self {
+            rows_per_person: fields.uint("rows_per_person")?,
+            groups_per_person: fields.uint("groups_per_person")?,
+            cells: fields.uint("cells")?,
+            keys: fields.hash("keys")?,
+        };
+        fields.finish()?;
+        if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 || bounds.cells == 0 {
+            return Err(shape("bounds", "has a bound of zero"));
+        }
+        Ok(bounds)
+    }
+}
+
+impl Mechanism {
+    /// The canonical map.
+    pub fn to_value(&self) -> Value {
+        Value::map([
+            ("kind", Value::text(self.kind.name())),
+            ("aggregate", Value::text(self.aggregate.name())),
+            ("bound", Value::Uint(self.bound)),
+            ("sensitivity2", rational_value(&self.sensitivity2)),
+            ("sigma", rational_value(&self.sigma)),
+            ("rho", Value::Uint(self.rho.units())),
+            ("delta", delta_value(self.delta)),
+        ])
+    }
+
+    fn from_value(value: Value) -> Result<Self, CertificateError> {
+        let mut fields = Fields::of("mechanism", value)?;
+        let kind = match fields.text("kind")?.as_str() {
+            "discrete_gaussian" => MechanismKind::DiscreteGaussian,
+            _ => return Err(shape("kind", "is not a known mechanism")),
+        };
+        let aggregate = Aggregate::from_name(&fields.text("aggregate")?)
+            .ok_or(shape("aggregate", "is not a known aggregate"))?;
+        let mechanism = Self {
+            kind,
+            aggregate,
+            bound: fields.uint("bound")?,
+            sensitivity2: fields.rational("sensitivity2")?,
+            sigma: fields.rational("sigma")?,
+            rho: fields.rho("rho")?,
+            delta: fields.delta("delta")?,
+        };
+        fields.finish()?;
+        Ok(mechanism)
+    }
+}
