@@ -1,0 +1,145 @@
+//! A snapshot: the named set of table versions that a query is bound to.
+//!
+//! It pins the files themselves, not only Delta versions, so an ingest that died half-way leaves nothing that a query
+//! could see. The JSON file of a snapshot is written last and atomically; its appearance is what makes an ingest visible.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{At as _, Error, Result};
+use crate::files;
+
+/// A named, immutable state of the lake. It tells file sizes and row counts: for operators and the engine, never for analysts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// 1 for the first; each later one is one more.
+    pub number: u64,
+    /// Every table of [`crate::TABLES`].
+    pub tables: BTreeMap<String, TableVersion>,
+    /// The identity index as of this snapshot.
+    pub identity: IdentityVersion,
+    /// Quarantine files as of this snapshot, oldest first.
+    pub quarantine: Vec<SideFile>,
+}
+
+/// The state of one table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableVersion {
+    /// Version of the Delta table whose active files are `files`.
+    pub version: i64,
+    /// Rows of all files.
+    pub rows: u64,
+    /// The files in the order of `person_id`; no person is in two of them.
+    pub files: Vec<FileRef>,
+}
+
+/// One Parquet file of a table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileRef {
+    /// Path relative to the table's directory.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Smallest `person_id` of the file.
+    pub first_person: i64,
+    /// Largest `person_id` of the file.
+    pub last_person: i64,
+}
+
+/// The identity index: its files and the next free `person_id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityVersion {
+    /// The next `person_id` that will be assigned; the first person ever is 1.
+    pub next_person: i64,
+    /// Files relative to the identity directory, oldest first.
+    pub files: Vec<SideFile>,
+}
+
+impl Default for IdentityVersion {
+    fn default() -> Self {
+        Self {
+            next_person: 1,
+            files: Vec::new(),
+        }
+    }
+}
+
+/// A file beside the tables.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SideFile {
+    /// Path relative to its directory.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Records.
+    pub records: u64,
+}
+
+impl Snapshot {
+    /// The bytes that the ledger commits to (salted, because they tell row counts): compact JSON with sorted keys.
+    ///
+    /// # Guarantee
+    /// Equal snapshots have equal bytes, and the bytes of the file on disk are these.
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        // serde_json cannot fail here: every map key is text and there is no float.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The newest snapshot under `dir`.
+pub(crate) fn newest(dir: &Path) -> Result<Option<Snapshot>> {
+    let Some(number) = numbers(dir)?.pop() else {
+        return Ok(None);
+    };
+    read(dir, number).map(Some)
+}
+
+/// The snapshot `number` under `dir`.
+pub(crate) fn read(dir: &Path, number: u64) -> Result<Snapshot> {
+    let path = dir.join(file_name(number));
+    let bytes = std::fs::read(&path).at("read", &path)?;
+    let snapshot: Snapshot = serde_json::from_slice(&bytes)
+        .map_err(|_| Error::Corrupt(format!("snapshot {number} cannot be read")))?;
+    if snapshot.number != number {
+        return Err(Error::Corrupt(format!(
+            "snapshot {number} has another number inside"
+        )));
+    }
+    Ok(snapshot)
+}
+
+/// Makes `snapshot` visible: after this returns it survives a power cut.
+pub(crate) fn publish(dir: &Path, snapshot: &Snapshot) -> Result<()> {
+    files::write_atomic(
+        &dir.join(file_name(snapshot.number)),
+        &snapshot.canonical_bytes(),
+    )
+}
+
+/// Numbers of all snapshots under `dir`, ascending.
+pub(crate) fn numbers(dir: &Path) -> Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(dir).at("list", dir)? {
+        let name = entry.at("list", dir)?.file_name();
+        let number: Option<u64> = name
+            .to_str()
+            .and_then(|name| name.strip_suffix(".json")?.parse().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(crate) fn file_name(number: u64) -> String {
+    // Padded, so that a directory listing is in order.
+    format!("{number:010}.json")
+}
