@@ -1,0 +1,136 @@
+//! Discrete Gaussian noise on columns of integers.
+
+use dashu::{integer::IBig, rational::RBig};
+use opendp::traits::samplers::sample_discrete_gaussian;
+use salus_accounting::Rational;
+use std::thread;
+
+/// Why no noise was added. Carries no data, so that it may be logged and shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MechanismError {
+    /// The caller's bug: columns and sigmas differ in number.
+    #[error("one sigma is needed for each column")]
+    Shape,
+    /// The caller's bug: a sigma of zero would publish exact values.
+    #[error("a noise scale is zero")]
+    NoNoise,
+    /// The operating system gave no randomness or no thread. What was to be released must not be.
+    #[error("noise could not be drawn")]
+    Unavailable,
+}
+
+/// Adds independent discrete Gaussian noise to every value: to each value of column j with parameter `sigmas[j]`.
+///
+/// Values and sigmas are in the same unit (grid units of the aggregate). A sum beyond `i128` becomes the nearest `i128`.
+///
+/// # Errors
+/// See [`MechanismError`]. Whether an error occurs never depends on the values.
+///
+/// # Guarantee
+/// If one person changes column j by at most √`s2` in the L2 norm, releasing it is rho-zCDP with rho =
+/// [`rho_of`](salus_accounting::rho_of)(`s2`, `sigmas[j]`); saturation is post-processing. Source: Canonne, Kamath, Steinke 2020,
+/// theorem 14. The seeds are fresh, as the crate's documentation says.
+pub fn add_discrete_gaussian(
+    columns: Vec<Vec<i128>>,
+    sigmas: &[Rational],
+) -> Result<Vec<Vec<i128>>, MechanismError> {
+    if columns.len() != sigmas.len() {
+        return Err(MechanismError::Shape);
+    }
+    if sigmas.iter().any(Rational::is_zero) {
+        return Err(MechanismError::NoNoise);
+    }
+    let wanted: Vec<Draws> = columns
+        .iter()
+        .zip(sigmas)
+        .map(|(column, sigma)| Draws {
+            sigma: sigma.clone(),
+            count: column.len(),
+        })
+        .collect();
+    let noise: Result<Vec<_>, _> = in_fresh_thread(move || wanted.iter().map(draw).collect())?;
+    Ok(columns
+        .into_iter()
+        .zip(noise?)
+        .map(|(column, noise)| add(column, noise))
+        .collect())
+}
+
+/// How many values of one column's noise are wanted.
+struct Draws {
+    sigma: Rational,
+    count: usize,
+}
+
+/// Runs `work` in a thread of its own, whose generator the operating system seeds at its first draw. A panic there is an error here.
+fn in_fresh_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, MechanismError> {
+    let thread = thread::Builder::new().name("salus-noise".to_owned());
+    let running = thread
+        .spawn(work)
+        .map_err(|_| MechanismError::Unavailable)?;
+    running.join().map_err(|_| MechanismError::Unavailable)
+}
+
+fn draw(wanted: &Draws) -> Result<Vec<IBig>, MechanismError> {
+    let (numerator, denominator) = wanted.sigma.num_den();
+    let sigma = RBig::from_parts(numerator.into(), denominator);
+    (0..wanted.count)
+        .map(|_| sample_discrete_gaussian(sigma.clone()).map_err(|_| MechanismError::Unavailable))
+        .collect()
+}
+
+fn add(column: Vec<i128>, noise: Vec<IBig>) -> Vec<i128> {
+    column
+        .into_iter()
+        .zip(noise)
+        .map(|(value, noise)| saturating_sum(value, noise))
+        .collect()
+}
+
+/// The `i128` next to the exact sum.
+fn saturating_sum(value: i128, noise: IBig) -> i128 {
+    let negative = noise < IBig::ZERO;
+    i128::try_from(IBig::from(value) + noise).unwrap_or(if negative {
+        i128::MIN
+    } else {
+        i128::MAX
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_call_has_a_thread_of_its_own() {
+        let ids: HashSet<_> = (0..20)
+            .map(|_| in_fresh_thread(|| thread::current().id()).unwrap())
+            .collect();
+        assert_eq!(ids.len(), 20);
+        assert!(!ids.contains(&thread::current().id()));
+    }
+
+    #[test]
+    fn a_panic_in_the_thread_is_an_error() {
+        let outcome: Result<(), _> = in_fresh_thread(|| panic!("thrown by a test"));
+        assert_eq!(outcome, Err(MechanismError::Unavailable));
+    }
+
+    #[test]
+    fn sums_beyond_i128_become_the_nearest_i128() {
+        let huge = IBig::from(3) << 130;
+        assert_eq!(saturating_sum(7, huge.clone()), i128::MAX);
+        assert_eq!(saturating_sum(7, -huge), i128::MIN);
+        assert_eq!(saturating_sum(i128::MAX, IBig::ONE), i128::MAX);
+        assert_eq!(saturating_sum(i128::MIN, -IBig::ONE), i128::MIN);
+        // Noise that does not fit alone may fit in the sum.
+        assert_eq!(
+            saturating_sum(-5, IBig::from(i128::MAX) + IBig::from(2)),
+            i128::MAX - 3
+        );
+        assert_eq!(saturating_sum(i128::MAX, IBig::from(i128::MIN)), -1);
+    }
+}
