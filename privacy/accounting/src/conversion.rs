@@ -26,10 +26,10 @@ const EPSILON_BITS: usize = 64;
 /// Smallest known epsilon at which `rho`-zCDP implies (epsilon, `conversion_delta`)-DP, rounded up.
 ///
 /// Zero for a rho of zero or a delta of one, [`Epsilon::UNBOUNDED`] for a positive rho at delta zero.
-/// Non-decreasing in rho and non-increasing in delta.
+/// Strictly increasing in rho wherever it is not zero.
 ///
 /// # Guarantee
-/// Never below the true infimum over alpha; above it by less than 2^-60.
+/// Never below the true infimum over alpha (or below zero); above it by less than 2^-60.
 pub fn epsilon_of(rho: Rho, conversion_delta: Delta) -> Epsilon {
     if rho == Rho::ZERO || conversion_delta == Delta::ONE {
         return Epsilon::ZERO;
@@ -98,24 +98,30 @@ impl Conversion {
     /// The bound at the best alpha, for rho > 0.
     fn point(&self, rho: Rho) -> Point {
         let beta = self.best_beta(rho);
-        let alpha = (UBig::ONE << BITS) + &beta;
-        let slack = IBig::from(LN_SLACK);
-        let ln_alpha_low = ln(&alpha, BITS) - &slack;
-        let ln_beta_high = ln(&beta, BITS) + &slack;
-
-        let rho_unit = UBig::ONE << Rho::UNIT_BITS as usize;
-        let first = div_ceil(IBig::from(&alpha * UBig::from(rho.units())), &rho_unit);
-        let second = div_ceil(
-            (IBig::from(self.ln_inverse_delta.clone()) - &ln_alpha_low) << BITS,
-            &beta,
-        );
         Point {
-            epsilon: first + second + ln_beta_high - ln_alpha_low,
-            alpha,
+            epsilon: self.bound(rho, &beta),
+            alpha: (UBig::ONE << BITS) + beta,
         }
     }
 
-    /// The root of g, up to a relative error of some 2^-60; always at least one fixed-point unit.
+    /// epsilon(1 + beta) rounded up, for any beta of at least one fixed-point unit.
+    fn bound(&self, rho: Rho, beta: &UBig) -> IBig {
+        let alpha = (UBig::ONE << BITS) + beta;
+        let slack = IBig::from(LN_SLACK);
+        let ln_alpha_low = ln(&alpha, BITS) - &slack;
+        let ln_beta_high = ln(beta, BITS) + &slack;
+
+        let rho_one = UBig::ONE << Rho::UNIT_BITS as usize;
+        let first = div_ceil(IBig::from(alpha * UBig::from(rho.units())), &rho_one);
+        let second = div_ceil(
+            (IBig::from(self.ln_inverse_delta.clone()) - &ln_alpha_low) << BITS,
+            beta,
+        );
+        // ln(1 − 1/alpha) = ln beta − ln alpha.
+        first + second + ln_beta_high - ln_alpha_low
+    }
+
+    /// The root of g, from above, up to a relative error of 2^-58; always at least one fixed-point unit.
     ///
     /// Newton's method in ln beta, where g is convex and increasing: started above the root it falls towards it and stays above.
     /// The step factor exp(−g/(beta·g')) is replaced by the larger 1/(1 + g/(beta·g')), which keeps both properties.
@@ -215,5 +221,60 @@ impl Conversion {
             }
         }
         rho
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every alpha gives a valid bound, so this is a test of tightness: none gives a smaller one than the alpha that was found.
+    #[test]
+    fn no_other_alpha_is_better() {
+        for delta in ["1e-20", "1e-9", "1e-6", "0.01", "0.9"] {
+            let conversion = Conversion::at(Delta::parse_floor(delta).unwrap()).unwrap();
+            for units in [1, 1 << 10, 5_497_558_138, 1 << 40, 1 << 50, u64::MAX] {
+                let rho = Rho::from_units(units);
+                let beta = conversion.best_beta(rho);
+                let best = conversion.bound(rho, &beta);
+                // 2^-80 of tolerance: far above the slack of ln, far below what is answered.
+                let tolerance = IBig::ONE << (BITS - 80);
+                for shift in [1, 2, 5, 10, 20, 30] {
+                    let step = (&beta >> shift) + UBig::ONE;
+                    let right = conversion.bound(rho, &(&beta + &step));
+                    let left = conversion.bound(rho, &(&beta - &step));
+                    assert!(
+                        best <= &right + &tolerance,
+                        "delta {delta}, units {units}, right, {shift}"
+                    );
+                    assert!(
+                        best <= &left + &tolerance,
+                        "delta {delta}, units {units}, left, {shift}"
+                    );
+                }
+                // The search does depend on where it looks: twice and half the beta are visibly worse.
+                let visible = IBig::ONE << (BITS - 64);
+                assert!(conversion.bound(rho, &(&beta << 1)) > &best + &visible);
+                assert!(conversion.bound(rho, &(&beta >> 1)) > &best + &visible);
+            }
+        }
+    }
+
+    #[test]
+    fn guess_is_so_near_that_few_evaluations_follow() {
+        for delta in ["1e-20", "1e-6", "0.3"] {
+            let conversion = Conversion::at(Delta::parse_floor(delta).unwrap()).unwrap();
+            for target in ["0.00001", "0.1", "1", "12.5", "3000", "1e6"] {
+                let target = Rational::parse(target).unwrap();
+                let (guess, found) = (
+                    conversion.guess_rho(&target),
+                    conversion.largest_rho(&target).units(),
+                );
+                assert!(
+                    guess.abs_diff(found) <= 2,
+                    "delta {delta}, target {target:?}: {guess}, {found}"
+                );
+            }
+        }
     }
 }
