@@ -1,16 +1,18 @@
-//! The price in the books agrees with the privacy map of OpenDP's own Gaussian measurement.
+//! The price in the books, and the epsilon shown for it, agree with the privacy maps of OpenDP's own Gaussian measurement.
 
 use dashu::{
     integer::{IBig, UBig},
     rational::RBig,
 };
 use opendp::{
+    combinators::make_zCDP_to_approxDP,
+    core::Measurement,
     domains::{AtomDomain, VectorDomain},
     measurements::make_gaussian,
     measures::ZeroConcentratedDivergence,
     metrics::L2Distance,
 };
-use salus_accounting::{Rational, rho_of};
+use salus_accounting::{Delta, Rational, epsilon_of, rho_of};
 
 /// The exact value of a non-negative float.
 fn exact(x: f64) -> RBig {
@@ -22,13 +24,14 @@ fn rational(x: &RBig) -> Rational {
     Rational::new(UBig::try_from(numerator).unwrap(), denominator).unwrap()
 }
 
-/// OpenDP's rho for an L2 distance and a scale, both exact floats.
-fn opendp_rho(distance: f64, scale: f64) -> f64 {
+type Ints = VectorDomain<AtomDomain<i64>>;
+
+/// OpenDP's own measurement; the scale is an exact float.
+fn gaussian(
+    scale: f64,
+) -> Measurement<Ints, L2Distance<f64>, ZeroConcentratedDivergence, Vec<i64>> {
     let domain = VectorDomain::new(AtomDomain::<i64>::default());
-    let metric = L2Distance::<f64>::default();
-    let measurement =
-        make_gaussian::<_, _, ZeroConcentratedDivergence>(domain, metric, scale, None).unwrap();
-    measurement.map(&distance).unwrap()
+    make_gaussian(domain, L2Distance::default(), scale, None).unwrap()
 }
 
 #[test]
@@ -37,7 +40,7 @@ fn never_below_and_within_one_unit_of_opendp() {
     let mut compared = 0;
     for distance in [0.5, 1.0, 1.5, 2.0, 3.0, 10.0, 120.0, 4_096.75] {
         for scale in [0.3, 0.5, 1.0, 2.7, 20.0, 123.456, 5_000.5, 1e7] {
-            let theirs = exact(opendp_rho(distance, scale));
+            let theirs = exact(gaussian(scale).map(&distance).unwrap());
             let sensitivity2 = rational(&exact(distance)).square();
             let Some(ours) = rho_of(&sensitivity2, &rational(&exact(scale))) else {
                 continue;
@@ -59,4 +62,34 @@ fn never_below_and_within_one_unit_of_opendp() {
     }
     // 4,096.75 at 0.3 and at 0.5 is above 2^24 and has no place in the books.
     assert_eq!(compared, 62);
+}
+
+#[test]
+fn epsilon_is_that_of_opendps_conversion() {
+    for scale in [2.0, 10.0, 37.5, 200.0] {
+        for delta in [1e-4, 1e-6, 1e-10] {
+            let curve = make_zCDP_to_approxDP(gaussian(scale))
+                .unwrap()
+                .map(&1.0)
+                .unwrap();
+            let theirs = exact(curve.epsilon(delta).unwrap());
+
+            let rho = rho_of(&Rational::from(1), &rational(&exact(scale))).unwrap();
+            // Deltas are rounded down to units, epsilons up.
+            let delta = Delta::parse_floor(&format!("{delta:e}")).unwrap();
+            let (numerator, denominator) = epsilon_of(rho, delta).rational().unwrap().num_den();
+            let ours = RBig::from_parts(numerator.into(), denominator);
+
+            // Both bound the same infimum from above; theirs is searched for in floats.
+            let difference = if ours > theirs {
+                &ours - &theirs
+            } else {
+                &theirs - &ours
+            };
+            assert!(
+                difference * RBig::from(1_000_000) < theirs,
+                "scale {scale}, delta {delta}: {ours} and {theirs}"
+            );
+        }
+    }
 }
