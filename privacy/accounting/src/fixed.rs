@@ -9,7 +9,7 @@ use dashu::{
 /// largest rho and a delta one unit below certainty) still has more than 100 significant bits.
 pub(crate) const BITS: usize = 192;
 
-/// [`ln`] is wrong by less than this many units. Counted in its body: 1 + 2·(1 + 60·2) + 512 < 1024.
+/// [`ln`] is wrong by less than this many units. Counted in its body: 4/3 + 2·(1 + 60·2) + 501 < 1024.
 pub(crate) const LN_SLACK: u32 = 1024;
 
 /// floor(2^192 · ln 2), big-endian. Tested against the series 2·artanh(1/3).
@@ -21,7 +21,7 @@ const LN_2: [u8; 24] = [
 /// `ln(n / 2^scale)` in units, wrong by less than [`LN_SLACK`] units, for n >= 1 when the binary exponent of `n / 2^scale` is
 /// between −500 and 500.
 pub(crate) fn ln(n: &UBig, scale: usize) -> IBig {
-    // n / 2^scale = m · 2^exponent with m in [1, 2), m held with BITS fractional bits. Dropping bits of n lowers ln m by less than 1 unit.
+    // n / 2^scale = m · 2^exponent with m in [1, 2), m held with BITS fractional bits. Dropping bits of n lowers ln m by less than 4/3 units.
     let top = n.bit_len().saturating_sub(1);
     let mut exponent = IBig::from(top) - IBig::from(scale);
     let m = if top > BITS {
