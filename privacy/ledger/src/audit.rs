@@ -1,0 +1,240 @@
+//! The store checked against the log: what is proven by the tree must be what the tables say.
+
+use std::collections::BTreeMap;
+
+use futures::TryStreamExt as _;
+use salus_accounting::Loss;
+use salus_certificate::EntryIndex;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::entry::{Body, Genesis, Reserve};
+use crate::error::{Error, Result, integrity};
+use crate::merkle::{Frontier, Node, leaf_hash};
+use crate::note::{Checkpoint, Verifier};
+use crate::store::{self, AccountRow, StoredEntry, failed};
+
+/// How much of the store is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Every entry, the balances, the endings, the newest checkpoint and the tree's right edge.
+    Opening,
+    /// Also every node, every checkpoint and the database's own structure.
+    Whole,
+}
+
+/// Reads the log from its first entry and compares the store with it, at one moment of the database.
+///
+/// # Errors
+///
+/// [`Error::Integrity`] with the first contradiction; [`Error::Refused`] if the log is whole but `verifier` is not its key.
+pub(crate) async fn audit(
+    db: &mut SqliteConnection,
+    verifier: &Verifier,
+    depth: Depth,
+) -> Result<Genesis> {
+    let mut moment = db.begin().await.map_err(failed)?;
+    let (genesis, fold) = read_log(&mut moment).await?;
+    if fold.key != Some(verifier.public()) || genesis.origin != verifier.name() {
+        return Err(Error::Refused(
+            "the signing key is not the one of this ledger".to_owned(),
+        ));
+    }
+    let root = fold.frontier.root();
+    check_checkpoint(&mut moment, verifier, fold.frontier.size(), root).await?;
+    if store::frontier(&mut moment, fold.frontier.size()).await? != fold.frontier {
+        return Err(integrity(
+            "the nodes of the tree are not those of its leaves",
+        ));
+    }
+    let account = AccountRow {
+        scope: genesis.scope(),
+        cap: genesis.cap,
+        spent: fold.spent,
+    };
+    if store::accounts(&mut moment).await? != [account] {
+        return Err(integrity("the balances are not those of the entries"));
+    }
+    if !store::endings(&mut moment)
+        .await?
+        .into_iter()
+        .eq(fold.endings)
+    {
+        return Err(integrity(
+            "the endings of reserves are not those of the entries",
+        ));
+    }
+    if depth == Depth::Whole {
+        check_nodes(&mut moment).await?;
+        check_history(&mut moment, verifier).await?;
+        check_structure(&mut moment).await?;
+    }
+    moment.rollback().await.map_err(failed)?;
+    Ok(genesis)
+}
+
+/// Checks the newest checkpoint of the store: signed, of this size, of this root.
+pub(crate) async fn check_checkpoint(
+    db: &mut SqliteConnection,
+    verifier: &Verifier,
+    size: u64,
+    root: salus_certificate::Hash,
+) -> Result<()> {
+    let (filed, note) = store::newest_checkpoint(db).await?;
+    let checkpoint = Checkpoint::open(&note, verifier)
+        .map_err(|why| integrity(format!("the newest checkpoint: {why}")))?;
+    if checkpoint.size != filed || checkpoint.size != size {
+        return Err(integrity(format!(
+            "the newest checkpoint signs {} entries and the store holds {size}",
+            checkpoint.size
+        )));
+    }
+    if checkpoint.root != root {
+        return Err(integrity(
+            "the root of the entries is not the one that the newest checkpoint signs",
+        ));
+    }
+    Ok(())
+}
+
+/// What the entries add up to.
+#[derive(Default)]
+struct Fold {
+    frontier: Frontier,
+    key: Option<[u8; 32]>,
+    spent: Loss,
+    endings: BTreeMap<u64, u64>,
+}
+
+async fn read_log(db: &mut SqliteConnection) -> Result<(Genesis, Fold)> {
+    let mut genesis = None;
+    let mut fold = Fold::default();
+    let mut rows = std::pin::pin!(store::entry_rows(db));
+    while let Some(row) = rows.try_next().await? {
+        let stored = store::stored(row)?;
+        let at = stored.index;
+        if at.0 != fold.frontier.size() {
+            return Err(integrity(format!(
+                "entry {} is missing",
+                fold.frontier.size()
+            )));
+        }
+        match (genesis.as_ref(), stored.entry.body.clone()) {
+            (None, Body::Genesis(first)) => genesis = Some(first),
+            (None, _) | (Some(_), Body::Genesis(_)) => {
+                return Err(integrity(format!(
+                    "entry {at}: the genesis is entry 0 and no other"
+                )));
+            }
+            (Some(genesis), body) => fold.body(at, body, genesis)?,
+        }
+        fold.frontier.append(leaf_hash(&stored.bytes));
+    }
+    Ok((
+        genesis.ok_or_else(|| integrity("there is no genesis"))?,
+        fold,
+    ))
+}
+
+impl Fold {
+    fn body(&mut self, at: EntryIndex, body: Body, genesis: &Genesis) -> Result<()> {
+        match body {
+            Body::Key(key) => self.key = Some(key.public),
+            Body::Reserve(reserve) => {
+                self.spent = movement(&reserve, genesis, self.spent).ok_or_else(|| {
+                    integrity(format!(
+                        "entry {at}: the purse before and after does not add up"
+                    ))
+                })?;
+            }
+            Body::Release(release) => self.ending(at, release.reserve)?,
+            Body::Abort(abort) => self.ending(at, abort.reserve)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ending(&mut self, at: EntryIndex, reserve: EntryIndex) -> Result<()> {
+        match self.endings.insert(reserve.0, at.0) {
+            None => Ok(()),
+            Some(_) => Err(integrity(format!(
+                "entry {at}: reserve {reserve} ends a second time"
+            ))),
+        }
+    }
+}
+
+/// The balance after `reserve`, if its movement starts at `before` and adds up within the cap.
+fn movement(reserve: &Reserve, genesis: &Genesis, before: Loss) -> Option<Loss> {
+    let [movement] = reserve.accounts.as_slice() else {
+        return None;
+    };
+    let after = before.checked_add(reserve.loss)?;
+    let holds = movement.scope == genesis.scope()
+        && movement.cap == genesis.cap
+        && movement.before == before
+        && movement.after == after
+        && after.fits_within(&genesis.cap);
+    holds.then_some(after)
+}
+
+/// The movement that the newest reserve states, which the account row must equal.
+pub(crate) fn stated_balance(newest_reserve: Option<&StoredEntry>) -> Loss {
+    match newest_reserve.map(|stored| &stored.entry.body) {
+        Some(Body::Reserve(reserve)) => reserve
+            .accounts
+            .first()
+            .map_or(Loss::ZERO, |movement| movement.after),
+        _ => Loss::ZERO,
+    }
+}
+
+async fn check_nodes(db: &mut SqliteConnection) -> Result<()> {
+    let mut frontier = Frontier::default();
+    let mut expected: BTreeMap<Node, _> = BTreeMap::new();
+    for leaf in store::leaves(db).await? {
+        expected.extend(frontier.append(leaf));
+    }
+    if store::nodes(db).await?.into_iter().eq(expected) {
+        Ok(())
+    } else {
+        Err(integrity(
+            "the nodes of the tree are not those of its leaves",
+        ))
+    }
+}
+
+/// Every checkpoint that was signed must be of a prefix of this log.
+async fn check_history(db: &mut SqliteConnection, verifier: &Verifier) -> Result<()> {
+    let mut frontier = Frontier::default();
+    let mut leaves = store::leaves(db).await?.into_iter();
+    for note in store::checkpoints(db).await? {
+        let checkpoint = Checkpoint::open(&note, verifier)
+            .map_err(|why| integrity(format!("an earlier checkpoint: {why}")))?;
+        while frontier.size() < checkpoint.size {
+            let leaf = leaves
+                .next()
+                .ok_or_else(|| integrity("a checkpoint signs more entries than there are"))?;
+            frontier.append(leaf);
+        }
+        if frontier.size() != checkpoint.size || frontier.root() != checkpoint.root {
+            return Err(integrity(format!(
+                "the checkpoint of size {} is of another log",
+                checkpoint.size
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn check_structure(db: &mut SqliteConnection) -> Result<()> {
+    let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check;")
+        .fetch_all(db)
+        .await
+        .map_err(failed)?;
+    if found == ["ok"] {
+        Ok(())
+    } else {
+        Err(integrity("the database's structure is damaged"))
+    }
+}

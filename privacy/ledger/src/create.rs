@@ -1,0 +1,127 @@
+//! Making a ledger: whole, or not at all.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use sqlx::Connection as _;
+
+use crate::entry::{Body, Genesis, Key};
+use crate::error::{Error, Result};
+use crate::key::Signer;
+use crate::store::{self, AccountRow, failed};
+use crate::transaction::Transaction;
+
+/// Makes the database under another name and links it to its own once it is complete and on the disk.
+pub(crate) async fn create(dir: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<()> {
+    check(signer, &genesis)?;
+    private_directory(dir)?;
+    let file = store::database(dir);
+    let mut nonce = [0; 8];
+    getrandom::fill(&mut nonce)
+        .map_err(|_| Error::Unavailable("the operating system gives no randomness"))?;
+    let draft = dir.join(format!("ledger.{:016x}.new", u64::from_be_bytes(nonce)));
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(|error| unwritable(&error))?;
+    let made = write(&draft, signer, genesis, time).await.and_then(|()| {
+        // A link never replaces: of two who create at once, one fails.
+        std::fs::hard_link(&draft, &file).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Error::Refused("there is a ledger in this directory already".to_owned())
+            }
+            _ => unwritable(&error),
+        })
+    });
+    for leftover in ["", "-wal", "-shm", "-journal"] {
+        // Whatever cannot be removed is under a name that nobody opens.
+        let _ = std::fs::remove_file(with_suffix(&draft, leftover));
+    }
+    made?;
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| unwritable(&error))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<()> {
+    let mut db = store::initialise(file).await?;
+    let mut lock = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let mut log = Transaction::empty(&mut lock, signer, &genesis, time);
+    log.append(Body::Genesis(genesis.clone())).await?;
+    log.append(Body::Key(Key {
+        public: signer.verifier().public(),
+    }))
+    .await?;
+    log.sign().await?;
+    let account = AccountRow {
+        scope: genesis.scope(),
+        cap: genesis.cap,
+        spent: salus_accounting::Loss::ZERO,
+    };
+    store::insert_account(&mut lock, &account).await?;
+    lock.commit().await.map_err(failed)?;
+    db.close().await.map_err(failed)?;
+    File::open(file)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| unwritable(&error))
+}
+
+/// Rule F2, and what the store can hold.
+fn check(signer: &Signer, genesis: &Genesis) -> Result<()> {
+    let refused = |what: &str| Err(Error::Refused(what.to_owned()));
+    if signer.origin() != genesis.origin {
+        return refused("the signing key is of another origin");
+    }
+    if genesis.space.is_empty() {
+        return refused("the identity space has no name");
+    }
+    if !genesis.cap.fits_within(&genesis.ceiling)
+        || genesis.ceiling.delta == salus_accounting::Delta::ONE
+    {
+        return refused("F2: the cap is at most the ceiling, and the ceiling's delta is below one");
+    }
+    store::signed(genesis.ceiling.rho.units()).map(drop)
+}
+
+fn private_directory(dir: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| unwritable(&error))?;
+    let mode = std::fs::metadata(dir)
+        .map_err(|error| unwritable(&error))?
+        .permissions()
+        .mode();
+    let others = mode & 0o077;
+    if others == 0 {
+        return Ok(());
+    }
+    let empty = std::fs::read_dir(dir)
+        .map_err(|error| unwritable(&error))?
+        .next()
+        .is_none();
+    if !empty {
+        return Err(Error::Refused(
+            "others can enter the ledger's directory (mode 0700 is needed)".to_owned(),
+        ));
+    }
+    std::fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::StorageFull => Error::Unavailable("the disk is full"),
+        _ => Error::Unavailable("the ledger's directory cannot be written"),
+    }
+}

@@ -1,0 +1,56 @@
+//! What can go wrong, by what the caller does next. All text is public: it depends on the log and the request, never on data.
+
+use salus_accounting::{Loss, Rho};
+
+/// Why the ledger did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The log, its store or its checkpoint contradict themselves or each other. Stop and investigate; nothing is answered.
+    #[error("ledger integrity: {0}")]
+    Integrity(String),
+    /// Another process holds the ledger. Try again.
+    #[error("the ledger is busy")]
+    Busy,
+    /// The store, the disk or the operating system did not serve. Nothing is known to be lost; open the ledger again.
+    #[error("the ledger is unavailable: {0}")]
+    Unavailable(&'static str),
+    /// The request breaks a rule of the ledger. Ask differently.
+    #[error("the ledger refuses: {0}")]
+    Refused(String),
+    /// Catalog, policy or snapshot have moved on since the plan was made. Plan again.
+    #[error("catalog or policy changed since the question was planned; plan it again")]
+    Stale,
+    /// No answer could be made after the budget was taken. The text is one and the same whatever the reason.
+    #[error("no answer could be produced; the budget stays spent")]
+    Failed,
+    /// A defect of this program.
+    #[error("internal error of the ledger: {0}")]
+    Bug(&'static str),
+}
+
+/// Why a reserve was not granted. Only [`ReserveError::Ledger`] can mean that something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReserveError {
+    /// The purse of the identity space does not hold the price. Nothing was spent; the refusal is in the log.
+    #[error("the privacy budget is exhausted")]
+    BudgetExhausted {
+        /// What is left.
+        remaining: Loss,
+    },
+    /// The policy does not allow one query to cost this much. Nothing was spent.
+    #[error("the query costs more than the policy allows for one query")]
+    QueryTooDear {
+        /// Most that one query may cost.
+        most: Rho,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Ledger(#[from] Error),
+}
+
+/// Shorthand of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+pub(crate) fn integrity(what: impl Into<String>) -> Error {
+    Error::Integrity(what.into())
+}

@@ -1,0 +1,98 @@
+//! What a second program needs to verify the log: bytes, hashes and signed notes, as they stand.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::Path;
+
+use salus_certificate::Hash;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::error::{Error, Result};
+use crate::store::{self, failed};
+
+/// The log as the store holds it, unchecked: a verifier that shares nothing with this program is to judge it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Bytes of the entries, by index.
+    pub entries: Vec<Vec<u8>>,
+    /// Leaf hashes as stored.
+    pub leaves: Vec<Hash>,
+    /// Every checkpoint that was signed, by size.
+    pub checkpoints: Vec<Vec<u8>>,
+    /// The verifier key.
+    pub vkey: String,
+}
+
+impl Evidence {
+    /// Reads the evidence of the ledger in `dir` without opening the ledger: for a log that [`crate::Ledger::open`] refuses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Integrity`] if the database cannot even be read, [`Error::Unavailable`] if there is none.
+    pub async fn read(dir: &Path, vkey: &str) -> Result<Self> {
+        let mut db = store::connect_unchecked(&store::database(dir)).await?;
+        let evidence = collect(&mut db, vkey.to_owned()).await;
+        db.close().await.map_err(failed)?;
+        evidence
+    }
+
+    /// Writes `entries/<index>.cbor`, `checkpoints/<size>`, `leaves` and `ledger.vkey` into the new or empty directory `dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if `dir` has something in it, [`Error::Unavailable`] if it cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let unwritable = |_| Error::Unavailable("the directory for the export cannot be written");
+        fs::create_dir_all(dir).map_err(unwritable)?;
+        if fs::read_dir(dir).map_err(unwritable)?.next().is_some() {
+            return Err(Error::Refused(
+                "the directory for the export is not empty".to_owned(),
+            ));
+        }
+        let (entries, checkpoints) = (dir.join("entries"), dir.join("checkpoints"));
+        fs::create_dir(&entries).map_err(unwritable)?;
+        fs::create_dir(&checkpoints).map_err(unwritable)?;
+        for (index, bytes) in self.entries.iter().enumerate() {
+            write_file(&entries.join(format!("{index:09}.cbor")), bytes).map_err(unwritable)?;
+        }
+        for note in &self.checkpoints {
+            let size = stated_size(note)
+                .ok_or_else(|| Error::Integrity("a checkpoint states no size".to_owned()))?;
+            write_file(&checkpoints.join(format!("{size:09}")), note).map_err(unwritable)?;
+        }
+        write_file(&dir.join("leaves"), &self.leaves.concat()).map_err(unwritable)?;
+        write_file(
+            &dir.join("ledger.vkey"),
+            format!("{}\n", self.vkey).as_bytes(),
+        )
+        .map_err(unwritable)
+    }
+}
+
+/// Reads the evidence at one moment of the database.
+pub(crate) async fn collect(db: &mut SqliteConnection, vkey: String) -> Result<Evidence> {
+    let mut moment = db.begin().await.map_err(failed)?;
+    let evidence = Evidence {
+        entries: store::raw_bytes(&mut moment).await?,
+        leaves: store::leaves(&mut moment).await?,
+        checkpoints: store::checkpoints(&mut moment).await?,
+        vkey,
+    };
+    moment.rollback().await.map_err(failed)?;
+    Ok(evidence)
+}
+
+/// The second line of a note, unchecked.
+fn stated_size(note: &[u8]) -> Option<u64> {
+    std::str::from_utf8(note)
+        .ok()?
+        .split('\n')
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    File::create_new(path)?.write_all(bytes)
+}

@@ -1,0 +1,269 @@
+//! The gate, by types: exact results can be opened by a charge alone, and a charge is proof that its price has been paid.
+
+use std::sync::Arc;
+
+use salus_accounting::Loss;
+use salus_certificate::{Certificate, EntryIndex, Mechanism};
+use salus_mechanisms::add_discrete_gaussian;
+use tokio::sync::oneshot;
+
+use crate::commitment::Opening;
+use crate::entry::Reason;
+use crate::error::{Error, Result};
+use crate::writer::{Request, Ticket, Writer};
+
+/// Exact results over private rows: one column for each mechanism, one integer in grid units for each answered group.
+///
+/// # Guarantee
+///
+/// Once sealed, nothing but [`Charge::release`] can look inside. It cannot be printed:
+///
+/// ```compile_fail,E0277
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// println!("{exact:?}");
+/// ```
+/// ```compile_fail,E0277
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// println!("{exact}");
+/// ```
+///
+/// nor serialised:
+///
+/// ```compile_fail,E0277
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// let text = serde_json::to_string(&exact);
+/// ```
+///
+/// nor cloned, so that it is released at most once:
+///
+/// ```compile_fail,E0599
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// let again = exact.clone();
+/// ```
+///
+/// nor opened, compared or taken apart:
+///
+/// ```compile_fail,E0616
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// let columns = exact.columns;
+/// ```
+/// ```compile_fail,E0451
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// let salus_ledger::Exact { columns } = exact;
+/// ```
+/// ```compile_fail,E0369
+/// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
+/// let seven = exact == salus_ledger::Exact::seal(vec![vec![7]]);
+/// ```
+#[expect(
+    missing_debug_implementations,
+    reason = "that it has none is the point"
+)]
+pub struct Exact {
+    columns: Vec<Vec<i128>>,
+}
+
+impl Exact {
+    /// Seals exact columns.
+    pub fn seal(columns: Vec<Vec<i128>>) -> Self {
+        Self { columns }
+    }
+
+    /// Whether there is one column for each mechanism and one value for each cell that was priced.
+    fn fits(&self, certificate: &Certificate) -> bool {
+        let cells = usize::try_from(certificate.bounds.cells);
+        self.columns.len() == certificate.mechanisms.len()
+            && self.columns.iter().all(|column| cells == Ok(column.len()))
+    }
+}
+
+/// Noisy integers in grid units: one column for each mechanism, one value for each cell. Anything computed from them is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// One vector for each mechanism of the certificate.
+    pub columns: Vec<Vec<i128>>,
+}
+
+/// No answer could be made. It says nothing more, because a reason could depend on data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerFailed;
+
+/// An answer that stands in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The answer's bytes.
+    pub answer: Vec<u8>,
+    /// The RELEASE entry.
+    pub entry: EntryIndex,
+    /// The RESERVE entry.
+    pub reserve: EntryIndex,
+    /// C2SP tlog-proof of the answer; see [`crate::receipt::verify`].
+    pub receipt: String,
+    /// What the purse holds after the answer.
+    pub remaining: Loss,
+    /// What the answer cost.
+    pub cost: Loss,
+}
+
+/// The right to open one exact result: its RESERVE entry is on the disk and its price taken from the purse.
+///
+/// # Guarantee
+///
+/// Only [`crate::Ledger::reserve`] makes one, after the commit. Dropping it appends ABORT(dropped) and refunds nothing. It can neither be
+/// constructed nor cloned elsewhere:
+///
+/// ```compile_fail,E0451
+/// let charge = salus_ledger::Charge {
+///     ticket: unimplemented!(),
+///     writer: unimplemented!(),
+///     certificate: unimplemented!(),
+///     cost: salus_accounting::Loss::ZERO,
+/// };
+/// ```
+/// ```compile_fail,E0599
+/// fn twice(charge: &salus_ledger::Charge) -> salus_ledger::Charge {
+///     salus_ledger::Charge::clone(charge)
+/// }
+/// ```
+/// ```compile_fail,E0382
+/// # async fn twice(charge: salus_ledger::Charge, a: salus_ledger::Exact, b: salus_ledger::Exact) {
+/// let first = charge.release(a, async |_: &salus_ledger::Released| Ok(vec![])).await;
+/// let second = charge.release(b, async |_: &salus_ledger::Released| Ok(vec![])).await;
+/// # }
+/// ```
+#[must_use = "the budget is spent; a charge that is dropped answers nothing"]
+pub struct Charge {
+    /// Dropped first, while the writer still listens.
+    ticket: Ticket,
+    writer: Arc<Writer>,
+    certificate: Certificate,
+    cost: Loss,
+}
+
+impl Charge {
+    pub(crate) fn new(
+        ticket: Ticket,
+        writer: Arc<Writer>,
+        certificate: Certificate,
+        cost: Loss,
+    ) -> Self {
+        Self {
+            ticket,
+            writer,
+            certificate,
+            cost,
+        }
+    }
+
+    /// Index of the RESERVE entry.
+    pub fn entry(&self) -> EntryIndex {
+        self.ticket.reserve()
+    }
+
+    /// The mechanisms that were priced, one for each column.
+    pub fn mechanisms(&self) -> &[Mechanism] {
+        &self.certificate.mechanisms
+    }
+
+    /// The certificate in the RESERVE entry.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// What was taken from the purse.
+    pub fn cost(&self) -> Loss {
+        self.cost
+    }
+
+    /// Opens `exact`, adds the noise that was priced (column j gets mechanism j), lets `answer` turn the noisy numbers into the answer's
+    /// bytes, and returns them once the RELEASE entry is durable.
+    ///
+    /// # Guarantee
+    ///
+    /// Noise is drawn once. `answer` sees noisy numbers only. No byte of the answer leaves before its RELEASE entry is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the shape is not the one that was priced or `answer` fails: ABORT(failed) is in the log then, the budget
+    /// stays spent, and the text is the same for every reason. Other errors if the RELEASE could not be made durable.
+    pub async fn release<F>(self, exact: Exact, answer: F) -> Result<Published>
+    where
+        F: AsyncFnOnce(&Released) -> Result<Vec<u8>, AnswerFailed>,
+    {
+        if !exact.fits(&self.certificate) {
+            return Err(self.fail().await);
+        }
+        let released = match add_noise(exact, &self.certificate.mechanisms).await {
+            Ok(released) => released,
+            Err(AnswerFailed) => return Err(self.fail().await),
+        };
+        match answer(&released).await {
+            Ok(bytes) => self.publish(bytes).await,
+            Err(AnswerFailed) => Err(self.fail().await),
+        }
+    }
+
+    async fn publish(mut self, answer: Vec<u8>) -> Result<Published> {
+        let answer = Opening::fresh(answer)?;
+        let reserve = self.entry();
+        self.ticket.disarm();
+        let sealed = self
+            .writer
+            .ask(|reply| Request::Release(reserve, answer, reply))
+            .await?;
+        Ok(Published {
+            answer: sealed.answer,
+            entry: sealed.index,
+            reserve,
+            receipt: sealed.receipt,
+            remaining: sealed.remaining,
+            cost: self.cost,
+        })
+    }
+
+    /// Gives up: ABORT(failed). Nothing is refunded.
+    pub async fn abort(self) {
+        self.fail().await;
+    }
+
+    async fn fail(mut self) -> Error {
+        let reserve = self.entry();
+        self.ticket.disarm();
+        match self
+            .writer
+            .ask(|reply| Request::Abort(reserve, Reason::Failed, Some(reply)))
+            .await
+        {
+            Ok(_) => Error::Failed,
+            Err(error) => error,
+        }
+    }
+}
+
+impl std::fmt::Debug for Charge {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Charge(entry {})", self.entry())
+    }
+}
+
+/// Draws the noise in a thread of its own, so that a large answer does not hold up the caller's runtime.
+async fn add_noise(exact: Exact, mechanisms: &[Mechanism]) -> Result<Released, AnswerFailed> {
+    let sigmas: Vec<_> = mechanisms
+        .iter()
+        .map(|mechanism| mechanism.sigma.clone())
+        .collect();
+    let (done, noisy) = oneshot::channel();
+    let spawned = std::thread::Builder::new()
+        .name("salus-noise".to_owned())
+        .spawn(move || {
+            // Nobody may be waiting any more; the exact values end here either way.
+            let _ = done.send(add_discrete_gaussian(exact.columns, &sigmas));
+        });
+    if spawned.is_err() {
+        return Err(AnswerFailed);
+    }
+    match noisy.await {
+        Ok(Ok(columns)) => Ok(Released { columns }),
+        _ => Err(AnswerFailed),
+    }
+}

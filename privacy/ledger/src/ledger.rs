@@ -1,0 +1,423 @@
+//! The handle: creating, opening, recording, reserving, reading.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use salus_accounting::{Delta, Loss, Rho};
+use salus_certificate::{Certificate, CertificateError, EntryIndex, Hash};
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::audit::{Depth, audit};
+use crate::commitment::Opening;
+use crate::entry::{Body, Catalog, Dataset, Genesis, Kind, Policy, Snapshot};
+use crate::error::{Error, ReserveError, Result, integrity};
+use crate::gate::Charge;
+use crate::key::Signer;
+use crate::store::{self, StoredEntry};
+use crate::transaction::Draft;
+use crate::writer::{Refused, Request, Writer};
+use crate::{create, evidence};
+
+/// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The clock of the operating system.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs())
+    })
+}
+
+/// A handle to the ledger of one identity space. Clones share one writer.
+///
+/// Several processes may hold the same ledger; whatever a decision rests on is read under the database's write lock.
+#[derive(Clone)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    file: PathBuf,
+    signer: Signer,
+    genesis: Arc<Genesis>,
+    writer: Arc<Writer>,
+    reader: Mutex<SqliteConnection>,
+}
+
+/// Something that questions rest on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A dataset of the ledger's identity space.
+    Dataset {
+        /// Name of the dataset.
+        dataset: String,
+        /// Column that names the person.
+        unit: String,
+    },
+    /// A version of a dataset's catalog.
+    Catalog {
+        /// Name of the dataset.
+        dataset: String,
+        /// Version of the catalog.
+        version: u64,
+        /// Hash of the catalog file, which is public.
+        sha256: Hash,
+    },
+    /// A version of the policy.
+    Policy {
+        /// Version of the policy.
+        version: u64,
+        /// Hash of the policy file.
+        sha256: Hash,
+        /// Most that one query may cost.
+        query_rho: Rho,
+    },
+    /// A snapshot of a dataset.
+    Snapshot {
+        /// Name of the dataset.
+        dataset: String,
+        /// Number of the snapshot.
+        snapshot: u64,
+        /// The table versions; the ledger commits to them with a fresh salt.
+        content: Vec<u8>,
+    },
+}
+
+/// The newest facts about one dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The dataset.
+    pub dataset: Option<(EntryIndex, Dataset)>,
+    /// Its newest catalog.
+    pub catalog: Option<(EntryIndex, Catalog)>,
+    /// The newest policy.
+    pub policy: Option<(EntryIndex, Policy)>,
+    /// Its newest snapshot.
+    pub snapshot: Option<(EntryIndex, Snapshot)>,
+}
+
+/// A question that was planned and wants to be paid.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Who asks (a pseudonym).
+    pub principal: String,
+    /// In which roles.
+    pub roles: Vec<String>,
+    /// For which purpose.
+    pub purpose: String,
+    /// The SQL text. It stays outside the log, which commits to it.
+    pub question: String,
+    /// Canonical bytes of the operator tree.
+    pub plan: Vec<u8>,
+    /// Canonical bytes of the list of answered keys; the commitment to them becomes `certificate.bounds.keys`.
+    pub keys: Vec<u8>,
+    /// What the price rests on.
+    pub certificate: Certificate,
+}
+
+/// A question that was not admitted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who asked.
+    pub principal: String,
+    /// For which purpose.
+    pub purpose: String,
+    /// The rule that refused it.
+    pub rule: String,
+    /// The text; it stays outside the log.
+    pub question: String,
+}
+
+/// The purse of the identity space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// `space:` and the identity space.
+    pub scope: String,
+    /// Lifetime cap.
+    pub cap: Loss,
+    /// Spent so far.
+    pub spent: Loss,
+    /// The delta at which rho is shown as epsilon.
+    pub conversion_delta: Delta,
+}
+
+impl Account {
+    /// What is left.
+    pub fn remaining(&self) -> Loss {
+        self.cap.checked_sub(self.spent).unwrap_or(Loss::ZERO)
+    }
+}
+
+impl Ledger {
+    /// Creates a ledger in `dir` with the entries `genesis` and `key`, and opens it. The directory is made with mode 0700, the database
+    /// with mode 0600; it appears in one step or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if there is a ledger already, if others can enter the directory, if the cap is above the ceiling, or if the
+    /// key is of another origin.
+    pub async fn create(dir: &Path, signer: Signer, genesis: Genesis) -> Result<Self> {
+        Self::create_at(dir, signer, genesis, system_clock()).await
+    }
+
+    /// [`Ledger::create`] with a clock of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::create`].
+    pub async fn create_at(
+        dir: &Path,
+        signer: Signer,
+        genesis: Genesis,
+        clock: Clock,
+    ) -> Result<Self> {
+        create::create(dir, &signer, genesis, clock()).await?;
+        Self::open_at(dir, signer, clock).await
+    }
+
+    /// Opens the ledger in `dir` after reading it from its first entry: every entry against its leaf, the root against the newest
+    /// checkpoint and its signature, balances and endings against the entries.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Integrity`] if anything contradicts anything; [`Error::Refused`] if `signer` is not the key of this ledger;
+    /// [`Error::Unavailable`] if there is no ledger.
+    pub async fn open(dir: &Path, signer: Signer) -> Result<Self> {
+        Self::open_at(dir, signer, system_clock()).await
+    }
+
+    /// [`Ledger::open`] with a clock of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::open`].
+    pub async fn open_at(dir: &Path, signer: Signer, clock: Clock) -> Result<Self> {
+        let file = store::database(dir);
+        let (writer, genesis) = Writer::start(file.clone(), signer.clone(), clock).await?;
+        let reader = Mutex::new(store::connect(&file).await?);
+        let shared = Shared {
+            file,
+            signer,
+            genesis,
+            writer: Arc::new(writer),
+            reader,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// The genesis.
+    pub fn genesis(&self) -> &Genesis {
+        &self.shared.genesis
+    }
+
+    /// The verifier key of the log: `<origin>+<key id>+<base64>`.
+    pub fn vkey(&self) -> String {
+        self.shared.signer.vkey()
+    }
+
+    /// Appends a fact; durable on return.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if a dataset is recorded twice, or something about a dataset that is not recorded.
+    pub async fn record(&self, fact: Fact) -> Result<EntryIndex> {
+        self.shared
+            .writer
+            .ask(|reply| Request::Record(fact, reply))
+            .await
+    }
+
+    /// Appends a refusal; durable on return. It costs nothing.
+    pub async fn refuse(&self, refusal: Refusal) -> Result<EntryIndex> {
+        let refused = Refused {
+            principal: refusal.principal,
+            purpose: refusal.purpose,
+            rule: refusal.rule,
+            question: Opening::fresh(refusal.question.into_bytes())?,
+        };
+        self.shared
+            .writer
+            .ask(|reply| Request::Refuse(refused, reply))
+            .await
+    }
+
+    /// Takes the price of a question from the purse, or refuses.
+    ///
+    /// # Guarantee
+    ///
+    /// The price is the one that [`Certificate::price`] recomputes. Cap, policy and catalog are read under the lock under which the
+    /// RESERVE entry is written, and the charge exists only once that entry is durable. Whoever stops waiting gets an ABORT, no refund.
+    ///
+    /// # Errors
+    ///
+    /// [`ReserveError::BudgetExhausted`] (with a refuse entry in the log), [`ReserveError::QueryTooDear`]; and as
+    /// [`ReserveError::Ledger`]: [`Error::Stale`] if catalog or policy moved on, [`Error::Refused`] with the rule if the certificate
+    /// does not hold.
+    pub async fn reserve(&self, reservation: Reservation) -> Result<Charge, ReserveError> {
+        let draft = draft(reservation)?;
+        let (certificate, cost) = (draft.certificate.clone(), draft.loss);
+        let ticket = self
+            .shared
+            .writer
+            .ask(|reply| Request::Reserve(Box::new(draft), reply))
+            .await?;
+        Ok(Charge::new(
+            ticket,
+            Arc::clone(&self.shared.writer),
+            certificate,
+            cost,
+        ))
+    }
+
+    /// The purse.
+    pub async fn account(&self) -> Result<Account> {
+        let rows = store::accounts(&mut *self.reader().await).await?;
+        let [row] = <[_; 1]>::try_from(rows).map_err(|_| integrity("there is not one account"))?;
+        Ok(Account {
+            scope: row.scope,
+            cap: row.cap,
+            spent: row.spent,
+            conversion_delta: self.shared.genesis.conversion_delta,
+        })
+    }
+
+    /// The newest facts about `dataset`.
+    pub async fn facts(&self, dataset: &str) -> Result<Facts> {
+        let mut reader = self.reader().await;
+        let mut found = Facts {
+            dataset: None,
+            catalog: None,
+            policy: None,
+            snapshot: None,
+        };
+        for kind in [Kind::Dataset, Kind::Catalog, Kind::Policy, Kind::Snapshot] {
+            let newest = store::newest(&mut reader, kind, |entry| match &entry.body {
+                Body::Dataset(body) => body.dataset == dataset,
+                Body::Catalog(body) => body.dataset == dataset,
+                Body::Snapshot(body) => body.dataset == dataset,
+                _ => true,
+            });
+            let Some(StoredEntry { index, entry, .. }) = newest.await? else {
+                continue;
+            };
+            match entry.body {
+                Body::Dataset(body) => found.dataset = Some((index, body)),
+                Body::Catalog(body) => found.catalog = Some((index, body)),
+                Body::Policy(body) => found.policy = Some((index, body)),
+                Body::Snapshot(body) => found.snapshot = Some((index, body)),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    /// The newest entry of a kind.
+    pub async fn newest(&self, kind: Kind) -> Result<Option<StoredEntry>> {
+        store::newest(&mut *self.reader().await, kind, |_| true).await
+    }
+
+    /// The entry at `index`.
+    pub async fn entry(&self, index: EntryIndex) -> Result<Option<StoredEntry>> {
+        store::entry(&mut *self.reader().await, index).await
+    }
+
+    /// All entries, each checked against its leaf.
+    pub async fn entries(&self) -> Result<Vec<StoredEntry>> {
+        let mut reader = self.reader().await;
+        store::stored_entries(&mut reader).await
+    }
+
+    /// The text behind the commitment `name` of an entry, unless it was erased: `question`, `plan` and `keys` of a reserve, `question`
+    /// of a refusal, `answer` of a release, `commitment` of a snapshot.
+    pub async fn opening(&self, entry: EntryIndex, name: &str) -> Result<Option<Opening>> {
+        store::opening(&mut *self.reader().await, entry, name).await
+    }
+
+    /// What an independent verifier needs, as the store holds it.
+    pub async fn evidence(&self) -> Result<evidence::Evidence> {
+        evidence::collect(&mut *self.reader().await, self.vkey()).await
+    }
+
+    /// Writes the evidence as plain files into the new or empty directory `dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if `dir` has something in it.
+    pub async fn export(&self, dir: &Path) -> Result<()> {
+        self.evidence().await?.write(dir)
+    }
+
+    /// Reads the whole store and compares it with the log: what a verifier of static files cannot see. Entries, every node of the tree,
+    /// every checkpoint ever signed, balances, endings, and the database's structure.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Integrity`] with the first contradiction.
+    pub async fn audit_accounts(&self) -> Result<()> {
+        // A connection of its own: what is checked is the file, not a cache.
+        let mut db = store::connect(&self.shared.file).await?;
+        audit(&mut db, self.shared.signer.verifier(), Depth::Whole)
+            .await
+            .map(drop)
+    }
+
+    /// Waits until everything asked for so far is durable, aborts of dropped charges included.
+    pub async fn close(self) -> Result<()> {
+        self.shared.writer.ask(Request::Flush).await
+    }
+
+    async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.shared.reader.lock().await
+    }
+}
+
+/// Prices a reservation and commits to its texts.
+fn draft(reservation: Reservation) -> Result<Draft> {
+    let mut certificate = reservation.certificate;
+    let loss = certificate
+        .price()
+        .map_err(|why: CertificateError| Error::Refused(why.to_string()))?;
+    let keys = Opening::fresh(reservation.keys)?;
+    certificate.bounds.keys = keys.commitment();
+    Ok(Draft {
+        principal: reservation.principal,
+        roles: reservation.roles,
+        purpose: reservation.purpose,
+        question: Opening::fresh(reservation.question.into_bytes())?,
+        plan: Opening::fresh(reservation.plan)?,
+        keys,
+        certificate,
+        loss,
+    })
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Ledger")
+            .field("origin", &self.shared.genesis.origin)
+            .finish_non_exhaustive()
+    }
+}
+
+// The text of a question may name people; it has no place in a debug log.
+impl std::fmt::Debug for Reservation {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Reservation")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Refusal {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Refusal")
+            .field("rule", &self.rule)
+            .finish_non_exhaustive()
+    }
+}

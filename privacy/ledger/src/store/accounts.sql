@@ -1,0 +1,1 @@
+SELECT scope, cap_rho, cap_delta, spent_rho, spent_delta FROM accounts ORDER BY scope;

@@ -1,0 +1,1 @@
+SELECT bytes FROM entries ORDER BY idx;

@@ -1,0 +1,1 @@
+SELECT reserve, entry FROM endings ORDER BY reserve;

@@ -1,0 +1,1 @@
+INSERT INTO checkpoints (size, note) VALUES (?1, ?2);

@@ -1,0 +1,1 @@
+INSERT INTO endings (reserve, entry) VALUES (?1, ?2);

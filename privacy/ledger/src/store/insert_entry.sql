@@ -1,0 +1,1 @@
+INSERT INTO entries (idx, kind, bytes) VALUES (?1, ?2, ?3);

@@ -1,0 +1,1 @@
+SELECT hash FROM nodes WHERE level = 0 ORDER BY position;

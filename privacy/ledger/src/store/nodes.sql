@@ -1,0 +1,1 @@
+SELECT level, position, hash FROM nodes ORDER BY level, position;

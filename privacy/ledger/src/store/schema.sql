@@ -1,0 +1,100 @@
+-- The ledger's store. The log is append-only: entries, tree nodes, checkpoints and endings are never changed or removed.
+-- Balances move only through `spend.sql`, in the transaction that appends the reserve.
+
+PRAGMA application_id = 0x53414c55;
+PRAGMA user_version = 1;
+
+CREATE TABLE entries (
+    idx   INTEGER PRIMARY KEY,
+    kind  TEXT NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+
+CREATE INDEX entries_by_kind ON entries (kind, idx);
+
+-- Perfect subtrees of the Merkle tree; level 0 holds the leaf hashes.
+CREATE TABLE nodes (
+    level    INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash     BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (level, position)
+) STRICT, WITHOUT ROWID;
+
+-- Every checkpoint that was ever signed.
+CREATE TABLE checkpoints (
+    size INTEGER PRIMARY KEY,
+    note BLOB NOT NULL
+) STRICT;
+
+-- Sixteen bytes big-endian compare as numbers do.
+CREATE TABLE accounts (
+    scope       TEXT PRIMARY KEY NOT NULL,
+    cap_rho     INTEGER NOT NULL,
+    cap_delta   BLOB NOT NULL CHECK (length(cap_delta) = 16),
+    spent_rho   INTEGER NOT NULL CHECK (spent_rho BETWEEN 0 AND cap_rho),
+    spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16 AND spent_delta <= cap_delta)
+) STRICT;
+
+-- At most one ending of a reserve, for ever.
+CREATE TABLE endings (
+    reserve INTEGER PRIMARY KEY REFERENCES entries (idx),
+    entry   INTEGER NOT NULL UNIQUE REFERENCES entries (idx)
+) STRICT;
+
+-- What opens the salted commitments. Rows may be erased; the log stays whole.
+CREATE TABLE openings (
+    entry   INTEGER NOT NULL REFERENCES entries (idx),
+    name    TEXT NOT NULL,
+    salt    BLOB NOT NULL CHECK (length(salt) = 32),
+    content BLOB NOT NULL,
+    PRIMARY KEY (entry, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER entries_in_order BEFORE INSERT ON entries
+WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM entries)
+BEGIN SELECT raise(ABORT, 'entries are appended in order'); END;
+CREATE TRIGGER entries_stay BEFORE UPDATE ON entries
+BEGIN SELECT raise(ABORT, 'entries are never changed'); END;
+CREATE TRIGGER entries_remain BEFORE DELETE ON entries
+BEGIN SELECT raise(ABORT, 'entries are never removed'); END;
+
+-- INSERT OR REPLACE deletes without asking the triggers on DELETE, so a second row is refused before it comes to that.
+CREATE TRIGGER nodes_once BEFORE INSERT ON nodes
+WHEN EXISTS (SELECT 1 FROM nodes WHERE level = NEW.level AND position = NEW.position)
+BEGIN SELECT raise(ABORT, 'nodes are never changed'); END;
+CREATE TRIGGER nodes_stay BEFORE UPDATE ON nodes
+BEGIN SELECT raise(ABORT, 'nodes are never changed'); END;
+CREATE TRIGGER nodes_remain BEFORE DELETE ON nodes
+BEGIN SELECT raise(ABORT, 'nodes are never removed'); END;
+
+CREATE TRIGGER checkpoints_grow BEFORE INSERT ON checkpoints
+WHEN NEW.size <= (SELECT coalesce(max(size), 0) FROM checkpoints)
+BEGIN SELECT raise(ABORT, 'checkpoints only grow'); END;
+CREATE TRIGGER checkpoints_stay BEFORE UPDATE ON checkpoints
+BEGIN SELECT raise(ABORT, 'checkpoints are never changed'); END;
+CREATE TRIGGER checkpoints_remain BEFORE DELETE ON checkpoints
+BEGIN SELECT raise(ABORT, 'checkpoints are never removed'); END;
+
+CREATE TRIGGER endings_once BEFORE INSERT ON endings
+WHEN EXISTS (SELECT 1 FROM endings WHERE reserve = NEW.reserve OR entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'a reserve ends once'); END;
+CREATE TRIGGER endings_stay BEFORE UPDATE ON endings
+BEGIN SELECT raise(ABORT, 'endings are never changed'); END;
+CREATE TRIGGER endings_remain BEFORE DELETE ON endings
+BEGIN SELECT raise(ABORT, 'endings are never removed'); END;
+
+CREATE TRIGGER accounts_once BEFORE INSERT ON accounts
+WHEN EXISTS (SELECT 1 FROM accounts WHERE scope = NEW.scope)
+BEGIN SELECT raise(ABORT, 'an account opens once'); END;
+CREATE TRIGGER accounts_only_spend BEFORE UPDATE ON accounts
+WHEN NEW.scope IS NOT OLD.scope OR NEW.cap_rho IS NOT OLD.cap_rho OR NEW.cap_delta IS NOT OLD.cap_delta
+    OR NEW.spent_rho < OLD.spent_rho OR NEW.spent_delta < OLD.spent_delta
+BEGIN SELECT raise(ABORT, 'an account is only ever spent'); END;
+CREATE TRIGGER accounts_remain BEFORE DELETE ON accounts
+BEGIN SELECT raise(ABORT, 'accounts are never removed'); END;
+
+CREATE TRIGGER openings_stay BEFORE UPDATE ON openings
+BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
+CREATE TRIGGER openings_once BEFORE INSERT ON openings
+WHEN EXISTS (SELECT 1 FROM openings WHERE entry = NEW.entry AND name = NEW.name)
+BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;

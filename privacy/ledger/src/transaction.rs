@@ -1,0 +1,393 @@
+//! One transaction of the log: everything a decision rests on is read, and everything it leads to is written, under one lock.
+
+use salus_accounting::{Loss, Rho};
+use salus_certificate::{Certificate, EntryIndex};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::audit::{check_checkpoint, stated_balance};
+use crate::commitment::Opening;
+use crate::entry::{
+    Abort, Body, Catalog, Dataset, Entry, Genesis, Kind, Movement, Policy, Reason, Refuse, Release,
+    Reserve, Snapshot,
+};
+use crate::error::{Error, ReserveError, Result, integrity};
+use crate::key::Signer;
+use crate::merkle::{Frontier, inclusion_path, leaf_hash};
+use crate::note::Checkpoint;
+use crate::{Fact, receipt, store};
+
+/// Rule that a refused entry names when the purse is empty.
+const BUDGET: &str = "budget";
+
+/// A reservation whose price and commitments have been worked out, ready to be decided on.
+pub(crate) struct Draft {
+    pub(crate) principal: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) purpose: String,
+    pub(crate) question: Opening,
+    pub(crate) plan: Opening,
+    pub(crate) keys: Opening,
+    /// With the commitment to the keys filled in.
+    pub(crate) certificate: Certificate,
+    /// What `Certificate::price` said.
+    pub(crate) loss: Loss,
+}
+
+/// A release that is in the log but whose checkpoint is not signed yet.
+pub(crate) struct Released {
+    pub(crate) index: EntryIndex,
+    bytes: Vec<u8>,
+    answer: Opening,
+}
+
+impl Released {
+    pub(crate) fn answer(&self) -> &[u8] {
+        &self.answer.content
+    }
+}
+
+/// A log under the lock of `BEGIN IMMEDIATE`.
+pub(crate) struct Transaction<'t> {
+    db: &'t mut SqliteConnection,
+    signer: &'t Signer,
+    genesis: &'t Genesis,
+    frontier: Frontier,
+    spent: Loss,
+    time: u64,
+    appended: bool,
+}
+
+impl<'t> Transaction<'t> {
+    /// Reads the head of the log and refuses to go on from one that contradicts itself.
+    pub(crate) async fn begin(
+        db: &'t mut SqliteConnection,
+        signer: &'t Signer,
+        genesis: &'t Genesis,
+        time: u64,
+    ) -> Result<Self> {
+        let size = store::size(db).await?;
+        let frontier = store::frontier(db, size).await?;
+        check_checkpoint(db, signer.verifier(), size, frontier.root()).await?;
+        let newest_reserve = store::newest(db, Kind::Reserve, |_| true).await?;
+        let spent = match store::accounts(db).await?.as_slice() {
+            [account] if account.scope == genesis.scope() && account.cap == genesis.cap => {
+                account.spent
+            }
+            _ => return Err(integrity("the account is not the one of the genesis")),
+        };
+        if spent != stated_balance(newest_reserve.as_ref()) {
+            return Err(integrity(
+                "the balance is not the one that the newest reserve states",
+            ));
+        }
+        Ok(Self {
+            db,
+            signer,
+            genesis,
+            frontier,
+            spent,
+            time,
+            appended: false,
+        })
+    }
+
+    /// A log that has no entry yet.
+    pub(crate) fn empty(
+        db: &'t mut SqliteConnection,
+        signer: &'t Signer,
+        genesis: &'t Genesis,
+        time: u64,
+    ) -> Self {
+        Self {
+            db,
+            signer,
+            genesis,
+            frontier: Frontier::default(),
+            spent: Loss::ZERO,
+            time,
+            appended: false,
+        }
+    }
+
+    pub(crate) async fn append(&mut self, body: Body) -> Result<(EntryIndex, Vec<u8>)> {
+        let index = EntryIndex(self.frontier.size());
+        let kind = body.kind();
+        let bytes = Entry {
+            time: self.time,
+            body,
+        }
+        .encode();
+        let nodes = self.frontier.append(leaf_hash(&bytes));
+        self.appended = true;
+        store::insert_entry(self.db, index, kind, &bytes, &nodes).await?;
+        Ok((index, bytes))
+    }
+
+    /// A fact about datasets, catalogs, policies or snapshots.
+    pub(crate) async fn record(&mut self, fact: Fact) -> Result<EntryIndex> {
+        let mut opening = None;
+        let body = match fact {
+            Fact::Dataset { dataset, unit } => {
+                if self.dataset(&dataset).await?.is_some() {
+                    return Err(Error::Refused(
+                        "the dataset is in the log already".to_owned(),
+                    ));
+                }
+                Body::Dataset(Dataset {
+                    dataset,
+                    unit,
+                    space: self.genesis.space.clone(),
+                })
+            }
+            Fact::Catalog {
+                dataset,
+                version,
+                sha256,
+            } => {
+                self.expect_dataset(&dataset).await?;
+                Body::Catalog(Catalog {
+                    dataset,
+                    version,
+                    sha256,
+                })
+            }
+            Fact::Policy {
+                version,
+                sha256,
+                query_rho,
+            } => Body::Policy(Policy {
+                version,
+                sha256,
+                query_rho,
+            }),
+            Fact::Snapshot {
+                dataset,
+                snapshot,
+                content,
+            } => {
+                self.expect_dataset(&dataset).await?;
+                let commitment = Opening::fresh(content)?;
+                let body = Snapshot {
+                    dataset,
+                    snapshot,
+                    commitment: commitment.commitment(),
+                };
+                opening = Some(commitment);
+                Body::Snapshot(body)
+            }
+        };
+        let (index, _) = self.append(body).await?;
+        if let Some(opening) = opening {
+            store::insert_opening(self.db, index, "commitment", &opening).await?;
+        }
+        Ok(index)
+    }
+
+    async fn dataset(&mut self, name: &str) -> Result<Option<EntryIndex>> {
+        let found = store::newest(
+            self.db,
+            Kind::Dataset,
+            |entry| matches!(&entry.body, Body::Dataset(dataset) if dataset.dataset == name),
+        );
+        Ok(found.await?.map(|stored| stored.index))
+    }
+
+    async fn expect_dataset(&mut self, name: &str) -> Result<()> {
+        match self.dataset(name).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::Refused("the dataset is not in the log".to_owned())),
+        }
+    }
+
+    /// Decides on a reservation and takes its price from the purse, or refuses.
+    pub(crate) async fn reserve(&mut self, draft: &Draft) -> Result<EntryIndex, ReserveError> {
+        let query_rho = self.check_references(&draft.certificate).await?;
+        if draft.loss.rho > query_rho {
+            return Err(ReserveError::QueryTooDear { most: query_rho });
+        }
+        let cap = self.genesis.cap;
+        let after = self
+            .spent
+            .checked_add(draft.loss)
+            .filter(|after| after.fits_within(&cap));
+        let Some(after) = after else {
+            self.refuse(&draft.principal, &draft.purpose, BUDGET, &draft.question)
+                .await?;
+            return Err(ReserveError::BudgetExhausted {
+                remaining: self.remaining(),
+            });
+        };
+        let movement = Movement {
+            scope: self.genesis.scope(),
+            cap,
+            before: self.spent,
+            after,
+        };
+        let body = Reserve {
+            principal: draft.principal.clone(),
+            roles: draft.roles.clone(),
+            purpose: draft.purpose.clone(),
+            question: draft.question.commitment(),
+            plan: draft.plan.commitment(),
+            certificate: draft.certificate.clone(),
+            loss: draft.loss,
+            accounts: vec![movement],
+        };
+        let (index, _) = self.append(Body::Reserve(Box::new(body))).await?;
+        for (name, opening) in [
+            ("question", &draft.question),
+            ("plan", &draft.plan),
+            ("keys", &draft.keys),
+        ] {
+            store::insert_opening(self.db, index, name, opening).await?;
+        }
+        store::spend(self.db, &self.genesis.scope(), after).await?;
+        self.spent = after;
+        Ok(index)
+    }
+
+    /// Rule F3: the certificate rests on entries of this log, and on the newest catalog and policy. Returns what the policy allows.
+    async fn check_references(&mut self, certificate: &Certificate) -> Result<Rho> {
+        let refused = |what: &str| Error::Refused(format!("F3: {what}"));
+        let Some(Body::Dataset(dataset)) = self.body(certificate.dataset).await? else {
+            return Err(refused("the certificate's dataset is no dataset entry"));
+        };
+        if dataset.space != self.genesis.space || dataset.unit != certificate.unit {
+            return Err(refused(
+                "the certificate's unit is not the one of its dataset",
+            ));
+        }
+        match self.body(certificate.snapshot).await? {
+            Some(Body::Snapshot(snapshot)) if snapshot.dataset == dataset.dataset => {}
+            _ => return Err(refused("the certificate's snapshot is none of its dataset")),
+        }
+        match self.body(certificate.catalog).await? {
+            Some(Body::Catalog(catalog)) if catalog.dataset == dataset.dataset => {}
+            _ => return Err(refused("the certificate's catalog is none of its dataset")),
+        }
+        let newest_catalog = store::newest(
+            self.db,
+            Kind::Catalog,
+            |entry| matches!(&entry.body, Body::Catalog(catalog) if catalog.dataset == dataset.dataset),
+        );
+        let newest_catalog = newest_catalog.await?.map(|stored| stored.index);
+        let policy = store::newest(self.db, Kind::Policy, |_| true).await?;
+        let Some(policy) = policy else {
+            return Err(refused("there is no policy"));
+        };
+        if newest_catalog != Some(certificate.catalog) || policy.index != certificate.policy {
+            return Err(Error::Stale);
+        }
+        match policy.entry.body {
+            Body::Policy(policy) => Ok(policy.query_rho),
+            _ => Err(Error::Bug("a policy entry that is none")),
+        }
+    }
+
+    async fn body(&mut self, index: EntryIndex) -> Result<Option<Body>> {
+        Ok(store::entry(self.db, index)
+            .await?
+            .map(|stored| stored.entry.body))
+    }
+
+    /// Ends `reserve` with an answer.
+    pub(crate) async fn release(
+        &mut self,
+        reserve: EntryIndex,
+        answer: Opening,
+    ) -> Result<Released> {
+        self.expect_open(reserve).await?;
+        let body = Body::Release(Release {
+            reserve,
+            answer: answer.commitment(),
+        });
+        let (index, bytes) = self.append(body).await?;
+        store::insert_ending(self.db, reserve, index).await?;
+        store::insert_opening(self.db, index, "answer", &answer).await?;
+        Ok(Released {
+            index,
+            bytes,
+            answer,
+        })
+    }
+
+    /// Ends `reserve` without an answer; nothing is refunded.
+    pub(crate) async fn abort(
+        &mut self,
+        reserve: EntryIndex,
+        reason: Reason,
+    ) -> Result<EntryIndex> {
+        self.expect_open(reserve).await?;
+        let (index, _) = self.append(Body::Abort(Abort { reserve, reason })).await?;
+        store::insert_ending(self.db, reserve, index).await?;
+        Ok(index)
+    }
+
+    async fn expect_open(&mut self, reserve: EntryIndex) -> Result<()> {
+        if store::ending(self.db, reserve).await?.is_some() {
+            return Err(Error::Refused("the reserve has ended already".to_owned()));
+        }
+        match self.body(reserve).await? {
+            Some(Body::Reserve(_)) => Ok(()),
+            _ => Err(Error::Refused("there is no such reserve".to_owned())),
+        }
+    }
+
+    /// Records a question that was not admitted.
+    pub(crate) async fn refuse(
+        &mut self,
+        principal: &str,
+        purpose: &str,
+        rule: &str,
+        question: &Opening,
+    ) -> Result<EntryIndex> {
+        let body = Refuse {
+            principal: principal.to_owned(),
+            purpose: purpose.to_owned(),
+            rule: rule.to_owned(),
+            question: question.commitment(),
+        };
+        let (index, _) = self.append(Body::Refuse(body)).await?;
+        store::insert_opening(self.db, index, "question", question).await?;
+        Ok(index)
+    }
+
+    pub(crate) fn has_appended(&self) -> bool {
+        self.appended
+    }
+
+    /// What the purse still holds.
+    pub(crate) fn remaining(&self) -> Loss {
+        self.genesis
+            .cap
+            .checked_sub(self.spent)
+            .unwrap_or(Loss::ZERO)
+    }
+
+    /// Signs the checkpoint of everything appended and writes it beside the entries.
+    pub(crate) async fn sign(&mut self) -> Result<Vec<u8>> {
+        let checkpoint = Checkpoint {
+            origin: self.genesis.origin.clone(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        };
+        let note = self.signer.sign(&checkpoint);
+        store::insert_checkpoint(self.db, checkpoint.size, &note).await?;
+        Ok(note)
+    }
+
+    /// The receipt of a release against the signed `note` of this transaction.
+    pub(crate) async fn receipt(&mut self, released: &Released, note: &[u8]) -> Result<String> {
+        let mut proof = Vec::new();
+        for nodes in inclusion_path(released.index.0, self.frontier.size()) {
+            proof.push(store::fold_nodes(self.db, &nodes).await?);
+        }
+        Ok(receipt::write(
+            &released.bytes,
+            released.index.0,
+            &released.answer,
+            &proof,
+            note,
+        ))
+    }
+}

@@ -1,0 +1,370 @@
+//! The one writer of this process: a thread with a database connection, fed through a channel.
+//!
+//! Requests that wait together share a transaction, so that one flush of the disk serves them all. A reply leaves only after the
+//! transaction is durable.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use salus_accounting::Loss;
+use salus_certificate::EntryIndex;
+use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::mpsc::{
+    UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel,
+};
+use tokio::sync::oneshot::{self, Sender};
+
+use crate::audit::{Depth, audit};
+use crate::commitment::Opening;
+use crate::entry::{Genesis, Reason};
+use crate::error::{Error, ReserveError, Result};
+use crate::key::Signer;
+use crate::store::{self, failed};
+use crate::transaction::{Draft, Released, Transaction};
+use crate::{Clock, Fact};
+
+/// Most requests in one transaction.
+const BATCH: usize = 128;
+
+const STOPPED: Error = Error::Bug("the ledger's writer has stopped");
+
+/// What the writer is asked to do.
+pub(crate) enum Request {
+    Record(Fact, Sender<Result<EntryIndex>>),
+    Refuse(Refused, Sender<Result<EntryIndex>>),
+    Reserve(Box<Draft>, Sender<Result<Ticket, ReserveError>>),
+    Release(EntryIndex, Opening, Sender<Result<Sealed>>),
+    Abort(EntryIndex, Reason, Option<Sender<Result<EntryIndex>>>),
+    /// Answers once everything before it is done.
+    Flush(Sender<Result<()>>),
+}
+
+/// A refusal whose commitment has been worked out.
+pub(crate) struct Refused {
+    pub(crate) principal: String,
+    pub(crate) purpose: String,
+    pub(crate) rule: String,
+    pub(crate) question: Opening,
+}
+
+/// A durable RELEASE.
+pub(crate) struct Sealed {
+    pub(crate) index: EntryIndex,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) receipt: String,
+    pub(crate) remaining: Loss,
+}
+
+/// A durable RESERVE that has no ending yet. Dropping it asks the writer for ABORT(dropped), wherever it is dropped: in a `Charge`, in a
+/// reply that nobody waits for any more, or in an unwinding thread.
+pub(crate) struct Ticket {
+    reserve: EntryIndex,
+    writer: Option<WeakUnboundedSender<Request>>,
+}
+
+impl Ticket {
+    pub(crate) fn reserve(&self) -> EntryIndex {
+        self.reserve
+    }
+
+    /// From here on somebody else ends the reserve.
+    pub(crate) fn disarm(&mut self) {
+        self.writer = None;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take().and_then(|writer| writer.upgrade()) {
+            // If the writer is gone the reserve stays open, and spent.
+            let _ = writer.send(Request::Abort(self.reserve, Reason::Dropped, None));
+        }
+    }
+}
+
+/// The sending end; the thread ends when the last one is gone and everything is written.
+pub(crate) struct Writer {
+    requests: Option<UnboundedSender<Request>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread and waits until it has opened and checked the ledger.
+    pub(crate) async fn start(
+        file: PathBuf,
+        signer: Signer,
+        clock: Clock,
+    ) -> Result<(Self, Arc<Genesis>)> {
+        let (requests, queue) = unbounded_channel();
+        let (ready, opened) = oneshot::channel();
+        let sender = requests.downgrade();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(|_| Error::Unavailable("the operating system gives no thread"))?;
+        let thread = std::thread::Builder::new()
+            .name("salus-ledger".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    match Desk::open(file, signer, clock, sender).await {
+                        Ok(desk) => {
+                            if ready.send(Ok(Arc::clone(&desk.genesis))).is_ok() {
+                                desk.serve(queue).await;
+                            }
+                        }
+                        Err(error) => drop(ready.send(Err(error))),
+                    }
+                });
+            })
+            .map_err(|_| Error::Unavailable("the operating system gives no thread"))?;
+        let writer = Self {
+            requests: Some(requests),
+            thread: Some(thread),
+        };
+        let genesis = opened.await.map_err(|_| STOPPED)??;
+        Ok((writer, genesis))
+    }
+
+    fn send(&self, request: Request) -> Result<()> {
+        let requests = self.requests.as_ref().ok_or(STOPPED)?;
+        requests.send(request).map_err(|_| STOPPED)
+    }
+
+    /// Sends the request that `make` builds around a reply channel, and waits for the reply.
+    pub(crate) async fn ask<T, E: From<Error>>(
+        &self,
+        make: impl FnOnce(Sender<Result<T, E>>) -> Request + Send,
+    ) -> Result<T, E> {
+        let (reply, answer) = oneshot::channel();
+        self.send(make(reply))?;
+        answer.await.map_err(|_| STOPPED)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.requests.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic over there was reported by its own hook and must not become one here.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The thread's own state.
+struct Desk {
+    db: SqliteConnection,
+    signer: Signer,
+    genesis: Arc<Genesis>,
+    clock: Clock,
+    /// For tickets.
+    sender: WeakUnboundedSender<Request>,
+    /// After a commit that failed nobody knows what is on the disk, and after a contradiction nothing is to be trusted: no further
+    /// request is served until the ledger is opened, and so verified, again.
+    closed: Option<Error>,
+}
+
+impl Desk {
+    async fn open(
+        file: PathBuf,
+        signer: Signer,
+        clock: Clock,
+        sender: WeakUnboundedSender<Request>,
+    ) -> Result<Self> {
+        let mut db = store::connect(&file).await?;
+        let genesis = Arc::new(audit(&mut db, signer.verifier(), Depth::Opening).await?);
+        Ok(Self {
+            db,
+            signer,
+            genesis,
+            clock,
+            sender,
+            closed: None,
+        })
+    }
+
+    async fn serve(mut self, mut queue: UnboundedReceiver<Request>) {
+        let mut requests = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut requests, BATCH).await > 0 {
+            let mut pending: Vec<Pending> = requests
+                .drain(..)
+                .map(|request| Pending {
+                    request,
+                    decision: None,
+                })
+                .collect();
+            match self.batch(&mut pending).await {
+                Ok(()) => pending
+                    .into_iter()
+                    .for_each(|pending| pending.deliver(&self.sender)),
+                Err(error) => {
+                    if matches!(error, Error::Integrity(_)) {
+                        self.closed = Some(error.clone());
+                    }
+                    for pending in pending {
+                        pending.request.fail(&error);
+                    }
+                }
+            }
+        }
+        // The last connection to close folds the write-ahead log into the database. If it cannot, the next one to open does.
+        let _ = self.db.close().await;
+    }
+
+    /// One transaction for all of them; on an error nothing of it is in the log.
+    async fn batch(&mut self, pending: &mut [Pending]) -> Result<()> {
+        if pending
+            .iter()
+            .all(|pending| matches!(pending.request, Request::Flush(_)))
+        {
+            return Ok(());
+        }
+        if let Some(error) = &self.closed {
+            return Err(error.clone());
+        }
+        let mut lock = self
+            .db
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)?;
+        let mut log =
+            Transaction::begin(&mut lock, &self.signer, &self.genesis, (self.clock)()).await?;
+        for pending in pending.iter_mut() {
+            pending.decide(&mut log).await?;
+        }
+        if !log.has_appended() {
+            return lock.rollback().await.map_err(failed);
+        }
+        let note = log.sign().await?;
+        for pending in pending.iter_mut() {
+            pending.seal(&mut log, &note).await?;
+        }
+        let committed = lock.commit().await.map_err(failed);
+        if committed.is_err() {
+            self.closed = Some(Error::Unavailable(
+                "a commit failed; open the ledger again to verify it",
+            ));
+        }
+        committed
+    }
+}
+
+/// A request and what the transaction decided about it.
+struct Pending {
+    request: Request,
+    decision: Option<Decision>,
+}
+
+enum Decision {
+    Appended(EntryIndex),
+    Released(Released),
+    Sealed(Sealed),
+    Declined(ReserveError),
+}
+
+impl Pending {
+    /// Runs the request. Only what makes the whole transaction fail is an error here.
+    async fn decide(&mut self, log: &mut Transaction<'_>) -> Result<()> {
+        let decided = match &self.request {
+            Request::Record(fact, _) => appended(log.record(fact.clone()).await),
+            Request::Refuse(refused, _) => appended(
+                log.refuse(
+                    &refused.principal,
+                    &refused.purpose,
+                    &refused.rule,
+                    &refused.question,
+                )
+                .await,
+            ),
+            Request::Reserve(draft, _) => log.reserve(draft).await.map(Decision::Appended),
+            Request::Release(reserve, answer, _) => log
+                .release(*reserve, answer.clone())
+                .await
+                .map(Decision::Released)
+                .map_err(ReserveError::Ledger),
+            Request::Abort(reserve, reason, _) => appended(log.abort(*reserve, *reason).await),
+            Request::Flush(_) => return Ok(()),
+        };
+        self.decision = Some(match decided {
+            Ok(decision) => decision,
+            Err(ReserveError::Ledger(error))
+                if !matches!(error, Error::Refused(_) | Error::Stale) =>
+            {
+                return Err(error);
+            }
+            Err(declined) => Decision::Declined(declined),
+        });
+        Ok(())
+    }
+
+    /// Adds the receipt to a release, now that the checkpoint is signed.
+    async fn seal(&mut self, log: &mut Transaction<'_>, note: &[u8]) -> Result<()> {
+        if let Some(Decision::Released(released)) = &self.decision {
+            let sealed = Sealed {
+                index: released.index,
+                answer: released.answer().to_vec(),
+                receipt: log.receipt(released, note).await?,
+                remaining: log.remaining(),
+            };
+            self.decision = Some(Decision::Sealed(sealed));
+        }
+        Ok(())
+    }
+
+    /// Replies. Who does not wait any more loses nothing: a ticket that is not received turns into an abort.
+    fn deliver(self, writer: &WeakUnboundedSender<Request>) {
+        match (self.request, self.decision) {
+            (Request::Record(_, reply) | Request::Refuse(_, reply), decision) => {
+                drop(reply.send(index(decision)));
+            }
+            (Request::Abort(_, _, reply), decision) => {
+                if let Some(reply) = reply {
+                    drop(reply.send(index(decision)));
+                }
+            }
+            (Request::Reserve(_, reply), decision) => drop(reply.send(match decision {
+                Some(Decision::Appended(reserve)) => Ok(Ticket {
+                    reserve,
+                    writer: Some(writer.clone()),
+                }),
+                Some(Decision::Declined(declined)) => Err(declined),
+                _ => Err(STOPPED.into()),
+            })),
+            (Request::Release(_, _, reply), decision) => drop(reply.send(match decision {
+                Some(Decision::Sealed(sealed)) => Ok(sealed),
+                Some(Decision::Declined(ReserveError::Ledger(error))) => Err(error),
+                _ => Err(STOPPED),
+            })),
+            (Request::Flush(reply), _) => drop(reply.send(Ok(()))),
+        }
+    }
+}
+
+impl Request {
+    /// Replies that the transaction failed.
+    fn fail(self, error: &Error) {
+        let error = error.clone();
+        match self {
+            Self::Record(_, reply) | Self::Refuse(_, reply) | Self::Abort(_, _, Some(reply)) => {
+                drop(reply.send(Err(error)));
+            }
+            Self::Reserve(_, reply) => drop(reply.send(Err(error.into()))),
+            Self::Release(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Flush(reply) => drop(reply.send(Err(error))),
+            Self::Abort(_, _, None) => {}
+        }
+    }
+}
+
+fn appended(result: Result<EntryIndex>) -> Result<Decision, ReserveError> {
+    result.map(Decision::Appended).map_err(ReserveError::Ledger)
+}
+
+fn index(decision: Option<Decision>) -> Result<EntryIndex> {
+    match decision {
+        Some(Decision::Appended(index)) => Ok(index),
+        Some(Decision::Declined(ReserveError::Ledger(error))) => Err(error),
+        _ => Err(STOPPED),
+    }
+}
