@@ -1,1 +1,68 @@
-//! Placeholder.
+//! An independent verifier of the Salus ledger.
+//!
+//! The ledger claims: *these are the questions that were answered about these people, this is what
+//! each cost, the sum never passed the cap, and nothing was removed or rewritten*. This crate checks
+//! the claim from static files. It was written from `docs/ledger-format.md`, RFC 6962 and the C2SP
+//! specifications alone.
+//!
+//! **Architecture invariant**: it depends on no other crate of the repository, so an error in
+//! the ledger's own arithmetic cannot hide in the program that checks it. It holds no floating-point
+//! number and does not panic, whatever bytes it is given.
+//!
+//! # How a log is read
+//!
+//! 1. [`audit`] decodes every entry with a strict reader (rule F1).
+//! 2. One pass over the entries follows references (F2, F3), re-derives each certificate (P1, P2) and
+//!    its price (P3 to P5) in exact rationals, and folds the purse (B1, B2).
+//! 3. The Merkle tree is rebuilt from the bytes and held against every signed checkpoint (T1, T2).
+//!
+//! Each failure is a [`Finding`]: the rule's name as in the format's page, and the entry's index.
+//! What cannot be recomputed is listed in [`Report::attested`] and [`OUTSIDE`]; `docs/proofs/checker-rules.md`
+//! has the table of all fields.
+//!
+//! ```
+//! use salus_checker::{Evidence, audit};
+//!
+//! // A log without entries proves nothing, so it does not hold.
+//! let report = audit(&Evidence::default());
+//! assert!(!report.holds());
+//! assert!(report.findings.iter().any(|f| f.rule == "F2"));
+//! ```
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::float_arithmetic
+    )
+)]
+
+mod align;
+mod audit;
+mod budget;
+mod cbor;
+mod certificate;
+mod checkpoints;
+mod derivation;
+mod entry;
+mod export;
+mod fields;
+mod json;
+mod note;
+mod price;
+mod quantity;
+mod receipt;
+mod references;
+mod report;
+mod tree;
+
+pub use audit::{Evidence, audit};
+pub use export::{Export, ExportError, read_export};
+pub use fields::{FIELDS, Field, OUTSIDE, Standing};
+pub use note::{Checkpoint, Note, NoteError, VerifierKey};
+pub use quantity::Loss;
+pub use receipt::{Receipt, verify_receipt};
+pub use report::{Finding, Report, ScopeTotal};
+pub use tree::{Frontier, Hash, leaf_hash, node_hash, verify_consistency, verify_inclusion};

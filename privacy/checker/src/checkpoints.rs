@@ -1,0 +1,258 @@
+//! Second half of rule T1, and T2: signatures, and the recomputed roots against those that were signed.
+
+use crate::align::Aligned;
+use crate::note::{Checkpoint, Note, VerifierKey};
+use crate::references::{Known, References};
+use crate::report::Finding;
+use crate::tree::{Frontier, Hash};
+
+/// Largest size that any of these checkpoints states, signed or not.
+pub(crate) fn claimed_size(checkpoints: &[Vec<u8>]) -> Option<u64> {
+    checkpoints
+        .iter()
+        .filter_map(|bytes| Note::parse(bytes).ok())
+        .filter_map(|note| Checkpoint::parse(note.text()).ok())
+        .map(|checkpoint| checkpoint.size)
+        .max()
+}
+
+/// The tree's side of the evidence.
+pub(crate) struct Signed<'a> {
+    pub(crate) checkpoints: &'a [Vec<u8>],
+    pub(crate) vkey: &'a str,
+}
+
+/// Size, root and number of the checkpoints with a good signature.
+pub(crate) struct Heads {
+    pub(crate) newest: Option<(u64, Hash)>,
+    pub(crate) count: u64,
+}
+
+pub(crate) fn check(
+    signed: &Signed<'_>,
+    log: &References,
+    aligned: &Aligned<'_>,
+    findings: &mut Vec<Finding>,
+) -> Heads {
+    let trusted = match VerifierKey::parse(signed.vkey.trim_end_matches(['\n', '\r'])) {
+        Ok(key) => Some(key),
+        Err(error) => {
+            findings.push(Finding::whole("T2", format!("verifier key: {error}")));
+            None
+        }
+    };
+    if let (Some(key), Some(origin)) = (&trusted, &log.origin)
+        && key.name() != origin
+    {
+        let what = format!(
+            "the verifier key is {:?}'s, the genesis {origin:?}'s",
+            key.name()
+        );
+        findings.push(Finding::at(0, "T2", what));
+    }
+    let mut good = authentic(signed.checkpoints, trusted.as_ref(), log, findings);
+    good.sort_by_key(|checkpoint| checkpoint.size);
+    match good.last() {
+        None => findings.push(Finding::whole("T1", "no checkpoint with a good signature")),
+        Some(newest) => sizes(newest.size, aligned, findings),
+    }
+    roots(&good, aligned, findings);
+    Heads {
+        newest: good.last().map(|newest| (newest.size, newest.root)),
+        count: u64::try_from(good.len()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The last `key` entry below `size`, with its index.
+fn key_in_force(known: &[Known], size: u64) -> Option<(usize, [u8; 32])> {
+    let below = usize::try_from(size).unwrap_or(usize::MAX).min(known.len());
+    let earlier = known.get(..below).unwrap_or_default();
+    earlier
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(|(index, known)| match known {
+            Known::Key(public) => Some((index, *public)),
+            _ => None,
+        })
+}
+
+/// The checkpoints that the log's own key of the time, or the trusted key, has signed. Any other is a finding.
+fn authentic(
+    checkpoints: &[Vec<u8>],
+    trusted: Option<&VerifierKey>,
+    log: &References,
+    findings: &mut Vec<Finding>,
+) -> Vec<Checkpoint> {
+    let mut good = Vec::new();
+    // Good signatures by the trusted key where the log names another: the key entry is at fault, once.
+    let mut disowned: Vec<Option<usize>> = Vec::new();
+    let mut newest: Option<(u64, bool)> = None;
+    for (position, bytes) in checkpoints.iter().enumerate() {
+        let parsed =
+            Note::parse(bytes).and_then(|note| Ok((Checkpoint::parse(note.text())?, note)));
+        let (checkpoint, note) = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                findings.push(Finding::whole(
+                    "T2",
+                    format!("checkpoint no. {position}: {error}"),
+                ));
+                continue;
+            }
+        };
+        let Checkpoint { size, .. } = checkpoint;
+        // The index tells the size: alike texts are one line of the report.
+        let mut fail = |what: String| {
+            let (index, rule) = (size.checked_sub(1), "T2");
+            let what = format!("checkpoint that ends here: {what}");
+            findings.push(Finding { index, rule, what });
+        };
+        // Where genesis and verifier key differ, entry 0 is named for it, and not each checkpoint as well.
+        let origins = [log.origin.as_deref(), trusted.map(VerifierKey::name)];
+        if !origins.contains(&Some(&checkpoint.origin)) {
+            fail(format!("its origin is {:?}", checkpoint.origin));
+            continue;
+        }
+        let named = key_in_force(&log.known, size);
+        let key = named.map(|(_, public)| VerifierKey::new(&checkpoint.origin, public));
+        let by_log = key.as_ref().map(|key| note.verify(key));
+        let by_trusted = match (&by_log, trusted) {
+            (Some(by_log), Some(trusted)) if key.as_ref() == Some(trusted) => by_log.is_ok(),
+            (_, Some(trusted)) => note.verify(trusted).is_ok(),
+            (_, None) => false,
+        };
+        match by_log {
+            Some(Ok(())) => {}
+            _ if by_trusted => {
+                let entry = named.map(|(index, _)| index);
+                if !disowned.contains(&entry) {
+                    disowned.push(entry);
+                    let what =
+                        "signed by the verifier key, which no key entry before it puts in force";
+                    let index = entry.and_then(|index| u64::try_from(index).ok());
+                    let what = format!("checkpoint of size {size}: {what}");
+                    findings.push(Finding {
+                        index,
+                        rule: "T2",
+                        what,
+                    });
+                }
+            }
+            Some(Err(error)) => {
+                fail(error.to_string());
+                continue;
+            }
+            None => {
+                fail("no key is in force".to_owned());
+                continue;
+            }
+        }
+        if newest.is_none_or(|(largest, _)| size >= largest) {
+            newest = Some((size, by_trusted));
+        }
+        good.push(checkpoint);
+    }
+    // The trusted key vouches for everything below the newest checkpoint, through its root.
+    if let (Some((size, false)), Some(_)) = (newest, trusted) {
+        let what =
+            format!("checkpoint of size {size}, the newest, is not signed by the verifier key");
+        findings.push(Finding {
+            index: size.checked_sub(1),
+            rule: "T2",
+            what,
+        });
+    }
+    good
+}
+
+/// Entries that are missing below the newest checkpoint or stand beyond it.
+fn sizes(newest: u64, aligned: &Aligned<'_>, findings: &mut Vec<Finding>) {
+    let here = u64::try_from(aligned.slots.len()).unwrap_or(u64::MAX);
+    if here < newest {
+        let last = newest.saturating_sub(1);
+        let what = format!("missing: entries {here} to {last} are below the newest checkpoint");
+        findings.push(Finding::at(here, "T1", what));
+    } else if here > newest {
+        let last = here.saturating_sub(1);
+        let what = format!("extra: entries {newest} to {last} are below no checkpoint");
+        findings.push(Finding::at(newest, "T1", what));
+    }
+}
+
+/// Compares roots in order of size. A checkpoint that fails although a larger one agrees was signed over another
+/// history (T2); the first that fails beyond all that agree bounds the changed entries (T1).
+fn roots(good: &[Checkpoint], aligned: &Aligned<'_>, findings: &mut Vec<Finding>) {
+    let agrees = {
+        let hashes = aligned.hashes.iter().copied();
+        let bytes = matching(good, hashes);
+        // Where the stored hashes give the signed root, the changed entry has been named by its leaf hash.
+        let leaves = match aligned.stored {
+            Some(stored) => matching(good, stored.iter().copied().map(Some)),
+            None => vec![false; good.len()],
+        };
+        bytes
+            .into_iter()
+            .zip(leaves)
+            .map(|(bytes, leaves)| bytes || leaves)
+    };
+    let here = u64::try_from(aligned.slots.len()).unwrap_or(u64::MAX);
+    let checked: Vec<(u64, bool)> = good
+        .iter()
+        .map(|checkpoint| checkpoint.size)
+        .zip(agrees)
+        .filter(|(size, _)| *size <= here)
+        .collect();
+    let sound = checked
+        .iter()
+        .filter(|(_, agrees)| *agrees)
+        .map(|(size, _)| *size)
+        .max();
+    let sound = sound.unwrap_or_default();
+    for (size, _) in checked
+        .iter()
+        .filter(|(size, agrees)| !agrees && *size <= sound)
+    {
+        let what =
+            "checkpoint that ends here: its root is not that of the entries, a larger one's is"
+                .to_owned();
+        let index = size.checked_sub(1);
+        findings.push(Finding {
+            index,
+            rule: "T2",
+            what,
+        });
+    }
+    if let Some((size, _)) = checked
+        .iter()
+        .find(|(size, agrees)| !agrees && *size > sound)
+    {
+        let last = size.saturating_sub(1);
+        let what = if sound == last {
+            format!("changed: the root of the checkpoint of size {size} is another")
+        } else {
+            format!(
+                "entries {sound} to {last}, one or more changed: the root of the checkpoint of size {size} is another"
+            )
+        };
+        findings.push(Finding::at(last, "T1", what));
+    }
+}
+
+/// For each checkpoint, sorted by size: whether the root over that many of these hashes is the signed one.
+fn matching(good: &[Checkpoint], hashes: impl Iterator<Item = Option<Hash>>) -> Vec<bool> {
+    let mut hashes = hashes.fuse();
+    let mut tree = Frontier::default();
+    good.iter()
+        .map(|checkpoint| {
+            while tree.size() < checkpoint.size {
+                match hashes.next() {
+                    Some(Some(hash)) => tree.push(hash),
+                    // A hole: no root beyond it can be computed.
+                    _ => return false,
+                }
+            }
+            tree.root() == checkpoint.root
+        })
+        .collect()
+}

@@ -1,0 +1,217 @@
+//! Rule F1: the bytes are one entry of a known version and kind, with exactly the fields of that kind.
+//!
+//! Every field is read and its form checked; kept is what another rule needs.
+
+use crate::cbor::{self, Value};
+use crate::certificate::Certificate;
+use crate::quantity::{Fields, Loss};
+use crate::report::Malformed;
+use crate::tree::Hash;
+
+/// Version of the format that this checker knows.
+const VERSION: u64 = 1;
+
+pub(crate) enum Entry {
+    Genesis(Genesis),
+    Key { public: [u8; 32] },
+    Dataset { dataset: String, space: String },
+    Catalog { dataset: String },
+    Policy { query_rho: u64 },
+    Snapshot { dataset: String },
+    Reserve(Box<Reserve>),
+    Release { reserve: u64, answer: Hash },
+    Abort { reserve: u64 },
+    Refuse,
+}
+
+pub(crate) struct Genesis {
+    pub(crate) origin: String,
+    pub(crate) space: String,
+    pub(crate) adjacency: String,
+    pub(crate) ceiling: Loss,
+    pub(crate) cap: Loss,
+}
+
+pub(crate) struct Reserve {
+    pub(crate) certificate: Certificate,
+    pub(crate) loss: Loss,
+    pub(crate) accounts: Vec<Account>,
+}
+
+pub(crate) struct Account {
+    pub(crate) scope: String,
+    pub(crate) cap: Loss,
+    pub(crate) before: Loss,
+    pub(crate) after: Loss,
+}
+
+impl Entry {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut entry = Fields::of(cbor::read(bytes)?, "entry")?;
+        let version = entry.take("v")?.uint("v")?;
+        if version != VERSION {
+            return Err(Malformed(format!("version {version} is not known")));
+        }
+        entry.take("time")?.uint("time")?;
+        let kind = entry.take("kind")?.text("kind")?;
+        let body = entry.take("body")?;
+        entry.end()?;
+        match kind {
+            "genesis" => genesis(body),
+            "key" => key(body),
+            "dataset" => dataset(body),
+            "catalog" => catalog(body),
+            "policy" => policy(body),
+            "snapshot" => snapshot(body),
+            "reserve" => reserve(body),
+            "release" => release(body),
+            "abort" => abort(body),
+            "refuse" => refuse(body),
+            _ => Err(Malformed(format!("kind {kind:?} is not known"))),
+        }
+    }
+
+    /// The `kind` as it stands in the bytes.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Entry::Genesis(_) => "genesis",
+            Entry::Key { .. } => "key",
+            Entry::Dataset { .. } => "dataset",
+            Entry::Catalog { .. } => "catalog",
+            Entry::Policy { .. } => "policy",
+            Entry::Snapshot { .. } => "snapshot",
+            Entry::Reserve(_) => "reserve",
+            Entry::Release { .. } => "release",
+            Entry::Abort { .. } => "abort",
+            Entry::Refuse => "refuse",
+        }
+    }
+}
+
+fn genesis(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "genesis")?;
+    let genesis = Genesis {
+        origin: body.take("origin")?.text("origin")?.to_owned(),
+        space: body.take("space")?.text("space")?.to_owned(),
+        adjacency: body.take("adjacency")?.text("adjacency")?.to_owned(),
+        ceiling: body.take("ceiling")?.loss("ceiling")?,
+        cap: body.take("cap")?.loss("cap")?,
+    };
+    body.take("conversion_delta")?.delta("conversion_delta")?;
+    body.take("build")?.text("build")?;
+    body.take("rules")?.uint("rules")?;
+    body.end()?;
+    Ok(Entry::Genesis(genesis))
+}
+
+fn key(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "key")?;
+    let public = body.take("public")?.hash("public")?;
+    body.end()?;
+    Ok(Entry::Key { public })
+}
+
+fn dataset(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "dataset")?;
+    let dataset = body.take("dataset")?.text("dataset")?.to_owned();
+    body.take("unit")?.text("unit")?;
+    let space = body.take("space")?.text("space")?.to_owned();
+    body.end()?;
+    Ok(Entry::Dataset { dataset, space })
+}
+
+fn catalog(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "catalog")?;
+    let dataset = body.take("dataset")?.text("dataset")?.to_owned();
+    body.take("version")?.uint("version")?;
+    body.take("sha256")?.hash("sha256")?;
+    body.end()?;
+    Ok(Entry::Catalog { dataset })
+}
+
+fn policy(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "policy")?;
+    body.take("version")?.uint("version")?;
+    body.take("sha256")?.hash("sha256")?;
+    let query_rho = body.take("query_rho")?.uint("query_rho")?;
+    body.end()?;
+    Ok(Entry::Policy { query_rho })
+}
+
+fn snapshot(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "snapshot")?;
+    let dataset = body.take("dataset")?.text("dataset")?.to_owned();
+    body.take("snapshot")?.uint("snapshot")?;
+    body.take("commitment")?.hash("commitment")?;
+    body.end()?;
+    Ok(Entry::Snapshot { dataset })
+}
+
+fn reserve(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "reserve")?;
+    body.take("principal")?.text("principal")?;
+    for role in body.take("roles")?.array("roles")? {
+        role.text("roles")?;
+    }
+    body.take("purpose")?.text("purpose")?;
+    body.take("question")?.hash("question")?;
+    body.take("plan")?.hash("plan")?;
+    let certificate = Certificate::of(body.take("certificate")?)?;
+    let loss = body.take("loss")?.loss("loss")?;
+    let accounts = body
+        .take("accounts")?
+        .array("accounts")?
+        .into_iter()
+        .map(account)
+        .collect::<Result<Vec<_>, _>>()?;
+    if accounts.is_empty() {
+        return Err(Malformed("accounts: empty".to_owned()));
+    }
+    body.end()?;
+    Ok(Entry::Reserve(Box::new(Reserve {
+        certificate,
+        loss,
+        accounts,
+    })))
+}
+
+fn account(value: Value<'_>) -> Result<Account, Malformed> {
+    let mut fields = Fields::of(value, "account")?;
+    let account = Account {
+        scope: fields.take("scope")?.text("scope")?.to_owned(),
+        cap: fields.take("cap")?.loss("cap")?,
+        before: fields.take("before")?.loss("before")?,
+        after: fields.take("after")?.loss("after")?,
+    };
+    fields.end()?;
+    Ok(account)
+}
+
+fn release(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "release")?;
+    let reserve = body.take("reserve")?.uint("reserve")?;
+    let answer = body.take("answer")?.hash("answer")?;
+    body.end()?;
+    Ok(Entry::Release { reserve, answer })
+}
+
+fn abort(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "abort")?;
+    let reserve = body.take("reserve")?.uint("reserve")?;
+    let reason = body.take("reason")?.text("reason")?;
+    if !matches!(reason, "failed" | "dropped") {
+        return Err(Malformed(format!("reason {reason:?} is not known")));
+    }
+    body.end()?;
+    Ok(Entry::Abort { reserve })
+}
+
+fn refuse(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "refuse")?;
+    body.take("principal")?.text("principal")?;
+    body.take("purpose")?.text("purpose")?;
+    body.take("rule")?.text("rule")?;
+    body.take("question")?.hash("question")?;
+    body.end()?;
+    Ok(Entry::Refuse)
+}

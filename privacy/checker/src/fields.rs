@@ -1,0 +1,362 @@
+//! What stands behind each field of each entry. `docs/proofs/checker-rules.md` prints this table, and the
+//! mutation test holds each line to its word.
+
+/// What a verifier can say about a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// V: a rule determines its value; every other value is found.
+    Recomputed,
+    /// V≤: a rule limits its value; values within the limit are attested.
+    Limited,
+    /// A: the value is what whoever wrote the entry says; its form alone is checked.
+    Attested,
+}
+
+impl Standing {
+    /// The letter of the table.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Standing::Recomputed => "V",
+            Standing::Limited => "V≤",
+            Standing::Attested => "A",
+        }
+    }
+}
+
+/// One field of one kind of entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// Kind of the entry; `entry` for the fields around the body.
+    pub kind: &'static str,
+    /// Path in the body; `[]` stands for each item of an array.
+    pub path: &'static str,
+    /// V, V≤ or A.
+    pub standing: Standing,
+    /// Rules that name a changed value, beside T1, which names every changed byte.
+    pub rules: &'static [&'static str],
+    /// The limit, or what would show that the value is true.
+    pub note: &'static str,
+}
+
+/// Every field of format version 1.
+pub const FIELDS: &[Field] = &[
+    v("entry", "v", &["F1"], "the version of the format"),
+    v(
+        "entry",
+        "kind",
+        &["F1", "F2", "F3"],
+        "decides which fields there are",
+    ),
+    a("entry", "time", "the clock of the machine"),
+    v(
+        "genesis",
+        "origin",
+        &["T2"],
+        "first line of every checkpoint",
+    ),
+    v(
+        "genesis",
+        "space",
+        &["F3", "B1"],
+        "as datasets and accounts name it",
+    ),
+    v("genesis", "adjacency", &["F2"], "`one-person`"),
+    l("genesis", "ceiling.rho", &["F2"], "not below the cap"),
+    l(
+        "genesis",
+        "ceiling.delta",
+        &["F2"],
+        "not below the cap, below 1",
+    ),
+    v(
+        "genesis",
+        "cap.rho",
+        &["F2", "B1"],
+        "as every account states it",
+    ),
+    v(
+        "genesis",
+        "cap.delta",
+        &["F2", "B1"],
+        "as every account states it",
+    ),
+    a("genesis", "conversion_delta", "a choice of presentation"),
+    a("genesis", "build", "reproduce the build"),
+    a("genesis", "rules", "read the source of that build"),
+    v("key", "public", &["T2"], "verifies the checkpoints"),
+    v(
+        "dataset",
+        "dataset",
+        &["F3"],
+        "as snapshots and catalogs that are cited name it",
+    ),
+    a("dataset", "unit", "read the catalog"),
+    v("dataset", "space", &["F3"], "the genesis's"),
+    v("catalog", "dataset", &["F3"], "the cited dataset's"),
+    a("catalog", "version", "read the catalog"),
+    a("catalog", "sha256", "hash the catalog, which is public"),
+    a("policy", "version", "read the policy"),
+    a("policy", "sha256", "hash the policy"),
+    l(
+        "policy",
+        "query_rho",
+        &["P5"],
+        "not below the loss of any reserve under it",
+    ),
+    v("snapshot", "dataset", &["F3"], "the cited dataset's"),
+    a("snapshot", "snapshot", "open the commitment"),
+    a("snapshot", "commitment", "open it with its salt"),
+    a("reserve", "principal", "the authentication of the system"),
+    a("reserve", "roles[]", "the authentication of the system"),
+    a("reserve", "purpose", "ask the principal"),
+    a(
+        "reserve",
+        "question",
+        "open it with its salt and the SQL text",
+    ),
+    a(
+        "reserve",
+        "plan",
+        "open it with its salt and the operator tree",
+    ),
+    v(
+        "reserve",
+        "certificate.dataset",
+        &["F3"],
+        "an earlier dataset, that of snapshot and catalog",
+    ),
+    l(
+        "reserve",
+        "certificate.snapshot",
+        &["F3"],
+        "an earlier snapshot of the dataset",
+    ),
+    v(
+        "reserve",
+        "certificate.catalog",
+        &["F3"],
+        "the dataset's newest",
+    ),
+    v("reserve", "certificate.policy", &["F3"], "the newest"),
+    a("reserve", "certificate.unit", "read the catalog"),
+    l(
+        "reserve",
+        "certificate.steps[].rule",
+        &["P1", "P2"],
+        "a known rule in a place where it may stand",
+    ),
+    a("reserve", "certificate.steps[].op", "open `plan`"),
+    l(
+        "reserve",
+        "certificate.steps[].inputs[]",
+        &["P1", "P2"],
+        "an earlier step",
+    ),
+    a(
+        "reserve",
+        "certificate.steps[].table",
+        "present in scans alone (P1); open `plan`",
+    ),
+    l(
+        "reserve",
+        "certificate.steps[].rows",
+        &["P1", "P2"],
+        "k in the release; not above the input's in S1 and S4",
+    ),
+    v(
+        "reserve",
+        "certificate.bounds.rows_per_person",
+        &["P1", "P3"],
+        "the release's rows; sensitivity",
+    ),
+    v(
+        "reserve",
+        "certificate.bounds.groups_per_person",
+        &["P3"],
+        "sensitivity",
+    ),
+    a(
+        "reserve",
+        "certificate.bounds.cells",
+        "at least 1; open `keys`",
+    ),
+    a(
+        "reserve",
+        "certificate.bounds.keys",
+        "open it with its salt and the keys",
+    ),
+    v(
+        "reserve",
+        "certificate.mechanisms[].kind",
+        &["F1"],
+        "`discrete_gaussian`",
+    ),
+    l(
+        "reserve",
+        "certificate.mechanisms[].aggregate",
+        &["P3"],
+        "`rows` and the sums are priced alike at bound 1",
+    ),
+    v(
+        "reserve",
+        "certificate.mechanisms[].bound",
+        &["P3"],
+        "sensitivity, or 1 for counts; its truth by the catalog",
+    ),
+    v(
+        "reserve",
+        "certificate.mechanisms[].sensitivity2",
+        &["P3", "P4"],
+        "from k, L0 and bound",
+    ),
+    v(
+        "reserve",
+        "certificate.mechanisms[].sigma",
+        &["P4"],
+        "from rho, within its rounding to 2^-40",
+    ),
+    v(
+        "reserve",
+        "certificate.mechanisms[].rho",
+        &["P4", "P5"],
+        "from sensitivity and sigma",
+    ),
+    v(
+        "reserve",
+        "certificate.mechanisms[].delta",
+        &["P4", "P5"],
+        "zero",
+    ),
+    v(
+        "reserve",
+        "loss.rho",
+        &["P5", "B1"],
+        "sum of the mechanisms",
+    ),
+    v(
+        "reserve",
+        "loss.delta",
+        &["P5", "B1"],
+        "sum of the mechanisms",
+    ),
+    v(
+        "reserve",
+        "accounts[].scope",
+        &["B1"],
+        "the genesis's space",
+    ),
+    v(
+        "reserve",
+        "accounts[].cap.rho",
+        &["B1"],
+        "the genesis's cap",
+    ),
+    v(
+        "reserve",
+        "accounts[].cap.delta",
+        &["B1"],
+        "the genesis's cap",
+    ),
+    v(
+        "reserve",
+        "accounts[].before.rho",
+        &["B1"],
+        "the running total",
+    ),
+    v(
+        "reserve",
+        "accounts[].before.delta",
+        &["B1"],
+        "the running total",
+    ),
+    v(
+        "reserve",
+        "accounts[].after.rho",
+        &["B1"],
+        "before and the loss, within the cap",
+    ),
+    v(
+        "reserve",
+        "accounts[].after.delta",
+        &["B1"],
+        "before and the loss, within the cap",
+    ),
+    l(
+        "release",
+        "reserve",
+        &["F3", "B2"],
+        "an earlier reserve that nothing else ends",
+    ),
+    a(
+        "release",
+        "answer",
+        "a receipt opens it (V by `verify_receipt`)",
+    ),
+    l(
+        "abort",
+        "reserve",
+        &["F3", "B2"],
+        "an earlier reserve that nothing else ends",
+    ),
+    a("abort", "reason", "one of two words"),
+    a("refuse", "principal", "the authentication of the system"),
+    a("refuse", "purpose", "ask the principal"),
+    a("refuse", "rule", "analyse the question again"),
+    a(
+        "refuse",
+        "question",
+        "open it with its salt and the SQL text",
+    ),
+];
+
+/// X: what no verifier of any log can conclude.
+pub const OUTSIDE: &[&str] = &[
+    "that there is no other way to the data, and no other log for the same people",
+    "that the catalog's bounds and units are true, and that records were linked to the right persons",
+    "that the executed query was the certified one, with its bounds on rows, groups and values",
+    "that noise was drawn once, from the certified distribution, and nothing else was shown",
+    "that this is the newest state: compare with a checkpoint, or a receipt, that was kept elsewhere",
+];
+
+const fn v(
+    kind: &'static str,
+    path: &'static str,
+    rules: &'static [&'static str],
+    note: &'static str,
+) -> Field {
+    let standing = Standing::Recomputed;
+    Field {
+        kind,
+        path,
+        standing,
+        rules,
+        note,
+    }
+}
+
+const fn l(
+    kind: &'static str,
+    path: &'static str,
+    rules: &'static [&'static str],
+    note: &'static str,
+) -> Field {
+    let standing = Standing::Limited;
+    Field {
+        kind,
+        path,
+        standing,
+        rules,
+        note,
+    }
+}
+
+const fn a(kind: &'static str, path: &'static str, note: &'static str) -> Field {
+    let (standing, rules) = (Standing::Attested, &[] as &[&str]);
+    Field {
+        kind,
+        path,
+        standing,
+        rules,
+        note,
+    }
+}

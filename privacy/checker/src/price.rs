@@ -1,0 +1,135 @@
+//! Rules P3 to P5: sensitivity, loss of each mechanism, and their sum, in exact rationals rounded up.
+
+use num_bigint::BigUint;
+
+use crate::certificate::{Aggregate, Certificate, Mechanism};
+use crate::entry::Reserve;
+use crate::quantity::{Loss, RHO_BITS, Rational};
+use crate::report::Finding;
+
+/// `query_rho` is that of the cited policy, where it could be read.
+pub(crate) fn check(
+    index: u64,
+    reserve: &Reserve,
+    query_rho: Option<u64>,
+    findings: &mut Vec<Finding>,
+) {
+    let certificate = &reserve.certificate;
+    for (position, mechanism) in certificate.mechanisms.iter().enumerate() {
+        let mut fail = |rule, what: &str| {
+            findings.push(Finding::at(
+                index,
+                rule,
+                format!("mechanism {position}: {what}"),
+            ));
+        };
+        if let Err(what) = sensitivity(certificate, mechanism) {
+            fail("P3", what);
+        }
+        match rho(&mechanism.sensitivity2, &mechanism.sigma) {
+            None => fail("P4", "sigma is zero"),
+            Some(rho) if rho != BigUint::from(mechanism.rho) => {
+                fail("P4", &format!("rho is {}, recomputed {rho}", mechanism.rho));
+            }
+            Some(_) => {}
+        }
+        if mechanism.delta != 0 {
+            fail("P4", "a discrete Gaussian has no delta");
+        }
+    }
+    let mut fail = |what: String| findings.push(Finding::at(index, "P5", what));
+    let sum = certificate
+        .mechanisms
+        .iter()
+        .try_fold(Loss::default(), |sum, mechanism| {
+            let (rho, delta) = (mechanism.rho, mechanism.delta);
+            sum.plus(Loss { rho, delta })
+        });
+    if sum != Some(reserve.loss) {
+        fail("the loss is not the sum of the mechanisms".to_owned());
+    }
+    if reserve.loss.rho == 0 {
+        fail("the loss has rho 0".to_owned());
+    }
+    if let Some(most) = query_rho.filter(|most| reserve.loss.rho > *most) {
+        fail(format!(
+            "the loss has rho {}, the policy allows {most}",
+            reserve.loss.rho
+        ));
+    }
+}
+
+/// P3: `(k · bound)² · L0`, or `L0` where each person counts once per group.
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "naturals of any size do not overflow"
+)]
+fn sensitivity(certificate: &Certificate, mechanism: &Mechanism) -> Result<(), &'static str> {
+    let groups = BigUint::from(certificate.groups_per_person);
+    let expected = match mechanism.aggregate {
+        Aggregate::Persons => groups,
+        Aggregate::Rows | Aggregate::Sum => {
+            let one_group = BigUint::from(certificate.rows_per_person) * mechanism.bound;
+            &one_group * &one_group * groups
+        }
+    };
+    let counts = mechanism.aggregate != Aggregate::Sum;
+    if counts && mechanism.bound != 1 {
+        return Err("a count has a bound other than 1");
+    }
+    let den = BigUint::from(1_u32);
+    if mechanism.sensitivity2 != (Rational { num: expected, den }) {
+        return Err("sensitivity2 is not what the bounds give");
+    }
+    Ok(())
+}
+
+/// P4: `ceil(2^40 · sensitivity2 / (2 · sigma²))`; `None` for sigma 0.
+///
+/// Source: rho of a discrete Gaussian is sensitivity² / (2 sigma²) (Canonne, Kamath, Steinke 2020, Theorem 4).
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "naturals of any size do not overflow, and the divisor is checked"
+)]
+fn rho(sensitivity2: &Rational, sigma: &Rational) -> Option<BigUint> {
+    let above = ((&sensitivity2.num * &sigma.den * &sigma.den) << RHO_BITS) >> 1_u32;
+    let below = &sensitivity2.den * &sigma.num * &sigma.num;
+    if below == BigUint::ZERO {
+        return None;
+    }
+    let rounded_up = above + (&below - 1_u32);
+    Some(rounded_up / below)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rho;
+    use crate::quantity::Rational;
+    use num_bigint::BigUint;
+
+    fn q(num: u128, den: u128) -> Rational {
+        let (num, den) = (num.into(), den.into());
+        Rational { num, den }
+    }
+
+    #[test]
+    fn rho_is_exact_where_it_can_be_and_rounds_up_elsewhere() {
+        let unit = 1_u128 << 40;
+        let of = |s, sigma| rho(&s, &sigma).unwrap();
+        assert_eq!(of(q(1, 1), q(1, 1)), BigUint::from(unit / 2));
+        assert_eq!(of(q(4, 1), q(2, 1)), BigUint::from(unit / 2));
+        // 2^39 / 9 = 61 083 979 320.9 recurring
+        assert_eq!(of(q(1, 1), q(3, 1)), BigUint::from(61_083_979_321_u64));
+        assert_eq!(of(q(1, 1), q(3, 2)), BigUint::from(244_335_917_284_u64));
+        // However little, a spent loss is never booked as nothing.
+        assert_eq!(of(q(1, 1), q(u128::MAX, 1)), BigUint::from(1_u32));
+        assert_eq!(of(q(0, 1), q(5, 1)), BigUint::ZERO);
+        assert_eq!(rho(&q(1, 1), &q(0, 1)), None);
+    }
+
+    #[test]
+    fn rho_beyond_every_integer_type_is_computed() {
+        let wide = rho(&q(u128::MAX, 1), &q(1, u128::MAX)).unwrap();
+        assert_eq!(wide.bits(), 128 * 3 + 39);
+    }
+}

@@ -1,0 +1,223 @@
+//! `salus-audit` on exported files: exit codes, text and JSON.
+
+mod log;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use log::{Log, ORIGIN, signing_key, vkey};
+use salus_checker::Evidence;
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn write(directory: &Path, evidence: &Evidence) {
+    for folder in ["entries", "checkpoints"] {
+        fs::create_dir(directory.join(folder)).unwrap();
+    }
+    for (index, bytes) in evidence.entries.iter().enumerate() {
+        fs::write(directory.join(format!("entries/{index:09}.cbor")), bytes).unwrap();
+    }
+    for bytes in &evidence.checkpoints {
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let size: u64 = text.lines().nth(1).unwrap().parse().unwrap();
+        fs::write(directory.join(format!("checkpoints/{size:09}")), bytes).unwrap();
+    }
+    fs::write(
+        directory.join("ledger.vkey"),
+        format!("{}\n", evidence.vkey),
+    )
+    .unwrap();
+    if let Some(leaves) = &evidence.leaves {
+        fs::write(directory.join("leaves"), leaves.concat()).unwrap();
+    }
+}
+
+fn export() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), &Log::sample().evidence());
+    directory
+}
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let binary = env!("CARGO_BIN_EXE_salus-audit");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = Command::new(binary).args(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+fn path(directory: &TempDir) -> &str {
+    directory.path().to_str().unwrap()
+}
+
+#[test]
+fn a_log_that_holds_exits_0() {
+    let directory = export();
+    let (code, text, error) = run(&[path(&directory)]);
+    assert_eq!((code, error.as_str()), (Some(0), ""), "{text}");
+    assert!(
+        text.starts_with("HOLDS: 23 entries, 2 checkpoints"),
+        "{text}"
+    );
+    assert!(
+        text.contains("open reserves (they stay spent): 12, 17, 20"),
+        "{text}"
+    );
+    assert!(
+        text.contains("space:county: 6 reserves, spent rho "),
+        "{text}"
+    );
+    assert!(text.contains("  reserve.principal: "), "{text}");
+    // Leaf hashes are a help, not a need.
+    fs::remove_file(directory.path().join("leaves")).unwrap();
+    assert_eq!(run(&[path(&directory)]).0, Some(0));
+}
+
+#[test]
+fn json_says_the_same() {
+    let directory = export();
+    let (code, text, _) = run(&[path(&directory), "--format", "json"]);
+    assert_eq!(code, Some(0));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["holds"], true);
+    assert_eq!(json["findings"], serde_json::json!([]));
+    assert_eq!(json["entries"], 23);
+    assert_eq!(json["kinds"]["release"], 2);
+    assert_eq!(json["open"], serde_json::json!([12, 17, 20]));
+    assert_eq!(json["head"]["size"], 23);
+    let total = &json["totals"][0];
+    assert_eq!(
+        total["spent"]["rho_units"],
+        Log::sample().spent().to_string()
+    );
+    assert_eq!(total["cap"]["rho"], "10");
+    assert!(json["attested"].as_array().unwrap().len() > 20);
+    assert!(!json["outside"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_log_that_fails_exits_1_and_names_rule_and_entry() {
+    let directory = export();
+    let entry = directory.path().join("entries/000000017.cbor");
+    let mut bytes = fs::read(&entry).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&entry, &bytes).unwrap();
+    let (code, text, _) = run(&[path(&directory)]);
+    assert_eq!(code, Some(1));
+    assert!(
+        text.starts_with("FAILS") && text.contains("T1 entry 17: "),
+        "{text}"
+    );
+    let (code, text, _) = run(&["--format", "json", path(&directory)]);
+    assert_eq!(code, Some(1));
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["holds"], false);
+    let findings = json["findings"].as_array().unwrap();
+    assert!(
+        findings
+            .iter()
+            .any(|f| f["rule"] == "T1" && f["index"] == 17),
+        "{text}"
+    );
+
+    fs::remove_file(&entry).unwrap();
+    let (code, text, _) = run(&[path(&directory)]);
+    assert!(
+        code == Some(1) && text.contains("F1 entry 17: no bytes"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_checkpoint_under_another_name_exits_1() {
+    let directory = export();
+    let at = |size| directory.path().join(format!("checkpoints/{size:09}"));
+    fs::rename(at(12), at(13)).unwrap();
+    let (code, text, _) = run(&[path(&directory)]);
+    assert!(code == Some(1) && text.contains("T2 entry 11: "), "{text}");
+}
+
+#[test]
+fn what_the_auditor_kept_is_held_against_the_log() {
+    let whole = Log::sample();
+    let kept = TempDir::new().unwrap();
+    let keep = |name: &str, bytes: &[u8]| {
+        let path = kept.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let newest = keep("checkpoint", &whole.evidence().checkpoints[1]);
+    let receipt = keep("answer.tlog-proof", whole.receipt(22).as_bytes());
+    let key = keep("key", vkey(ORIGIN, &signing_key(2)).as_bytes());
+    let other_key = keep("other", vkey(ORIGIN, &signing_key(3)).as_bytes());
+
+    let same = export();
+    let all = [
+        path(&same),
+        "--vkey",
+        &key,
+        "--checkpoint",
+        &newest,
+        "--receipt",
+        &receipt,
+    ];
+    assert_eq!(run(&all).0, Some(0), "{}", run(&all).1);
+    let (code, text, _) = run(&[path(&same), "--vkey", &other_key]);
+    assert!(code == Some(1) && text.contains("T2: "), "{text}");
+
+    // Rolled back by three entries, which nothing inside the export can show.
+    let mut younger = whole.clone();
+    younger.entries.truncate(20);
+    younger.sizes = vec![12, 20];
+    let back = TempDir::new().unwrap();
+    write(back.path(), &younger.evidence());
+    assert_eq!(run(&[path(&back)]).0, Some(0));
+    let (code, text, _) = run(&[path(&back), "--checkpoint", &newest]);
+    assert!(
+        code == Some(1) && text.contains("T1 entry 20: missing"),
+        "{text}"
+    );
+    let (code, text, _) = run(&[path(&back), "--receipt", &receipt]);
+    assert!(
+        code == Some(1) && text.contains("receipt entry 22: "),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_exits_2() {
+    let empty = TempDir::new().unwrap();
+    let expect = |arguments: &[&str], why: &str| {
+        let (code, text, error) = run(arguments);
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{error}");
+        assert!(error.contains(why), "{error}");
+    };
+    expect(&[path(&empty)], "entries");
+    expect(&["/no/such/directory"], "/no/such/directory");
+    expect(&[], "no directory");
+    expect(&[path(&empty), path(&empty)], "more than one");
+    expect(&[path(&empty), "--format", "yaml"], "text or json");
+    expect(&[path(&empty), "--format"], "needs a value");
+    expect(&[path(&empty), "--frmat"], "unknown option");
+    let spoil = |name: &str, bytes: &[u8]| {
+        let directory = export();
+        fs::write(directory.path().join(name), bytes).unwrap();
+        directory
+    };
+    expect(&[path(&spoil("leaves", &[0; 33]))], "32-byte");
+    expect(&[path(&spoil("entries/17.cbor", b""))], "17.cbor");
+    expect(&[path(&spoil("entries/999999999.cbor", b""))], "missing");
+    expect(&[path(&spoil("checkpoints/README", b""))], "README");
+    expect(&[path(&spoil("ledger.vkey", &[0xff]))], "not text");
+    let directory = export();
+    expect(
+        &[path(&directory), "--receipt", "/no/such/receipt"],
+        "/no/such/receipt",
+    );
+    let (code, text, _) = run(&["--help"]);
+    assert!(code == Some(0) && text.contains("Exit code"), "{text}");
+}

@@ -1,0 +1,316 @@
+//! Each line of the table of fields is held to its word: every field of every entry is changed, the log hashed and
+//! signed afresh by the right key, and the change must be found, or not, as the table says.
+
+mod log;
+
+use std::collections::BTreeSet;
+
+use log::{Item, Log};
+use salus_checker::{FIELDS, Field, Report, Standing, audit};
+
+/// Map keys and array positions from the entry down.
+type Path = Vec<Part>;
+
+#[derive(Clone, Debug)]
+enum Part {
+    Key(String),
+    At(usize),
+}
+
+fn walk(item: &Item, here: &Path, visit: &mut dyn FnMut(&Path, &Item)) {
+    visit(here, item);
+    let below = |part: Part| [here.clone(), vec![part]].concat();
+    match item {
+        Item::Map(pairs) => {
+            for (key, value) in pairs {
+                walk(value, &below(Part::Key(key.clone())), visit);
+            }
+        }
+        Item::Array(items) => {
+            for (n, value) in items.iter().enumerate() {
+                walk(value, &below(Part::At(n)), visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn put(item: &mut Item, path: &[Part], new: Item) {
+    let mut at = item;
+    for part in path {
+        at = match (at, part) {
+            (Item::Map(pairs), Part::Key(key)) => {
+                &mut pairs.iter_mut().find(|(k, _)| k == key).unwrap().1
+            }
+            (Item::Array(items), Part::At(n)) => &mut items[*n],
+            _ => unreachable!(),
+        };
+    }
+    *at = new;
+}
+
+/// The table's kind and path of a leaf.
+fn named(kind: &str, path: &Path) -> (String, String) {
+    let mut name = String::new();
+    for part in path {
+        match part {
+            Part::Key(key) if name.is_empty() => name += key,
+            Part::Key(key) => name = name + "." + key,
+            Part::At(_) => name.push_str("[]"),
+        }
+    }
+    match name.strip_prefix("body.") {
+        Some(body) => {
+            let rational = ["sensitivity2[]", "sigma[]"]
+                .iter()
+                .any(|end| body.ends_with(end));
+            let body = if rational {
+                body.strip_suffix("[]").unwrap()
+            } else {
+                body
+            };
+            (kind.to_owned(), body.to_owned())
+        }
+        None => ("entry".to_owned(), name),
+    }
+}
+
+/// Other values of the same type, near and far, and every word that the format gives a meaning.
+fn changes(item: &Item) -> Vec<Item> {
+    const WORDS: [&str; 15] = [
+        "",
+        "persons",
+        "rows",
+        "sum",
+        "centred_sum",
+        "S0",
+        "S0p",
+        "S1",
+        "S2",
+        "S3",
+        "S4",
+        "RELEASE",
+        "failed",
+        "dropped",
+        "claims",
+    ];
+    let all = match item {
+        Item::Uint(n) => [
+            0,
+            1,
+            n.saturating_sub(1),
+            n.saturating_add(1),
+            n.saturating_mul(2),
+            u64::MAX,
+        ]
+        .map(Item::Uint)
+        .to_vec(),
+        Item::Bytes(bytes) => {
+            let mut first = bytes.clone();
+            let mut last = bytes.clone();
+            first.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+            last.iter_mut().rev().take(1).for_each(|byte| *byte ^= 1);
+            vec![
+                first,
+                last,
+                vec![0; bytes.len()],
+                vec![],
+                [bytes.as_slice(), &[0]].concat(),
+            ]
+            .into_iter()
+            .map(Item::Bytes)
+            .collect()
+        }
+        Item::Text(text) => WORDS
+            .iter()
+            .map(|word| log::text(word))
+            .chain([log::text(&format!("{text}x"))])
+            .collect(),
+        _ => vec![],
+    };
+    all.into_iter().filter(|new| new != item).collect()
+}
+
+fn audit_with(log: &Log, index: usize, path: &[Part], new: Item) -> Report {
+    let mut log = log.clone();
+    put(&mut log.entries[index], path, new);
+    audit(&log.evidence())
+}
+
+fn kind(entry: &Item) -> String {
+    match entry.clone().at("kind") {
+        Item::Text(kind) => kind.clone(),
+        _ => unreachable!(),
+    }
+}
+
+fn line(field: &(String, String)) -> &'static Field {
+    FIELDS
+        .iter()
+        .find(|line| line.kind == field.0 && line.path == field.1)
+        .unwrap_or_else(|| panic!("{field:?} is not in the table"))
+}
+
+#[test]
+fn the_sample_holds() {
+    let log = Log::sample();
+    let report = audit(&log.evidence());
+    assert!(report.holds(), "{}", report.to_text());
+    assert_eq!(report.entries, 23);
+    assert_eq!(report.kinds["reserve"], 6);
+    assert_eq!(report.open, [12, 17, 20]);
+    assert_eq!(report.checkpoints, 2);
+    assert_eq!(report.head.unwrap().0, 23);
+    let [total] = report.totals.as_slice() else {
+        panic!("one scope")
+    };
+    assert_eq!(total.scope, "space:county");
+    assert_eq!((total.spent.rho, total.spent.delta), (log.spent(), 0));
+    assert_eq!(total.reserves, 6);
+    assert!(
+        report
+            .attested
+            .iter()
+            .any(|field| field.path == "principal")
+    );
+}
+
+#[test]
+fn every_changed_field_is_found_or_listed_as_attested() {
+    let log = Log::sample();
+    let mut met: BTreeSet<(String, String)> = BTreeSet::new();
+    // Limited fields must show both: a change that is found and one that is not.
+    let mut found: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut silent: BTreeSet<(String, String)> = BTreeSet::new();
+    for (index, entry) in log.entries.iter().enumerate() {
+        // The first reserve and the last: those between have the same fields.
+        if kind(entry) == "reserve" && ![10, 21].contains(&index) {
+            continue;
+        }
+        let mut leaves = Vec::new();
+        walk(entry, &vec![], &mut |path, item| {
+            leaves.push((path.clone(), item.clone()));
+        });
+        for (path, item) in leaves {
+            for new in changes(&item) {
+                let field = named(&kind(entry), &path);
+                let line = line(&field);
+                met.insert(field.clone());
+                let report = audit_with(&log, index, &path, new.clone());
+                let say = || format!("entry {index} {path:?} = {new:?}:\n{}", report.to_text());
+                let by_rule = report.findings.iter().any(|f| line.rules.contains(&f.rule));
+                let by_form = report
+                    .findings
+                    .iter()
+                    .any(|f| f.rule == "F1" && f.index == Some(index as u64));
+                match line.standing {
+                    Standing::Recomputed => assert!(by_rule || by_form, "{}", say()),
+                    Standing::Limited => assert!(by_rule || by_form || report.holds(), "{}", say()),
+                    Standing::Attested => assert!(by_form || report.holds(), "{}", say()),
+                }
+                if by_rule {
+                    found.insert(field.clone());
+                }
+                if report.holds() {
+                    silent.insert(field);
+                }
+            }
+        }
+    }
+    for line in FIELDS {
+        let field = (line.kind.to_owned(), line.path.to_owned());
+        assert!(
+            met.contains(&field),
+            "{field:?} is in the table and in no entry"
+        );
+        let expected = match line.standing {
+            Standing::Recomputed => (true, false),
+            Standing::Limited => (true, true),
+            Standing::Attested => (false, true),
+        };
+        let shown = (found.contains(&field), silent.contains(&field));
+        assert_eq!(shown, expected, "{field:?}: (found, silent)");
+    }
+}
+
+#[test]
+fn a_field_of_another_type_a_missing_or_an_unknown_field_is_found_by_f1() {
+    let log = Log::sample();
+    let fails = |log: &Log, index: usize, rule: &str, what: &str| {
+        let report = audit(&log.evidence());
+        let at = |f: &salus_checker::Finding| f.index == Some(index as u64) && f.rule == rule;
+        assert!(
+            report.findings.iter().any(at),
+            "entry {index}, {what}:\n{}",
+            report.to_text()
+        );
+    };
+    // One entry of each kind is enough here.
+    let mut kinds = BTreeSet::new();
+    for (index, entry) in log.entries.iter().enumerate() {
+        if !kinds.insert(kind(entry)) {
+            continue;
+        }
+        let mut nodes = Vec::new();
+        walk(entry, &vec![], &mut |path, item| {
+            nodes.push((path.clone(), item.clone()));
+        });
+        for (path, item) in nodes {
+            let change = |new: Item| {
+                let mut log = log.clone();
+                put(&mut log.entries[index], &path, new);
+                log
+            };
+            fails(&change(Item::True), index, "F1", &format!("{path:?} true"));
+            let Item::Map(pairs) = item else { continue };
+            let mut more = pairs.clone();
+            more.push(("zz".to_owned(), Item::Uint(0)));
+            fails(
+                &change(Item::Map(more)),
+                index,
+                "F1",
+                &format!("{path:?} with zz"),
+            );
+            for (n, (key, _)) in pairs.iter().enumerate() {
+                let mut fewer = pairs.clone();
+                fewer.remove(n);
+                // The one field that is optional: a scan must have it.
+                let rule = if key == "table" { "P1" } else { "F1" };
+                fails(
+                    &change(Item::Map(fewer)),
+                    index,
+                    rule,
+                    &format!("{path:?} without {key}"),
+                );
+            }
+        }
+    }
+    assert_eq!(kinds.len(), 10);
+}
+
+/// The document's table is the code's.
+#[test]
+fn the_document_has_every_field() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/proofs/checker-rules.md"
+    );
+    let document = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = document
+        .lines()
+        .skip_while(|line| !line.starts_with("| kind | field |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    let expected: Vec<String> = FIELDS
+        .iter()
+        .map(|f| {
+            let (letter, rules) = (f.standing.letter(), f.rules.join(", "));
+            format!(
+                "| {} | `{}` | {letter} | {rules} | {} |",
+                f.kind, f.path, f.note
+            )
+        })
+        .collect();
+    assert_eq!(rows, expected, "\n{}\n", expected.join("\n"));
+}
