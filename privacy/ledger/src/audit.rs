@@ -208,7 +208,7 @@ async fn check_nodes(db: &mut SqliteConnection) -> Result<()> {
 async fn check_history(db: &mut SqliteConnection, verifier: &Verifier) -> Result<()> {
     let mut frontier = Frontier::default();
     let mut leaves = store::leaves(db).await?.into_iter();
-    for note in store::checkpoints(db).await? {
+    for (filed, note) in store::checkpoints(db).await? {
         let checkpoint = Checkpoint::open(&note, verifier)
             .map_err(|why| integrity(format!("an earlier checkpoint: {why}")))?;
         while frontier.size() < checkpoint.size {
@@ -217,10 +217,12 @@ async fn check_history(db: &mut SqliteConnection, verifier: &Verifier) -> Result
                 .ok_or_else(|| integrity("a checkpoint signs more entries than there are"))?;
             frontier.append(leaf);
         }
-        if frontier.size() != checkpoint.size || frontier.root() != checkpoint.root {
+        if checkpoint.size != filed
+            || frontier.size() != filed
+            || frontier.root() != checkpoint.root
+        {
             return Err(integrity(format!(
-                "the checkpoint of size {} is of another log",
-                checkpoint.size
+                "the checkpoint of size {filed} is of another log"
             )));
         }
     }

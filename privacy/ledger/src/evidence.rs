@@ -76,7 +76,11 @@ pub(crate) async fn collect(db: &mut SqliteConnection, vkey: String) -> Result<E
     let evidence = Evidence {
         entries: store::raw_bytes(&mut moment).await?,
         leaves: store::leaves(&mut moment).await?,
-        checkpoints: store::checkpoints(&mut moment).await?,
+        checkpoints: store::checkpoints(&mut moment)
+            .await?
+            .into_iter()
+            .map(|(_, note)| note)
+            .collect(),
         vkey,
     };
     moment.rollback().await.map_err(failed)?;

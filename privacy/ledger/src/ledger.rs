@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, CertificateError, EntryIndex, Hash};
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -15,7 +16,7 @@ use crate::entry::{Body, Catalog, Dataset, Genesis, Kind, Policy, Snapshot};
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::gate::Charge;
 use crate::key::Signer;
-use crate::store::{self, StoredEntry};
+use crate::store::{self, StoredEntry, failed};
 use crate::transaction::Draft;
 use crate::writer::{Refused, Request, Writer};
 use crate::{create, evidence};
@@ -367,9 +368,14 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Waits until everything asked for so far is durable, aborts of dropped charges included.
+    /// Waits until everything asked for so far is durable, aborts of dropped charges included. With the last handle the database is
+    /// closed, too.
     pub async fn close(self) -> Result<()> {
-        self.shared.writer.ask(Request::Flush).await
+        self.shared.writer.ask(Request::Flush).await?;
+        match Arc::into_inner(self.shared) {
+            Some(shared) => shared.reader.into_inner().close().await.map_err(failed),
+            None => Ok(()),
+        }
     }
 
     async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {

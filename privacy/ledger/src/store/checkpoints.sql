@@ -1,1 +1,1 @@
-SELECT note FROM checkpoints ORDER BY size;
+SELECT size, note FROM checkpoints ORDER BY size;

@@ -76,12 +76,15 @@ pub(crate) async fn newest_checkpoint(db: &mut SqliteConnection) -> Result<(u64,
     Ok((unsigned(size)?, note))
 }
 
-/// All checkpoints, by size.
-pub(crate) async fn checkpoints(db: &mut SqliteConnection) -> Result<Vec<Vec<u8>>> {
-    sqlx::query_scalar(include_str!("checkpoints.sql"))
+/// All checkpoints and the sizes they are filed under, ascending.
+pub(crate) async fn checkpoints(db: &mut SqliteConnection) -> Result<Vec<(u64, Vec<u8>)>> {
+    let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(include_str!("checkpoints.sql"))
         .fetch_all(db)
         .await
-        .map_err(failed)
+        .map_err(failed)?;
+    rows.into_iter()
+        .map(|(size, note)| Ok((unsigned(size)?, note)))
+        .collect()
 }
 
 /// The right edge of a tree of `size` leaves.
