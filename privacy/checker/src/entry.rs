@@ -10,6 +10,8 @@ use crate::tree::Hash;
 
 /// Version of the format that this checker knows.
 const VERSION: u64 = 1;
+/// Longest entry that is decoded, in bytes: the items of a longer one could take all memory.
+const LONGEST: usize = 4 << 20;
 
 pub(crate) enum Entry {
     Genesis(Genesis),
@@ -47,6 +49,9 @@ pub(crate) struct Account {
 
 impl Entry {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        if bytes.len() > LONGEST {
+            return Err(Malformed(format!("longer than {LONGEST} bytes")));
+        }
         let mut entry = Fields::of(cbor::read(bytes)?, "entry")?;
         let version = entry.take("v")?.uint("v")?;
         if version != VERSION {

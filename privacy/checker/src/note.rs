@@ -21,7 +21,7 @@ pub enum NoteError {
     #[error("{0}")]
     Form(&'static str),
     /// No line is signed by the key.
-    #[error("no signature by {name}+{id}", id = hex(*id))]
+    #[error("no signature by {name:?}, key {id}", id = hex(*id))]
     Unsigned {
         /// Name of the key that was looked for.
         name: String,
@@ -29,7 +29,7 @@ pub enum NoteError {
         id: [u8; 4],
     },
     /// A line names the key, and its signature is not the key's.
-    #[error("the signature by {name}+{id} is wrong", id = hex(*id))]
+    #[error("the signature by {name:?}, key {id}, is wrong", id = hex(*id))]
     Forged {
         /// Name of the key that the line claims.
         name: String,

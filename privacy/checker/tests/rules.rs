@@ -69,6 +69,10 @@ fn f1_unknown_versions_kinds_and_forms() {
         &["F1@10"],
     );
     expect(&with(19, "body.reason", text("refunded")), &["F1@19"]);
+    expect(
+        &with(13, "body.rule", text(&"x".repeat(4 << 20))),
+        &["F1@13"],
+    );
 }
 
 #[test]
@@ -305,13 +309,20 @@ fn a_broken_total_is_reported_once() {
     let mut unreadable = log.clone();
     *unreadable.entries[25].at("body.loss") = Item::True;
     expect(&unreadable, &["F1@25"]);
-    *unreadable.entries[26].at("body.accounts.0.before.rho") = Item::Uint(5);
-    *unreadable.entries[26].at("body.accounts.0.after.rho") = Item::Uint(5);
-    let report = audit(&unreadable.evidence());
-    assert!(
-        named(&report).contains(&"B1@26".to_owned()),
-        "{}",
-        report.to_text()
+    let spending = |log: &Log, index: usize, before: u64| {
+        let mut log = log.clone();
+        let Item::Uint(cost) = *log.entries[index].at("body.loss.rho") else {
+            unreachable!()
+        };
+        *log.entries[index].at("body.accounts.0.before.rho") = Item::Uint(before);
+        *log.entries[index].at("body.accounts.0.after.rho") = Item::Uint(before + cost);
+        log
+    };
+    expect(&spending(&unreadable, 26, 5), &["F1@25", "B1@26", "B1@27"]);
+    // And only the next: a total that jumps later is at fault.
+    expect(
+        &spending(&unreadable, 27, 1 << 40),
+        &["F1@25", "B1@27", "B1@28"],
     );
     // Leaving a reserve out does not give its loss back.
     let mut skipped = log;
@@ -385,6 +396,9 @@ fn t2_signatures_keys_and_origins() {
     let mut none = good.clone();
     none.vkey = String::new();
     assert_eq!(named(&audit(&none)), ["T2@-"]);
+    let mut reversed = good.clone();
+    reversed.checkpoints.reverse();
+    assert!(audit(&reversed).holds());
     let mut no_checkpoint = good.clone();
     no_checkpoint.checkpoints.clear();
     assert_eq!(named(&audit(&no_checkpoint)), ["T1@-"]);

@@ -140,6 +140,7 @@ fn a_missing_entry_is_named_and_the_others_keep_their_index() {
         evidence.entries.remove(index);
         let report = audit(&evidence);
         assert!(names(&report, "T1", index), "{index}: {}", report.to_text());
+        assert_eq!(report.findings.iter().filter(|f| f.rule == "T1").count(), 1);
         // What cites the lost entry, or follows its total, is not blamed.
         let others = report
             .findings
