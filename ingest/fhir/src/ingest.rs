@@ -1,0 +1,268 @@
+//! The whole way of an export into the lake.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use salus_lake::{Lake, Transaction};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::census::Census;
+use crate::chunk::Chunk;
+use crate::error::IngestError;
+use crate::files::{Export, ExportFile};
+use crate::lines::{LineWorker, Pass, Shared, Tally, quarantine};
+use crate::options::{Options, Progress, Summary, TableSummary};
+use crate::reason::{Reason, Rejection};
+use crate::references::{Identifiers, Medications};
+use crate::resource::{WITH_TABLE, name};
+use crate::turn::Turns;
+use crate::waiting::Waiting;
+use crate::workers::{Worker, feed_files, run};
+
+/// Reads the export in `dir` into `lake`: one new snapshot at the end, or nothing. Dropping the
+/// future gives the ingest up and leaves the lake as it was.
+///
+/// Needs a tokio runtime; the reading itself runs on threads of its own.
+///
+/// # Errors
+/// See [`IngestError`]; the lake is as it was before.
+pub async fn ingest_directory(
+    lake: &Lake,
+    dir: &Path,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Summary, IngestError> {
+    let start = Instant::now();
+    let export = Export::list(dir)?;
+    let transaction = lake.begin()?;
+    progress.started(export.bytes());
+
+    let (sender, mut advances) = unbounded_channel();
+    let (listed, chosen) = (export.clone(), options.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let job = Job {
+            export: &listed,
+            options: &chosen,
+            advances: sender,
+        };
+        job.read(&transaction).map(|tally| (tally, transaction))
+    });
+    while let Some((bytes, file)) = advances.recv().await {
+        progress.advanced(bytes, &export.files[file].name);
+    }
+    let read = reading
+        .await
+        .map_err(|_| IngestError::Bug("the reader panicked".into()))?;
+    let (tally, transaction) = read?;
+
+    let told = |step: salus_lake::Progress| progress.committing(&step.table, step.done, step.total);
+    let committed = transaction.commit(&told).await?;
+    progress.finished();
+    Ok(summary(
+        &export,
+        &tally,
+        (committed.snapshot, committed.changed),
+        start,
+    ))
+}
+
+/// Parses every line of the export in `dir` the way an ingest does and drops the result: the
+/// floor that the speed of an ingest is measured against. Answers lines and bytes of NDJSON.
+///
+/// # Errors
+/// When the export cannot be read.
+pub fn parse_only(dir: &Path, options: &Options) -> Result<(u64, u64), IngestError> {
+    let export = Export::list(dir)?;
+    let mut workers: Vec<_> = (0..options.workers()).map(|_| Dropped::default()).collect();
+    run(&mut workers, |feed| {
+        feed_files(&export, options.longest_line, |_| true, |_, _| Ok(()), feed)
+    })?;
+    let sum =
+        |(lines, bytes): (u64, u64), worker: &Dropped| (lines + worker.lines, bytes + worker.bytes);
+    Ok(workers.iter().fold((0, 0), sum))
+}
+
+#[derive(Debug, Default)]
+struct Dropped {
+    lines: u64,
+    bytes: u64,
+}
+
+impl Worker for Dropped {
+    fn work(&mut self, chunk: &Chunk) -> Result<(), IngestError> {
+        self.bytes += chunk.bytes.len() as u64;
+        for (_, bytes) in chunk.lines() {
+            self.lines += 1;
+            std::hint::black_box(crate::resource::Line::parse(bytes).is_ok());
+        }
+        Ok(())
+    }
+}
+
+/// Counts ids for the census.
+#[derive(Debug)]
+struct Counting<'j>(&'j Census);
+
+impl Worker for Counting<'_> {
+    fn work(&mut self, chunk: &Chunk) -> Result<(), IngestError> {
+        for (_, bytes) in chunk.lines() {
+            if let Some((kind, id)) = name(bytes)
+                && WITH_TABLE.iter().any(|(with_table, _)| *with_table == kind)
+            {
+                self.0.note(&kind, &id);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Job<'j> {
+    export: &'j Export,
+    options: &'j Options,
+    /// Bytes, and the index of the file.
+    advances: UnboundedSender<(u64, usize)>,
+}
+
+impl Job<'_> {
+    fn read(&self, transaction: &Transaction) -> Result<Tally, IngestError> {
+        let census = Census::for_lines(self.export.estimated_lines());
+        self.pass_over(&mut self.crew(|| Ok(Counting(&census)))?, |_| true, false)?;
+
+        let mut identifiers = Identifiers::default();
+        let medications = Medications::default();
+        let mut waiting = Waiting::new(self.options.spool.as_deref())?;
+        let patients: Vec<_> = self
+            .export
+            .files
+            .iter()
+            .map(|_| AtomicBool::new(false))
+            .collect();
+        let mut tally = Tally::default();
+        {
+            let shared = Shared {
+                transaction,
+                export: self.export,
+                source: &self.options.source,
+                identifiers: &identifiers,
+                medications: &medications,
+                pass: Pass::First {
+                    census: &census,
+                    waiting: &waiting,
+                    turns: Turns::default(),
+                    patients: &patients,
+                },
+            };
+            let mut workers = self.crew(|| LineWorker::new(&shared))?;
+            self.pass_over(&mut workers, |_| true, true)?;
+            workers
+                .into_iter()
+                .for_each(|worker| tally.add(worker.tally));
+        }
+
+        if identifiers.any_wanted() {
+            let mut searches = self.crew(|| Ok(identifiers.search()))?;
+            let holds_patients = |file: u32| {
+                let flag = usize::try_from(file)
+                    .ok()
+                    .and_then(|file| patients.get(file));
+                flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
+            };
+            self.pass_over(&mut searches, holds_patients, false)?;
+            searches
+                .into_iter()
+                .for_each(|search| identifiers.learn(search));
+        }
+
+        let shared = Shared {
+            transaction,
+            export: self.export,
+            source: &self.options.source,
+            identifiers: &identifiers,
+            medications: &medications,
+            pass: Pass::Last,
+        };
+        let lost = Rejection::new(Reason::Superseded, "a later version is in the same export");
+        waiting.settle_versions(|origin, bytes| {
+            quarantine(&shared, &mut tally, origin, bytes, &lost)
+        })?;
+        let mut rest = waiting.into_rest();
+        if rest.lines() > 0 {
+            let mut workers = self.crew(|| LineWorker::new(&shared))?;
+            run(&mut workers, |feed| {
+                rest.read(|chunk| self.go_on().and_then(|()| feed.push(chunk)))
+            })?;
+            workers
+                .into_iter()
+                .for_each(|worker| tally.add(worker.tally));
+        }
+        Ok(tally)
+    }
+
+    fn crew<W>(&self, worker: impl Fn() -> Result<W, IngestError>) -> Result<Vec<W>, IngestError> {
+        (0..self.options.workers()).map(|_| worker()).collect()
+    }
+
+    fn pass_over<W: Worker>(
+        &self,
+        workers: &mut [W],
+        wanted: impl Fn(u32) -> bool,
+        tell: bool,
+    ) -> Result<(), IngestError> {
+        let progress = |bytes: u64, file: &ExportFile| {
+            if !tell {
+                return self.go_on();
+            }
+            let index = self
+                .export
+                .files
+                .iter()
+                .position(|other| other.name == file.name);
+            let sent = self.advances.send((bytes, index.unwrap_or_default()));
+            sent.map_err(|_| IngestError::Cancelled)
+        };
+        run(workers, |feed| {
+            feed_files(
+                self.export,
+                self.options.longest_line,
+                wanted,
+                progress,
+                feed,
+            )
+        })
+    }
+
+    /// Whether anybody still waits for this ingest.
+    fn go_on(&self) -> Result<(), IngestError> {
+        if self.advances.is_closed() {
+            return Err(IngestError::Cancelled);
+        }
+        Ok(())
+    }
+}
+
+fn summary(
+    export: &Export,
+    tally: &Tally,
+    (snapshot, changed): (u64, bool),
+    start: Instant,
+) -> Summary {
+    let tables = WITH_TABLE.iter().map(|(_, table)| {
+        let summary = TableSummary {
+            rows: tally.rows.get(table).copied().unwrap_or_default(),
+            components: (*table == "observation").then_some(tally.components),
+        };
+        ((*table).to_owned(), summary)
+    });
+    Summary {
+        snapshot,
+        changed,
+        tables: tables.collect(),
+        quarantined: tally.quarantined.clone(),
+        lines: tally.lines,
+        files: export.files.len() as u64,
+        ignored: export.ignored.clone(),
+        bytes: export.bytes(),
+        elapsed: start.elapsed(),
+    }
+}

@@ -1,0 +1,363 @@
+//! What becomes of each line: a row, a place in quarantine, or waiting.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use salus_lake::{Quarantined, Transaction};
+
+use crate::census::Census;
+use crate::chunk::{Chunk, Origin};
+use crate::coding::Coded;
+use crate::error::IngestError;
+use crate::files::Export;
+use crate::key::Keys;
+use crate::reason::{Reason, Rejection};
+use crate::reference::Target;
+use crate::references::{Bearer, Identifiers, Medications};
+use crate::resource::{Line, Medication, Resource};
+use crate::tables::{Place, Tables};
+use crate::turn::Turns;
+use crate::waiting::Waiting;
+use crate::workers::Worker;
+
+/// What all workers of an ingest share.
+#[derive(Debug)]
+pub(crate) struct Shared<'j> {
+    pub(crate) transaction: &'j Transaction,
+    pub(crate) export: &'j Export,
+    pub(crate) source: &'j str,
+    pub(crate) identifiers: &'j Identifiers,
+    pub(crate) medications: &'j Medications,
+    pub(crate) pass: Pass<'j>,
+}
+
+/// How far the ingest is.
+#[derive(Debug)]
+pub(crate) enum Pass<'j> {
+    /// Every line, in the order of the export.
+    First {
+        census: &'j Census,
+        waiting: &'j Waiting,
+        turns: Turns,
+        /// By file: whether it holds Patient lines.
+        patients: &'j [AtomicBool],
+    },
+    /// The lines that waited; nothing more will become known.
+    Last,
+}
+
+/// Counts of lines by what became of them.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) rows: BTreeMap<&'static str, u64>,
+    pub(crate) components: u64,
+    pub(crate) quarantined: BTreeMap<String, u64>,
+    pub(crate) lines: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        for (table, rows) in other.rows {
+            *self.rows.entry(table).or_default() += rows;
+        }
+        for (reason, lines) in other.quarantined {
+            *self.quarantined.entry(reason).or_default() += lines;
+        }
+        self.components += other.components;
+        self.lines += other.lines;
+    }
+}
+
+/// Turns lines into rows.
+#[derive(Debug)]
+pub(crate) struct LineWorker<'j> {
+    shared: &'j Shared<'j>,
+    tables: Tables,
+    pub(crate) tally: Tally,
+    /// Lines of one person stand together in most exports.
+    last_person: Option<(String, i64)>,
+}
+
+/// What is still open about a line's row after it has been read.
+enum Verdict<'a> {
+    Row {
+        person: i64,
+        medication: Option<Coded<'a>>,
+    },
+    Wait,
+    Reject(Reason, &'static str),
+}
+
+impl<'j> LineWorker<'j> {
+    pub(crate) fn new(shared: &'j Shared<'j>) -> Result<Self, IngestError> {
+        Ok(Self {
+            shared,
+            tables: Tables::new(Keys::new(shared.source))?,
+            tally: Tally::default(),
+            last_person: None,
+        })
+    }
+
+    /// Everything but patients, whose persons must be numbered in order, is decided at once.
+    fn line<'c>(
+        &mut self,
+        origin: Origin,
+        bytes: &'c [u8],
+        patients: &mut Vec<(Origin, &'c [u8], Line<'c>)>,
+    ) -> Result<(), IngestError> {
+        let line = match Line::parse(bytes) {
+            Ok(line) => line,
+            Err(rejection) => return self.reject(origin, bytes, &rejection),
+        };
+        let Some(table) = line.table() else {
+            if let (Resource::Medication(code), Pass::First { .. }) =
+                (&line.resource, &self.shared.pass)
+            {
+                self.shared.medications.note(&line.header, origin, code);
+            }
+            let rejection = Rejection::new(
+                Reason::NoTable(line.kind.as_ref().into()),
+                "no table takes this type",
+            );
+            return self.reject(origin, bytes, &rejection);
+        };
+        let Some(id) = line.header.id.clone() else {
+            return self.reject(origin, bytes, &Rejection::new(Reason::MissingId, "no id"));
+        };
+        if matches!(line.resource, Resource::Patient(_)) {
+            patients.push((origin, bytes, line));
+            return Ok(());
+        }
+        if let Some(flaw) = line.header.flaw.clone() {
+            return self.reject(origin, bytes, &flawed(flaw));
+        }
+        match self.verdict(&line)? {
+            Verdict::Reject(reason, detail) => {
+                self.reject(origin, bytes, &Rejection::new(reason, detail))
+            }
+            _ if self.has_versions(&line.kind, &id) => {
+                self.wait_for_versions(&line.kind, &id, origin, bytes)
+            }
+            Verdict::Row { person, medication } => {
+                self.row(table, person, &id, &line, medication.as_ref())
+            }
+            Verdict::Wait => match &self.shared.pass {
+                Pass::First { waiting, .. } => waiting.refers(origin, bytes),
+                Pass::Last => Err(IngestError::Bug("a line waits for nothing".into())),
+            },
+        }
+    }
+
+    fn verdict<'a>(&mut self, line: &Line<'a>) -> Result<Verdict<'a>, IngestError> {
+        let first = matches!(self.shared.pass, Pass::First { .. });
+        let person = match line.subject() {
+            Target::Id(id) => self.person(&id),
+            Target::Missing | Target::Contained(_) => {
+                return Ok(Verdict::Reject(
+                    Reason::MissingSubject,
+                    "no reference to a patient",
+                ));
+            }
+            Target::OtherType => {
+                let what = "the subject is not a patient";
+                return Ok(Verdict::Reject(Reason::SubjectNotPatient, what));
+            }
+            Target::Identifier(identifier) if first => {
+                self.shared.identifiers.want(&identifier);
+                return Ok(Verdict::Wait);
+            }
+            Target::Identifier(identifier) => match self.shared.identifiers.bearer(&identifier) {
+                Some(Bearer::One(id)) => self.person(id),
+                Some(Bearer::Several) => {
+                    let what = "several patients bear the subject's identifier";
+                    return Ok(Verdict::Reject(Reason::AmbiguousSubject, what));
+                }
+                None => None,
+            },
+        };
+        let Some(person) = person else {
+            return Ok(if first {
+                Verdict::Wait
+            } else {
+                Verdict::Reject(
+                    Reason::UnknownSubject,
+                    "the subject's Patient was never seen",
+                )
+            });
+        };
+        let medication = match &line.resource {
+            Resource::MedicationRequest(request) => match request.medication(line) {
+                Medication::Here(code) => code,
+                Medication::There(_) if first => return Ok(Verdict::Wait),
+                Medication::There(id) => self.shared.medications.code(&id),
+            },
+            _ => None,
+        };
+        Ok(Verdict::Row { person, medication })
+    }
+
+    fn person(&mut self, id: &str) -> Option<i64> {
+        if let Some((last, person)) = &self.last_person
+            && last == id
+        {
+            return Some(*person);
+        }
+        let person = self
+            .shared
+            .transaction
+            .identity()
+            .lookup(self.shared.source, id)?;
+        self.last_person = Some((id.to_owned(), person));
+        Some(person)
+    }
+
+    /// The person exists as soon as there is a Patient with an id, even if its row is unusable:
+    /// one impossible birth date shall not take the person's whole record along.
+    fn patient(
+        &mut self,
+        origin: Origin,
+        bytes: &[u8],
+        line: &Line<'_>,
+    ) -> Result<(), IngestError> {
+        let Some(id) = &line.header.id else {
+            return Ok(());
+        };
+        let person = self
+            .shared
+            .transaction
+            .identity()
+            .resolve_or_assign(self.shared.source, id)?;
+        if let Pass::First { patients, .. } = &self.shared.pass
+            && let Some(flag) = usize::try_from(origin.file)
+                .ok()
+                .and_then(|file| patients.get(file))
+        {
+            flag.store(true, Ordering::Relaxed);
+        }
+        if let Some(flaw) = line.header.flaw.clone() {
+            return self.reject(origin, bytes, &flawed(flaw));
+        }
+        if self.has_versions(&line.kind, id) {
+            return self.wait_for_versions(&line.kind, id, origin, bytes);
+        }
+        self.row("patient", person, id, line, None)
+    }
+
+    fn has_versions(&self, kind: &str, id: &str) -> bool {
+        match &self.shared.pass {
+            Pass::First { census, .. } => census.repeated(kind, id),
+            Pass::Last => false,
+        }
+    }
+
+    fn wait_for_versions(
+        &self,
+        kind: &str,
+        id: &str,
+        origin: Origin,
+        bytes: &[u8],
+    ) -> Result<(), IngestError> {
+        match &self.shared.pass {
+            Pass::First { waiting, .. } => waiting.version((kind, id), origin, bytes),
+            Pass::Last => Err(IngestError::Bug("versions were settled before".into())),
+        }
+    }
+
+    fn row(
+        &mut self,
+        table: &'static str,
+        person: i64,
+        id: &str,
+        line: &Line<'_>,
+        medication: Option<&Coded<'_>>,
+    ) -> Result<(), IngestError> {
+        let place = Place {
+            person,
+            kind: &line.kind,
+            id,
+        };
+        self.tables
+            .add(table, place, &line.header, &line.resource, medication)?;
+        *self.tally.rows.entry(table).or_default() += 1;
+        for (table, batch) in self.tables.take_full() {
+            self.shared.transaction.append(table, batch)?;
+        }
+        Ok(())
+    }
+
+    fn reject(
+        &mut self,
+        origin: Origin,
+        bytes: &[u8],
+        rejection: &Rejection,
+    ) -> Result<(), IngestError> {
+        quarantine(self.shared, &mut self.tally, origin, bytes, rejection)
+    }
+}
+
+impl Worker for LineWorker<'_> {
+    fn work(&mut self, chunk: &Chunk) -> Result<(), IngestError> {
+        let turn = match &self.shared.pass {
+            Pass::First { turns, .. } => Some(turns.of(chunk.number)),
+            Pass::Last => None,
+        };
+        let first = turn.is_some();
+        let mut patients = Vec::new();
+        for (origin, bytes) in chunk.lines() {
+            self.tally.lines += u64::from(first);
+            self.line(origin, bytes, &mut patients)?;
+        }
+        if let Some(turn) = turn.as_ref().filter(|_| !patients.is_empty()) {
+            turn.wait();
+        }
+        for (origin, bytes, line) in &patients {
+            self.patient(*origin, bytes, line)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), IngestError> {
+        for (table, batch) in self.tables.take_rest()? {
+            self.shared.transaction.append(table, batch)?;
+        }
+        self.tally.components = self.tables.components;
+        Ok(())
+    }
+}
+
+/// Puts a line aside, byte for byte.
+pub(crate) fn quarantine(
+    shared: &Shared<'_>,
+    tally: &mut Tally,
+    origin: Origin,
+    bytes: &[u8],
+    rejection: &Rejection,
+) -> Result<(), IngestError> {
+    let code = rejection.reason.code();
+    let file = usize::try_from(origin.file)
+        .ok()
+        .and_then(|file| shared.export.files.get(file));
+    shared.transaction.quarantine(Quarantined {
+        file: file.map(|file| file.name.clone()).unwrap_or_default(),
+        line: origin.line,
+        reason_code: code.to_string(),
+        detail: rejection.detail.clone(),
+        bytes: bytes.to_vec(),
+    })?;
+    match tally.quarantined.get_mut(code.as_ref()) {
+        Some(lines) => *lines += 1,
+        None => {
+            tally.quarantined.insert(code.into_owned(), 1);
+        }
+    }
+    Ok(())
+}
+
+fn flawed(reason: Reason) -> Rejection {
+    let detail = match reason {
+        Reason::ImpossibleDate => "a date on which the row rests is impossible",
+        Reason::NumberOutOfRange => "a value needs more than twelve digits before the point",
+        _ => "",
+    };
+    Rejection::new(reason, detail)
+}

@@ -1,0 +1,167 @@
+//! What the tests of whole exports share.
+
+#![allow(dead_code, unreachable_pub, reason = "each test crate uses its part")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Int64Type;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use salus_fhir::{IngestError, Options, Silent, Summary, ingest_directory};
+use salus_lake::{Lake, Quarantined};
+use tempfile::TempDir;
+
+/// A lake in a directory that goes with it.
+pub struct Home {
+    pub dir: TempDir,
+    pub lake: Lake,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let lake = Lake::create(dir.path()).expect("a lake");
+        Self { dir, lake }
+    }
+
+    pub async fn ingest(&self, export: &Path) -> Summary {
+        self.ingest_with(export, &Options::default())
+            .await
+            .expect("an ingest")
+    }
+
+    pub async fn ingest_with(
+        &self,
+        export: &Path,
+        options: &Options,
+    ) -> Result<Summary, IngestError> {
+        ingest_directory(&self.lake, export, options, &Silent).await
+    }
+
+    /// The rows of a table, in their order, each as `column=value …` without NULLs.
+    pub fn rows(&self, table: &str) -> Vec<String> {
+        self.batches(table).iter().flat_map(said).collect()
+    }
+
+    /// The persons of a table, in the order of its rows.
+    pub fn persons(&self, table: &str) -> Vec<i64> {
+        let persons = |batch: &RecordBatch| {
+            batch
+                .column(0)
+                .as_primitive::<Int64Type>()
+                .values()
+                .to_vec()
+        };
+        self.batches(table).iter().flat_map(persons).collect()
+    }
+
+    pub fn quarantined(&self) -> Vec<Quarantined> {
+        let all = self.lake.quarantined().expect("the quarantine");
+        all.map(|one| one.expect("a line")).collect()
+    }
+
+    fn batches(&self, table: &str) -> Vec<RecordBatch> {
+        let Some(snapshot) = self.lake.snapshot().expect("a lake") else {
+            return Vec::new();
+        };
+        let files = snapshot
+            .tables
+            .get(table)
+            .map(|version| version.files.clone())
+            .unwrap_or_default();
+        files
+            .iter()
+            .flat_map(|file| {
+                let path = self.dir.path().join("lake").join(table).join(&file.path);
+                let builder =
+                    ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("a file"));
+                builder
+                    .and_then(|builder| builder.build())
+                    .expect("Parquet")
+                    .map(|batch| batch.expect("rows"))
+            })
+            .collect()
+    }
+}
+
+fn said(batch: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::default();
+    let schema = batch.schema();
+    let columns: Vec<_> = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            (
+                field.name(),
+                column,
+                ArrayFormatter::try_new(column, &options).expect("a type"),
+            )
+        })
+        .collect();
+    (0..batch.num_rows())
+        .map(|row| {
+            let cells = columns.iter().filter(|(_, column, _)| column.is_valid(row));
+            let cells: Vec<_> = cells
+                .map(|(name, _, text)| format!("{name}={}", text.value(row)))
+                .collect();
+            cells.join(" ")
+        })
+        .collect()
+}
+
+/// An export of its own making: file names and their lines.
+pub fn export(files: &[(&str, &[&str])]) -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, lines) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs::write(path, lines.join("\n")).expect("a file");
+    }
+    dir
+}
+
+/// The sum over all tables and all reasons.
+pub fn accounted(summary: &Summary) -> u64 {
+    let rows: u64 = summary.tables.values().map(|table| table.rows).sum();
+    rows + summary.quarantined.values().sum::<u64>()
+}
+
+pub fn reasons(summary: &Summary) -> Vec<(&str, u64)> {
+    summary
+        .quarantined
+        .iter()
+        .map(|(reason, lines)| (reason.as_str(), *lines))
+        .collect()
+}
+
+/// A real export of the shared data, or `None` with a printed line when it is not there.
+pub fn real(name: &str) -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/fhir")
+        .join(name);
+    if root.is_dir() {
+        return Some(root);
+    }
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{} is missing",
+        root.display()
+    );
+    println!("skipped: {} is missing", root.display());
+    None
+}
+
+/// Resources by type, as the export says itself.
+pub fn counts(export: &Path) -> BTreeMap<String, u64> {
+    let text = fs::read_to_string(export.join("COUNTS.json")).expect("COUNTS.json");
+    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let counts = json["counts"].as_object().expect("counts");
+    counts
+        .iter()
+        .map(|(kind, count)| (kind.clone(), count.as_u64().expect("a count")))
+        .collect()
+}
