@@ -1,1 +1,70 @@
-fn main() {}
+//! The `salus` command.
+
+mod arguments;
+mod commands;
+mod failure;
+mod home;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+/// Plans are trees and are walked on the stack.
+const STACK: usize = 32 << 20;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // A panic's message can hold a value of somebody's record; where it happened says enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        eprintln!("salus: internal error at {place}");
+    }));
+    let format = arguments.format;
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK)
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| {
+            // On a worker, which has the larger stack.
+            let done = runtime.spawn(async move { run(&arguments).await });
+            runtime
+                .block_on(done)
+                .map_err(|_| Failure::Other(anyhow::anyhow!("internal error")))?
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report(format);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let home = arguments.home();
+    let format = arguments.format;
+    match &arguments.command {
+        Command::Init(command) => commands::init::run(&home, command, format).await,
+        Command::Synth(command) => commands::synth::run(&home, command, format).await,
+        Command::Ingest(command) => commands::ingest::run(&home, command, format).await,
+        Command::Tables => commands::catalog::tables(&home, format),
+        Command::Catalog(command) => commands::catalog::run(&home, command, format),
+        Command::Query(command) => commands::query::run(&home, command, format).await,
+        Command::Budget(command) => commands::budget::run(&home, command, format).await,
+        Command::Ledger(command) => commands::ledger::run(&home, command, format).await,
+        Command::Receipt(command) => commands::receipt::run(&home, command, format),
+        Command::Completions { shell } => {
+            arguments::completions(*shell);
+            Ok(())
+        }
+    }
+}

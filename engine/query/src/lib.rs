@@ -1,1 +1,44 @@
-//! Placeholder.
+//! The query engine: SQL over health records in, noisy numbers with error bars out, and nothing else.
+//!
+//! A question goes one way:
+//!
+//! ```text
+//! parse → validate → price → RESERVE → execute → noise → RELEASE → answer
+//! ```
+//!
+//! | step | where | what it rests on |
+//! |---|---|---|
+//! | parse, resolve | `session` | one SELECT, functions of an allow-list, tables that cannot give up a row |
+//! | validate | [`derive`](self), `release` | rules S0 to S4: each person's rows are a function of that person's rows and of public data |
+//! | price | `price` | L2 sensitivity over all cells, a discrete Gaussian per mechanism |
+//! | RESERVE | `salus_ledger` | a `Charge` exists because the entry is durable |
+//! | execute | `execute` | takes the charge, yields an `Exact` that nothing can print |
+//! | noise, RELEASE | `salus_ledger` | the charge opens the `Exact`; the answer leaves after the entry is durable |
+//! | answer | `answer`, `post` | post-processing of released numbers, each with its interval |
+//!
+//! The gate itself is [`Engine::ask`].
+//!
+//! **Architecture invariant:** only the crates in `engine/` name DataFusion, and no type of it appears in this crate's interface.
+
+mod answer;
+mod books;
+mod derive;
+mod execute;
+mod functions;
+mod gate;
+mod interval;
+mod policy;
+mod post;
+mod price;
+mod public;
+mod question;
+mod refusal;
+mod release;
+mod session;
+
+pub use answer::Answer;
+pub use books::Books;
+pub use functions::names as functions;
+pub use gate::{AskError, Asked, Asking, Engine, Price, Quote};
+pub use policy::Policy;
+pub use refusal::Refusal;

@@ -1,0 +1,22 @@
+# Salus: two commands for a stranger, `make demo` and `make test`; `make bench` for figures.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/salus-target
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help demo test bench soak lint docs doctest clean-demo
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: ## build, generate a synthetic population, ingest it, ask five questions, verify the ledger
+	@scripts/demo.sh
+
+test: ## format, lints, docs, doctests, and every test; real data from ../shared/data where it is present
+	@scripts/test.sh
+
+bench: ## criterion benches, then ratios against named floors in the same run (release build: takes a while)
+	@scripts/bench.sh
+
+soak: ## the statistical and crash tests, longer
+	@SALUS_SOAK=1 scripts/test.sh --only-tests

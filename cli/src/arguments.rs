@@ -1,0 +1,283 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Private answers about the health of a population, with error bars, a budget and a ledger.
+#[derive(Debug, Parser)]
+#[command(
+    name = "salus",
+    version,
+    after_help = "Exit codes: 0 done, 1 anything else, 2 usage, 3 refused by a privacy rule, 4 budget exhausted, 5 integrity failure.\n\n\
+                  Example:\n  salus init && salus synth --persons 10000 --seed 1 --out export && salus ingest fhir export\n  \
+                  salus query \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5"
+)]
+pub(crate) struct Arguments {
+    /// Where Salus keeps lake, ledger and keys.
+    #[arg(long, global = true, env = "SALUS_HOME", value_name = "DIR")]
+    home: Option<PathBuf>,
+
+    /// How answers are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Arguments {
+    /// `--home`, `SALUS_HOME`, or `.salus` in the user's home directory.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.home.clone().unwrap_or_else(|| {
+            let user = std::env::var_os("HOME").map_or_else(|| PathBuf::from("."), PathBuf::from);
+            user.join(".salus")
+        })
+    }
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// Comma-separated values with a header line.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a home: lake, ledger, signing key, policy and catalog.
+    #[command(after_help = "Example:\n  salus init --epsilon 10 --delta 1e-6")]
+    Init(Init),
+    /// Generate a synthetic population, as a FHIR bulk export or straight into the lake.
+    #[command(
+        after_help = "Examples:\n  salus synth --persons 10000 --seed 1 --out export\n  salus synth --persons 10000000 --seed 1 --lake"
+    )]
+    Synth(Synth),
+    /// Read health records into the lake.
+    #[command(subcommand, after_help = "Example:\n  salus ingest fhir export")]
+    Ingest(Ingest),
+    /// List tables and columns.
+    #[command(after_help = "Example:\n  salus tables --format json")]
+    Tables,
+    /// Public facts about the data: units, bounds, key domains.
+    #[command(subcommand, after_help = "Example:\n  salus catalog show patient")]
+    Catalog(Catalog),
+    /// Ask a question in SQL.
+    #[command(after_help = "Examples:\n  \
+        salus query \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5\n  \
+        salus query --dry-run \"SELECT AVG(value) FROM observation WHERE code = '4548-4'\" --rho 0.01\n\n\
+        A price is taken from the budget only when the question is admitted; --dry-run takes nothing.")]
+    Query(Query),
+    /// What has been spent and what remains.
+    #[command(subcommand, after_help = "Example:\n  salus budget show --format json")]
+    Budget(Budget),
+    /// The audit ledger.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus ledger list\n  salus ledger show 7\n  salus ledger verify\n  salus ledger export evidence && salus-audit evidence"
+    )]
+    Ledger(Ledger),
+    /// Receipts of answers.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof"
+    )]
+    Receipt(Receipt),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example:\n  salus completions bash > ~/.local/share/bash-completion/completions/salus"
+    )]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Lifetime cap of the identity space, as epsilon.
+    #[arg(long, default_value = "10", value_name = "E")]
+    pub epsilon: String,
+    /// Lifetime cap of the identity space, as delta.
+    #[arg(long, default_value = "1e-6", value_name = "D")]
+    pub delta: String,
+    /// Largest epsilon that later grants may raise the cap to; the cap itself when not given. Fixed for ever.
+    #[arg(long, value_name = "E")]
+    pub ceiling_epsilon: Option<String>,
+    /// Name of the population that this purse protects.
+    #[arg(long, default_value = "population", value_name = "NAME")]
+    pub space: String,
+    /// Name of the log, the first line of its checkpoints: a host name and path of yours.
+    #[arg(long, value_name = "NAME")]
+    pub origin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("target").required(true).args(["out", "lake"])))]
+pub(crate) struct Synth {
+    /// Number of persons.
+    #[arg(long, value_name = "N")]
+    pub persons: u64,
+    /// Seed: the same seed gives the same population.
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    pub seed: u64,
+    /// Write a FHIR bulk export (NDJSON) into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write the lake of the home directly.
+    #[arg(long)]
+    pub lake: bool,
+    /// Compression of the export.
+    #[arg(long, value_enum, default_value_t = Compress::None)]
+    pub compress: Compress,
+    /// Last day of the records.
+    #[arg(long, default_value = "2025-01-01", value_name = "DATE")]
+    pub as_of: NaiveDate,
+    /// Length of the records in years.
+    #[arg(long, default_value_t = 3, value_name = "YEARS")]
+    pub years: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Compress {
+    None,
+    Gzip,
+    Zstd,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ingest {
+    /// A FHIR R4 bulk export on disk: NDJSON, plain, gzip or zstd.
+    #[command(
+        after_help = "Example:\n  salus ingest fhir export\n\nThe same export twice changes nothing. Lines that cannot be used are kept whole in quarantine."
+    )]
+    Fhir {
+        /// Directory of the export.
+        dir: PathBuf,
+        /// Name of the system that the export comes from: ids are unique within one system.
+        #[arg(long, default_value = "default", value_name = "NAME")]
+        source: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Catalog {
+    /// Show the catalog, or one table of it.
+    #[command(
+        after_help = "Examples:\n  salus catalog show\n  salus catalog show observation\n  salus catalog show --measurements\n  salus catalog show --functions"
+    )]
+    Show {
+        /// A table.
+        table: Option<String>,
+        /// Clinical limits by code and unit instead.
+        #[arg(long, conflicts_with = "table")]
+        measurements: bool,
+        /// Functions that queries may use instead.
+        #[arg(long, conflicts_with_all = ["table", "measurements"])]
+        functions: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// The question, one SELECT; `-` reads it from standard input.
+    pub sql: String,
+    /// Price as the epsilon it is shown with.
+    #[arg(long, value_name = "E", conflicts_with = "rho")]
+    pub epsilon: Option<String>,
+    /// Price as zCDP.
+    #[arg(long, value_name = "R")]
+    pub rho: Option<String>,
+    /// Say what it would cost and how large the error would be; spend nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Purpose of use, an HL7 PurposeOfUse code.
+    #[arg(long, default_value = "PUBHLTH", value_name = "CODE")]
+    pub purpose: String,
+    /// Rows of one person that count in one group; the catalog's default when not given.
+    #[arg(long, value_name = "K")]
+    pub rows_per_person: Option<u64>,
+    /// Who asks, when it is not the user of this shell.
+    #[arg(long, env = "SALUS_USER", value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Budget {
+    /// Show cap, spending and remainder.
+    Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// List the entries.
+    List,
+    /// Show one entry in full.
+    Show {
+        /// Index of the entry.
+        index: u64,
+    },
+    /// Recompute the tree, signatures, prices and balances.
+    Verify,
+    /// Write the static files that an outside verifier reads.
+    Export {
+        /// New or empty directory.
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Receipt {
+    /// Verify that an answer stands in the ledger as the receipt says.
+    #[command(
+        after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof --key ledger.vkey"
+    )]
+    Verify {
+        /// A `.tlog-proof` file, or the saved JSON of a query.
+        file: PathBuf,
+        /// Verifier key of the ledger, a file or the key itself; the home's own when not given.
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+    },
+}
+
+/// Prints a completion script.
+pub(crate) fn completions(shell: Shell) {
+    clap_complete::generate(
+        shell,
+        &mut Arguments::command(),
+        "salus",
+        &mut std::io::stdout(),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(
+                help.contains("Example"),
+                "{} has no example",
+                command.get_name()
+            );
+        }
+    }
+}

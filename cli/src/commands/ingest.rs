@@ -1,0 +1,90 @@
+//! `salus ingest`.
+
+use std::path::Path;
+
+use salus_fhir::{Options, ingest_directory};
+use serde_json::{Map, Value, json};
+
+use crate::arguments::{Format, Ingest};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+use crate::progress::Progress;
+
+struct Bar(Progress);
+
+impl salus_fhir::Progress for Bar {
+    fn started(&self, total_bytes: u64) {
+        self.0.total(total_bytes);
+    }
+
+    fn advanced(&self, bytes: u64, _file: &str) {
+        self.0.add(bytes);
+    }
+
+    fn committing(&self, table: &str, _done: u64, _total: u64) {
+        self.0.message(format!("writing {table}"));
+    }
+
+    fn finished(&self) {
+        self.0.finish();
+    }
+}
+
+pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result<(), Failure> {
+    let Ingest::Fhir { dir, source } = command;
+    let home = Home::at(root)?;
+    if !dir.is_dir() {
+        return Err(Failure::usage(format!(
+            "{} is not a directory",
+            dir.display()
+        )));
+    }
+    let lake = home.lake()?;
+    let options = Options {
+        source: source.clone(),
+        ..Options::default()
+    };
+    let summary =
+        ingest_directory(&lake, dir, &options, &Bar(Progress::bytes(0, "reading"))).await?;
+    // The snapshot is visible; the ledger records it, now or when the next question is asked.
+    let ledger = home.ledger().await?;
+    home.books(&lake, &ledger).await?;
+    ledger.close().await?;
+
+    let mut tables = Map::new();
+    let mut rows = Rows::new(&["table", "rows"]);
+    for (name, table) in &summary.tables {
+        let mut entry = json!({"rows": table.rows});
+        rows.push([name.clone(), table.rows.to_string()]);
+        if let Some(components) = table.components {
+            entry["components"] = json!(components);
+        }
+        tables.insert(name.clone(), entry);
+    }
+    for (reason, lines) in &summary.quarantined {
+        rows.push([format!("quarantine: {reason}"), lines.to_string()]);
+    }
+    let json = json!({
+        "snapshot": summary.snapshot,
+        "changed": summary.changed,
+        "tables": Value::Object(tables),
+        "quarantined": summary.quarantined,
+        "lines": summary.lines,
+        "files": summary.files,
+        "ignored": summary.ignored,
+        "bytes": summary.bytes,
+    });
+    print(format, &rows, &json);
+    if format == Format::Table {
+        let change = if summary.changed { "new" } else { "unchanged" };
+        println!(
+            "snapshot {} ({change}), {} lines of {} files in {:.1} s",
+            summary.snapshot,
+            summary.lines,
+            summary.files,
+            summary.elapsed.as_secs_f64()
+        );
+    }
+    Ok(())
+}

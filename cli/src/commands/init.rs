@@ -1,0 +1,119 @@
+//! `salus init`.
+
+use std::path::Path;
+
+use anyhow::anyhow;
+use salus_accounting::{Delta, Epsilon, Loss, Rho, rho_for_epsilon, split_delta};
+use salus_lake::Lake;
+use salus_ledger::{Genesis, Ledger, key};
+use salus_query::Policy;
+use serde_json::json;
+
+use crate::arguments::{Format, Init};
+use crate::commands::budget::loss_json;
+use crate::failure::Failure;
+use crate::home::{Home, write_private};
+use crate::output::{Rows, print};
+
+/// Version of the rules of admission that this build applies.
+const RULES: u64 = 1;
+
+pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), Failure> {
+    let epsilon = parse_epsilon("--epsilon", &init.epsilon)?;
+    let delta = Delta::parse_floor(&init.delta)
+        .map_err(|e| Failure::usage(format!("--delta {}: {e}", init.delta)))?;
+    if delta == Delta::ZERO || delta >= Delta::ONE {
+        return Err(Failure::usage(
+            "--delta must lie between 0 and 1, for instance 1e-6",
+        ));
+    }
+    let ceiling_epsilon = match &init.ceiling_epsilon {
+        Some(text) => parse_epsilon("--ceiling-epsilon", text)?,
+        None => epsilon.clone(),
+    };
+    if ceiling_epsilon < epsilon {
+        return Err(Failure::usage(
+            "--ceiling-epsilon must not lie below --epsilon",
+        ));
+    }
+    let (bookable, conversion) = split_delta(delta);
+    let loss = |epsilon: &Epsilon| Loss {
+        rho: rho_for_epsilon(epsilon, conversion),
+        delta: bookable,
+    };
+    let cap = loss(&epsilon);
+    if cap.rho == Rho::ZERO {
+        return Err(Failure::usage("--epsilon is too small to buy anything"));
+    }
+    let origin = match &init.origin {
+        Some(origin) => origin.clone(),
+        None => format!("localhost/salus/{}", random_name()?),
+    };
+
+    let home = Home::create(root)?;
+    let signer = key::generate(&home.key_file(), &origin)?;
+    write_private(&home.vkey_file(), format!("{}\n", signer.vkey()).as_bytes())?;
+    home.write_pseudonym_key()?;
+    let policy = Policy::default_yaml().replace(
+        "query_max_epsilon: \"10\"",
+        &format!("query_max_epsilon: \"{}\"", init.epsilon),
+    );
+    write_private(&home.policy_file(), policy.as_bytes())?;
+    let lake = Lake::create(home.root())?;
+    let genesis = Genesis {
+        origin: origin.clone(),
+        space: init.space.clone(),
+        ceiling: loss(&ceiling_epsilon),
+        cap,
+        conversion_delta: conversion,
+        build: env!("CARGO_PKG_VERSION").to_owned(),
+        rules: RULES,
+    };
+    let ledger = Ledger::create(&home.ledger_dir(), signer, genesis).await?;
+    home.books(&lake, &ledger).await?;
+    let vkey = ledger.vkey();
+    ledger.close().await?;
+
+    let mut rows = Rows::new(&[
+        "home",
+        "origin",
+        "identity space",
+        "lifetime cap",
+        "verifier key",
+    ]);
+    rows.push([
+        root.display().to_string(),
+        origin.clone(),
+        init.space.clone(),
+        format!("epsilon {}, delta {}", init.epsilon, init.delta),
+        vkey.clone(),
+    ]);
+    let cap = loss_json(cap, conversion);
+    print(
+        format,
+        &rows,
+        &json!({"home": root, "origin": origin, "space": init.space, "cap": cap, "verifier_key": vkey}),
+    );
+    if format == Format::Table {
+        println!(
+            "Give the verifier key to whoever is to check receipts, and keep {} apart from backups of the ledger.",
+            home.key_file().display()
+        );
+    }
+    Ok(())
+}
+
+fn parse_epsilon(name: &str, text: &str) -> Result<Epsilon, Failure> {
+    let epsilon =
+        Epsilon::parse(text).map_err(|e| Failure::usage(format!("{name} {text}: {e}")))?;
+    if epsilon == Epsilon::ZERO {
+        return Err(Failure::usage(format!("{name} must be above 0")));
+    }
+    Ok(epsilon)
+}
+
+fn random_name() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 4];
+    getrandom::fill(&mut bytes).map_err(|e| anyhow!("no randomness: {e}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

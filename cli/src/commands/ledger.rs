@@ -1,0 +1,267 @@
+//! `salus ledger`.
+
+use std::path::Path;
+
+use salus_certificate::{EntryIndex, Value as Cbor};
+use salus_checker::{Evidence as Exhibit, audit};
+use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
+use serde_json::{Value, json};
+
+use crate::arguments::{Format, Ledger};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+
+pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result<(), Failure> {
+    let home = Home::at(root)?;
+    match command {
+        Ledger::List => list(&home, format).await,
+        Ledger::Show { index } => show(&home, *index, format).await,
+        Ledger::Verify => verify(&home, format).await,
+        Ledger::Export { dir } => {
+            Evidence::read(&home.ledger_dir(), &home.vkey()?)
+                .await?
+                .write(dir)?;
+            print(
+                format,
+                &Rows {
+                    header: vec!["written".into()],
+                    rows: vec![vec![dir.display().to_string()]],
+                },
+                &json!({"written": dir}),
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn list(home: &Home, format: Format) -> Result<(), Failure> {
+    let ledger = home.ledger().await?;
+    let entries = ledger.entries().await?;
+    ledger.close().await?;
+    let mut rows = Rows::new(&["entry", "time", "kind", "who", "purpose", "rho", "about"]);
+    let mut json = Vec::new();
+    for stored in &entries {
+        let line = Line::of(stored);
+        json.push(json!({
+            "entry": stored.index.0,
+            "time": line.time,
+            "kind": line.kind,
+            "principal": line.who,
+            "purpose": line.purpose,
+            "rho": line.rho,
+            "about": line.about,
+        }));
+        rows.push([
+            stored.index.0.to_string(),
+            line.time,
+            line.kind,
+            line.who,
+            line.purpose,
+            line.rho,
+            line.about,
+        ]);
+    }
+    print(format, &rows, &json!({"entries": json}));
+    Ok(())
+}
+
+/// One entry in one line.
+#[derive(Default)]
+struct Line {
+    time: String,
+    kind: String,
+    who: String,
+    purpose: String,
+    rho: String,
+    about: String,
+}
+
+impl Line {
+    fn of(stored: &StoredEntry) -> Self {
+        let time = i64::try_from(stored.entry.time)
+            .ok()
+            .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+        let mut line = Self {
+            time: time.map_or_else(String::new, |time| {
+                time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+            }),
+            kind: stored.entry.kind().name().to_owned(),
+            ..Self::default()
+        };
+        match &stored.entry.body {
+            Body::Genesis(genesis) => {
+                line.about = format!(
+                    "{} for {}, cap rho {}",
+                    genesis.origin, genesis.space, genesis.cap.rho
+                )
+            }
+            Body::Key(_) => line.about = "signs checkpoints from here on".into(),
+            Body::Dataset(dataset) => {
+                line.about = format!("{}, unit {}", dataset.dataset, dataset.unit)
+            }
+            Body::Catalog(catalog) => {
+                line.about = format!("{}, version {}", catalog.dataset, catalog.version)
+            }
+            Body::Policy(policy) => {
+                line.about = format!(
+                    "version {}, one question at most rho {}",
+                    policy.version, policy.query_rho
+                )
+            }
+            Body::Snapshot(snapshot) => {
+                line.about = format!("{}, snapshot {}", snapshot.dataset, snapshot.snapshot)
+            }
+            Body::Reserve(reserve) => {
+                line.who.clone_from(&reserve.principal);
+                line.purpose.clone_from(&reserve.purpose);
+                line.rho = reserve.loss.rho.to_string();
+                line.about = format!(
+                    "{} mechanisms over {} cells",
+                    reserve.certificate.mechanisms.len(),
+                    reserve.certificate.bounds.cells
+                );
+            }
+            Body::Release(release) => line.about = format!("answers entry {}", release.reserve.0),
+            Body::Abort(abort) => {
+                line.about = format!(
+                    "ends entry {} without an answer; it stays spent",
+                    abort.reserve.0
+                )
+            }
+            Body::Refuse(refuse) => {
+                line.who.clone_from(&refuse.principal);
+                line.purpose.clone_from(&refuse.purpose);
+                line.rho = "0".into();
+                line.about = format!("rule {}", refuse.rule);
+            }
+        }
+        line
+    }
+}
+
+async fn show(home: &Home, index: u64, format: Format) -> Result<(), Failure> {
+    let ledger = home.ledger().await?;
+    let stored = ledger.entry(EntryIndex(index)).await?;
+    let Some(stored) = stored else {
+        return Err(Failure::usage(format!(
+            "there is no entry {index}; `salus ledger list` shows them"
+        )));
+    };
+    let question = question_of(&ledger, &stored).await?;
+    ledger.close().await?;
+    let decoded = Cbor::decode(&stored.bytes).map_err(anyhow::Error::from)?;
+    let mut document = json!({"index": index, "entry": readable(&decoded)});
+    if let Some(sql) = &question {
+        document["question"] = json!(sql);
+    }
+    if format == Format::Csv {
+        let mut rows = Rows::new(&["field", "value"]);
+        flatten("", &document, &mut rows);
+        print(format, &rows, &document);
+        return Ok(());
+    }
+    if format == Format::Json {
+        println!("{document}");
+        return Ok(());
+    }
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&document).unwrap_or_default()
+    );
+    if let Body::Reserve(reserve) = &stored.entry.body {
+        println!("\nderivation");
+        for (position, step) in reserve.certificate.steps.iter().enumerate() {
+            let rows = if step.rows == 0 {
+                "any number of rows".to_owned()
+            } else {
+                format!("at most {} rows", step.rows)
+            };
+            println!(
+                "  {position}. {} {} {}: {rows} of one person",
+                step.rule,
+                step.op,
+                step.table.clone().unwrap_or_default()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The SQL text, which lies outside the log and may have been erased.
+async fn question_of(ledger: &Log, stored: &StoredEntry) -> Result<Option<String>, Failure> {
+    let opening = ledger.opening(stored.index, "question").await?;
+    Ok(opening.map(|opening| String::from_utf8_lossy(&opening.content).into_owned()))
+}
+
+fn readable(value: &Cbor) -> Value {
+    match value {
+        Cbor::Uint(number) => json!(number),
+        Cbor::Bytes(bytes) => json!(
+            bytes
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
+        ),
+        Cbor::Text(text) => json!(text),
+        Cbor::Array(items) => items.iter().map(readable).collect(),
+        Cbor::Map(map) => Value::Object(
+            map.iter()
+                .map(|(key, value)| (key.to_owned(), readable(value)))
+                .collect(),
+        ),
+        Cbor::Bool(flag) => json!(flag),
+    }
+}
+
+fn flatten(prefix: &str, value: &Value, rows: &mut Rows) {
+    let nested = |key: String| {
+        if prefix.is_empty() {
+            key
+        } else {
+            format!("{prefix}.{key}")
+        }
+    };
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .for_each(|(key, value)| flatten(&nested(key.clone()), value, rows)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(i, value)| flatten(&nested(i.to_string()), value, rows)),
+        other => rows.push([prefix.to_owned(), crate::output::cell(other)]),
+    }
+}
+
+/// Two looks at the log: the independent checker over its static form, and the store's own tables against the entries.
+async fn verify(home: &Home, format: Format) -> Result<(), Failure> {
+    let evidence = Evidence::read(&home.ledger_dir(), &home.vkey()?).await?;
+    let report = audit(&Exhibit {
+        entries: evidence.entries,
+        leaves: Some(evidence.leaves),
+        checkpoints: evidence.checkpoints,
+        vkey: evidence.vkey,
+    });
+    if format == Format::Json {
+        println!("{}", report.to_json());
+    } else {
+        print!("{}", report.to_text());
+    }
+    if !report.holds() {
+        let named: Vec<String> = report
+            .findings
+            .iter()
+            .take(5)
+            .map(ToString::to_string)
+            .collect();
+        return Err(Failure::Integrity(format!(
+            "the ledger does not hold: {}",
+            named.join("; ")
+        )));
+    }
+    let ledger = home.ledger().await?;
+    ledger.audit_accounts().await?;
+    ledger.close().await?;
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! One file per command.
+
+pub(crate) mod budget;
+pub(crate) mod catalog;
+pub(crate) mod ingest;
+pub(crate) mod init;
+pub(crate) mod ledger;
+pub(crate) mod query;
+pub(crate) mod receipt;
+pub(crate) mod synth;

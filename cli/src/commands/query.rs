@@ -1,0 +1,220 @@
+//! `salus query`.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use salus_accounting::{Epsilon, Loss, Rho};
+use salus_query::{Answer, Asked, Asking, Price, Quote};
+use serde_json::{Value, json};
+
+use crate::arguments::{Format, Query};
+use crate::commands::budget::{loss_json, loss_text};
+use crate::failure::Failure;
+use crate::home::{Home, write_private};
+use crate::output::{Rows, cell, figure, print};
+
+/// HL7 v3 PurposeOfUse codes that a question may be asked for. Treatment is not among them: it needs the person, not a number.
+const PURPOSES: [&str; 8] = [
+    "PUBHLTH",
+    "HRESCH",
+    "HOPERAT",
+    "HQUALIMP",
+    "HOUTCOMS",
+    "POPHLTH",
+    "HSYSADMIN",
+    "HPRGRP",
+];
+
+pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<(), Failure> {
+    let home = Home::at(root)?;
+    let sql = question(&query.sql)?;
+    let asking = asking(&home, query)?;
+    let (engine, ledger) = home.engine().await?;
+    if query.dry_run {
+        let quote = engine.quote(&sql, &asking).await?;
+        print_quote(&quote, engine.conversion_delta(), format);
+        return Ok(());
+    }
+    let outcome = engine.ask(&sql, &asking).await;
+    // Aborts of failed questions must be durable before the process ends.
+    ledger.close().await?;
+    let asked = outcome?;
+    let receipt = home
+        .receipts()
+        .join(format!("{}.tlog-proof", asked.published.entry.0));
+    write_private(&receipt, asked.published.receipt.as_bytes())?;
+    let conversion = engine.conversion_delta();
+    let json = json!({
+        "columns": asked.answer.columns,
+        "rows": asked.answer.rows,
+        "intervals": asked.answer.intervals,
+        "confidence": asked.answer.confidence,
+        "cost": loss_json(asked.published.cost, conversion),
+        "remaining": loss_json(asked.published.remaining, conversion),
+        "entry": asked.published.entry.0,
+        "receipt": receipt,
+    });
+    print(format, &answer_rows(&asked.answer, format), &json);
+    if format == Format::Table {
+        print_footer(&asked, conversion, &receipt);
+    }
+    Ok(())
+}
+
+fn question(sql: &str) -> Result<String, Failure> {
+    if sql != "-" {
+        return Ok(sql.to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("cannot read the question from standard input")?;
+    Ok(text)
+}
+
+fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
+    let purpose = query.purpose.to_uppercase();
+    if !PURPOSES.contains(&purpose.as_str()) {
+        return Err(Failure::usage(format!(
+            "--purpose {}: use one of {}",
+            query.purpose,
+            PURPOSES.join(", ")
+        )));
+    }
+    let price = match (&query.epsilon, &query.rho) {
+        (Some(text), _) => Price::Epsilon(
+            Epsilon::parse(text).map_err(|e| Failure::usage(format!("--epsilon {text}: {e}")))?,
+        ),
+        (None, Some(text)) => Price::Rho(
+            Rho::parse_floor(text).map_err(|e| Failure::usage(format!("--rho {text}: {e}")))?,
+        ),
+        (None, None) => Price::Default,
+    };
+    let nothing = match &price {
+        Price::Rho(rho) => *rho == Rho::ZERO,
+        Price::Epsilon(epsilon) => *epsilon == Epsilon::ZERO,
+        Price::Default => false,
+    };
+    if nothing {
+        return Err(Failure::usage("the price must be above 0"));
+    }
+    let user = query
+        .user
+        .clone()
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_else(|| "unknown".to_owned());
+    Ok(Asking {
+        principal: home.pseudonym(&user)?,
+        roles: vec!["analyst".to_owned()],
+        purpose,
+        price,
+        rows_per_person: query.rows_per_person,
+    })
+}
+
+/// For people: the interval beside each number. For machines: the bounds as columns of their own.
+fn answer_rows(answer: &Answer, format: Format) -> Rows {
+    let is_number: Vec<bool> = (0..answer.columns.len())
+        .map(|column| {
+            answer
+                .intervals
+                .iter()
+                .any(|row| row.get(column).is_some_and(Option::is_some))
+        })
+        .collect();
+    let mut rows = Rows::default();
+    for (name, number) in answer.columns.iter().zip(&is_number) {
+        rows.header.push(name.clone());
+        match format {
+            Format::Csv if *number => rows
+                .header
+                .extend([format!("{name}_low"), format!("{name}_high")]),
+            Format::Table if *number => rows.header.push("95 % interval".to_owned()),
+            _ => {}
+        }
+    }
+    for (values, intervals) in answer.rows.iter().zip(&answer.intervals) {
+        let mut row = Vec::new();
+        for ((value, interval), number) in values.iter().zip(intervals).zip(&is_number) {
+            row.push(match value {
+                Value::Null if !number && format == Format::Table => "(none)".to_owned(),
+                other => cell(other),
+            });
+            let bounds = interval.map(|[low, high]| (figure(low), figure(high)));
+            match (format, number) {
+                (Format::Csv, true) => {
+                    let (low, high) = bounds.unwrap_or_default();
+                    row.extend([low, high]);
+                }
+                (Format::Table, true) => row
+                    .push(bounds.map_or_else(String::new, |(low, high)| format!("{low} … {high}"))),
+                _ => {}
+            }
+        }
+        rows.rows.push(row);
+    }
+    rows
+}
+
+fn print_footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) {
+    println!("cost       {}", loss_text(asked.published.cost, conversion));
+    println!(
+        "remaining  {}",
+        remaining_text(asked.published.remaining, conversion)
+    );
+    println!(
+        "ledger     entry {}, receipt {}",
+        asked.published.entry.0,
+        receipt.display()
+    );
+    if asked.rows_per_person > 1 {
+        println!(
+            "bounds     at most {} rows of a person count in a group (--rows-per-person); intervals do not cover what that leaves out",
+            asked.rows_per_person
+        );
+    }
+}
+
+fn remaining_text(loss: Loss, conversion: salus_accounting::Delta) -> String {
+    format!(
+        "rho {}, epsilon {}",
+        loss.rho.to_floor_string(),
+        salus_accounting::epsilon_of(loss.rho, conversion)
+    )
+}
+
+fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Format) {
+    let mut rows = Rows::new(&["column", "95 % error"]);
+    for (name, error) in &quote.errors {
+        rows.push([
+            name.clone(),
+            error.map_or_else(
+                || "depends on the answer".to_owned(),
+                |error| format!("± {}", figure(error)),
+            ),
+        ]);
+    }
+    let json = json!({
+        "dry_run": true,
+        "cost": loss_json(quote.cost, conversion),
+        "remaining": loss_json(quote.remaining, conversion),
+        "cells": quote.cells,
+        "rows_per_person": quote.rows_per_person,
+        "groups_per_person": quote.groups_per_person,
+        "errors": quote.errors.iter().map(|(name, error)| json!({"column": name, "half_width": error})).collect::<Vec<_>>(),
+        "derivation": quote.derivation.iter().map(|(rule, what, rows)| json!({"rule": rule, "what": what, "rows_per_person": rows})).collect::<Vec<_>>(),
+    });
+    print(format, &rows, &json);
+    if format == Format::Table {
+        println!(
+            "would cost {}; nothing was spent",
+            loss_text(quote.cost, conversion)
+        );
+        println!("remaining  {}", remaining_text(quote.remaining, conversion));
+        println!(
+            "bounds     {} cells; one person touches at most {} of them, with at most {} rows in each",
+            quote.cells, quote.groups_per_person, quote.rows_per_person
+        );
+    }
+}

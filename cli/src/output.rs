@@ -1,0 +1,96 @@
+//! Tables, JSON and CSV.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use crate::arguments::Format;
+
+/// Rows of text under a header.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rows {
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Rows {
+    pub(crate) fn new(header: &[&str]) -> Self {
+        Self {
+            header: header.iter().map(ToString::to_string).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, row: impl IntoIterator<Item = String>) {
+        self.rows.push(row.into_iter().collect());
+    }
+}
+
+/// Prints rows in the chosen format; `json` is what JSON readers get instead.
+pub(crate) fn print(format: Format, rows: &Rows, json: &Value) {
+    match format {
+        Format::Json => println!("{json}"),
+        Format::Csv => {
+            println!("{}", csv_line(&rows.header));
+            for row in &rows.rows {
+                println!("{}", csv_line(row));
+            }
+        }
+        Format::Table => {
+            let mut table = Table::new();
+            table
+                .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_header(&rows.header);
+            for row in &rows.rows {
+                table.add_row(row);
+            }
+            println!("{table}");
+        }
+    }
+}
+
+/// RFC 4180.
+fn csv_line(fields: &[String]) -> String {
+    let quoted = fields.iter().map(|field| {
+        if field.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", field.replace('"', "\"\""))
+        } else {
+            field.clone()
+        }
+    });
+    quoted.collect::<Vec<_>>().join(",")
+}
+
+/// A JSON value as a cell.
+pub(crate) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), figure),
+        other => other.to_string(),
+    }
+}
+
+/// A number with as many digits as are of use beside its error bar.
+pub(crate) fn figure(x: f64) -> String {
+    if x.fract() == 0.0 || x.abs() >= 10_000.0 {
+        format!("{x:.0}")
+    } else if x.abs() >= 100.0 {
+        format!("{x:.1}")
+    } else {
+        format!("{x:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_quotes_what_it_must() {
+        assert_eq!(
+            csv_line(&["a".into(), "b,c".into(), "d\"e".into()]),
+            "a,\"b,c\",\"d\"\"e\""
+        );
+    }
+}

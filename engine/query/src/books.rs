@@ -1,0 +1,137 @@
+//! Which ledger entries the lake is described by, and the act of recording what has changed.
+
+use salus_accounting::{Delta, Rho};
+use salus_certificate::EntryIndex;
+use salus_lake::{Lake, Snapshot};
+use salus_ledger::{Body, Fact, Kind, Ledger};
+use sha2::{Digest, Sha256};
+
+use crate::gate::AskError;
+use crate::policy::Policy;
+
+/// The newest dataset, catalog, policy and snapshot entries, and what they stand for.
+#[derive(Debug, Clone)]
+pub struct Books {
+    pub(crate) dataset: EntryIndex,
+    pub(crate) catalog: EntryIndex,
+    pub(crate) policy: EntryIndex,
+    pub(crate) snapshot_entry: EntryIndex,
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) default_rho: Rho,
+    pub(crate) conversion_delta: Delta,
+}
+
+/// The one dataset of an embedded home.
+const DATASET: &str = "main";
+
+impl Books {
+    /// Brings the ledger up to date with catalog, policy and newest snapshot, each recorded when it is new, and returns the entries in force.
+    ///
+    /// An ingest that died between its snapshot and the ledger is caught up with here, so every snapshot that is asked stands in the ledger.
+    pub async fn current(
+        lake: &Lake,
+        ledger: &Ledger,
+        policy_yaml: &str,
+    ) -> Result<Self, AskError> {
+        let account = ledger.account().await?;
+        let conversion_delta = account.conversion_delta;
+        let policy =
+            Policy::parse(policy_yaml).map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))?;
+        let rho = |rho: Result<Rho, salus_accounting::AccountingError>| {
+            rho.map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))
+        };
+        let default_rho = rho(policy.query_default_rho(conversion_delta))?;
+
+        let newest = async |kind| {
+            Ok::<_, AskError>(
+                ledger
+                    .newest(kind)
+                    .await?
+                    .map(|stored| (stored.index, stored.entry.body)),
+            )
+        };
+        let dataset = match newest(Kind::Dataset).await? {
+            Some((index, _)) => index,
+            None => {
+                ledger
+                    .record(Fact::Dataset {
+                        dataset: DATASET.into(),
+                        unit: "person_id".into(),
+                    })
+                    .await?
+            }
+        };
+        let sha256 = digest(lake.catalog_yaml().as_bytes());
+        let catalog = match newest(Kind::Catalog).await? {
+            Some((index, Body::Catalog(entry))) if entry.sha256 == sha256 => index,
+            Some((_, Body::Catalog(entry))) => {
+                ledger
+                    .record(Fact::Catalog {
+                        dataset: DATASET.into(),
+                        version: entry.version + 1,
+                        sha256,
+                    })
+                    .await?
+            }
+            _ => {
+                ledger
+                    .record(Fact::Catalog {
+                        dataset: DATASET.into(),
+                        version: 1,
+                        sha256,
+                    })
+                    .await?
+            }
+        };
+        let sha256 = digest(policy_yaml.as_bytes());
+        let policy = match newest(Kind::Policy).await? {
+            Some((index, Body::Policy(entry))) if entry.sha256 == sha256 => index,
+            _ => {
+                let query_rho = rho(policy.query_max_rho(conversion_delta))?;
+                ledger
+                    .record(Fact::Policy {
+                        version: policy.version,
+                        sha256,
+                        query_rho,
+                    })
+                    .await?
+            }
+        };
+        let snapshot = lake.snapshot().map_err(|e| AskError::Lake(e.to_string()))?;
+        let snapshot_entry = match (&snapshot, newest(Kind::Snapshot).await?) {
+            (Some(snapshot), Some((index, Body::Snapshot(entry))))
+                if entry.snapshot == snapshot.number =>
+            {
+                index
+            }
+            (Some(snapshot), _) => {
+                ledger
+                    .record(Fact::Snapshot {
+                        dataset: DATASET.into(),
+                        snapshot: snapshot.number,
+                        content: snapshot.canonical_bytes(),
+                    })
+                    .await?
+            }
+            (None, _) => dataset,
+        };
+        Ok(Self {
+            dataset,
+            catalog,
+            policy,
+            snapshot_entry,
+            snapshot,
+            default_rho,
+            conversion_delta,
+        })
+    }
+
+    /// Number of the snapshot that questions are bound to.
+    pub fn snapshot_number(&self) -> Option<u64> {
+        self.snapshot.as_ref().map(|snapshot| snapshot.number)
+    }
+}
+
+fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}

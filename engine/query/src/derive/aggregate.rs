@@ -1,0 +1,192 @@
+//! S4: per-person facts, aggregates grouped by the unit.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Column;
+use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
+use datafusion::logical_expr::logical_plan::Aggregate;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+
+use super::domain::domain_of;
+use super::expression::{is_exact, total};
+use super::relation::{Fact, Relation, Role, Unit};
+use super::{Derivation, named, planner, strip_alias};
+use crate::refusal::Refusal;
+
+impl Derivation<'_> {
+    pub(super) fn per_person(
+        &mut self,
+        aggregate: &Aggregate,
+        plan: &LogicalPlan,
+    ) -> Result<Relation, Refusal> {
+        let input = self.relation(&aggregate.input)?;
+        let mut groups = Vec::new();
+        let mut facts = Vec::new();
+        let mut unit = None;
+        let mut only_unit = true;
+        for (expr, (qualifier, field)) in aggregate.group_expr.iter().zip(aggregate.schema.iter()) {
+            if matches!(expr, Expr::GroupingSet(_)) {
+                return Err(Refusal::new(
+                    "S4",
+                    plan.display(),
+                    "grouping sets below the release are not admitted",
+                    "group by person_id and one list of columns",
+                ));
+            }
+            let column = Column::new(qualifier.cloned(), field.name());
+            let role = input.role(expr);
+            let per_person = input.is_per_person(expr);
+            only_unit &= per_person;
+            if role == Role::Unit {
+                unit.get_or_insert(Unit {
+                    column: column.clone(),
+                    carried: false,
+                });
+                groups.push(named(strip_alias(expr).clone(), &column));
+            } else {
+                groups.push(named(total(expr, &input)?, &column));
+            }
+            facts.push(Fact {
+                role,
+                per_person,
+                domain: domain_of(expr, &input),
+                source: source_of(expr, &input),
+            });
+        }
+        if unit.is_none() && input.unit.is_some() {
+            return Err(Refusal::new(
+                "S4",
+                plan.display(),
+                "an aggregate below the release must be grouped by the person",
+                "add person_id to its GROUP BY, or make this the topmost aggregate",
+            ));
+        }
+        let mut aggregates = Vec::new();
+        let outputs = aggregate.schema.iter().skip(aggregate.group_expr.len());
+        for (expr, (qualifier, field)) in aggregate.aggr_expr.iter().zip(outputs) {
+            let column = Column::new(qualifier.cloned(), field.name());
+            let (call, source) = exact_aggregate(expr, &input)?;
+            aggregates.push(named(call, &column));
+            facts.push(Fact {
+                per_person: only_unit,
+                source,
+                ..Fact::plain()
+            });
+        }
+        let rows = if only_unit { Some(1) } else { input.rows };
+        let step = self.step("S4", "aggregate", &[input.step], None, rows);
+        let rewritten = Aggregate::try_new(Arc::new(input.plan), groups, aggregates)
+            .map_err(|e| planner(plan, &e))?;
+        Ok(Relation {
+            plan: LogicalPlan::Aggregate(rewritten),
+            unit,
+            facts,
+            rows,
+            usual_rows: if only_unit { 1 } else { input.usual_rows },
+            codes: input.codes,
+            step,
+        })
+    }
+}
+
+/// An aggregate whose result does not depend on the order in which a person's rows arrive.
+fn exact_aggregate(
+    expr: &Expr,
+    input: &Relation,
+) -> Result<(Expr, Option<super::relation::Source>), Refusal> {
+    let Expr::AggregateFunction(call) = strip_alias(expr) else {
+        return Err(Refusal::new(
+            "S4",
+            expr,
+            "this is not an aggregate",
+            "aggregate first, compute outside",
+        ));
+    };
+    let params = &call.params;
+    let name = call.func.name();
+    if !params.order_by.is_empty() || params.null_treatment.is_some() {
+        return Err(Refusal::new(
+            "S4",
+            expr,
+            "an order inside an aggregate is not admitted",
+            "use MIN or MAX",
+        ));
+    }
+    let [argument] = params.args.as_slice() else {
+        return Err(Refusal::new(
+            "S4",
+            expr,
+            "this aggregate is not admitted below the release",
+            "use COUNT, SUM, MIN, MAX, AVG, BOOL_AND, BOOL_OR",
+        ));
+    };
+    let counts = name == "count";
+    if !counts && !["sum", "min", "max", "avg", "bool_and", "bool_or"].contains(&name) {
+        return Err(Refusal::new(
+            "S4",
+            expr,
+            format!("{name} below the release is not admitted"),
+            "use COUNT, SUM, MIN, MAX, AVG, BOOL_AND, BOOL_OR",
+        ));
+    }
+    let unit_argument = input.role(argument) != Role::Plain;
+    if !counts && !unit_argument && ["sum", "avg"].contains(&name) && !is_exact(argument, input) {
+        return Err(Refusal::new(
+            "S4",
+            expr,
+            "a float sum depends on the order of the rows",
+            "cast to DECIMAL first: AVG(CAST(x AS DECIMAL(18, 6)))",
+        ));
+    }
+    if name == "avg" && !average_fits(argument, input) {
+        return Err(Refusal::new(
+            "S4",
+            expr,
+            "an average of such wide decimals could overflow for some person",
+            "cast to a narrower type first: AVG(CAST(x AS DECIMAL(18, 6)))",
+        ));
+    }
+    let argument_total = match (counts, unit_argument) {
+        (true, true) => argument.clone(),
+        _ => total(argument, input)?,
+    };
+    let filter = params
+        .filter
+        .as_ref()
+        .map(|filter| total(filter, input).map(Box::new))
+        .transpose()?;
+    let source = matches!(name, "min" | "max" | "avg")
+        .then(|| source_of(argument, input))
+        .flatten();
+    let rewritten = Expr::AggregateFunction(AggregateFunction {
+        func: Arc::clone(&call.func),
+        params: AggregateFunctionParams {
+            args: vec![argument_total],
+            filter,
+            ..params.clone()
+        },
+    });
+    Ok((rewritten, source))
+}
+
+/// DataFusion's decimal average fails when sum · 10^4 passes 38 digits; it must be impossible, not rare.
+fn average_fits(argument: &Expr, input: &Relation) -> bool {
+    let digits = input.rows.map_or(u32::MAX, |rows| rows.max(1).ilog10() + 1);
+    match argument.get_type(input.schema()) {
+        Ok(DataType::Decimal128(precision, _)) => {
+            u32::from(precision)
+                .saturating_add(digits)
+                .saturating_add(4)
+                <= 37
+        }
+        _ => false,
+    }
+}
+
+fn source_of(expr: &Expr, input: &Relation) -> Option<super::relation::Source> {
+    match strip_alias(expr) {
+        Expr::Column(column) => input.fact(column)?.source.clone(),
+        _ => None,
+    }
+}

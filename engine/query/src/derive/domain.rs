@@ -1,0 +1,154 @@
+//! Public key domains: the values a grouping key can take, known without looking at the data.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, ExprSchemable};
+
+use super::relation::{Relation, literal, literal_text};
+use crate::functions::age::AgeBand;
+use crate::functions::clamp::Clamp;
+
+/// A domain larger than this is no list of categories.
+const MOST_VALUES: usize = 1_000;
+
+/// The values that are not NULL, in the order they were declared.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Domain {
+    pub values: Vec<ScalarValue>,
+    /// Nothing else can occur, by construction; otherwise the data may hold other values, which become OTHER.
+    pub closed: bool,
+}
+
+impl Domain {
+    pub(crate) fn closed(values: Vec<ScalarValue>) -> Self {
+        Self {
+            values,
+            closed: true,
+        }
+    }
+
+    pub(crate) fn declared(values: Vec<ScalarValue>) -> Self {
+        Self {
+            values,
+            closed: false,
+        }
+    }
+
+    fn union(mut self, other: Self) -> Self {
+        for value in other.values {
+            if !self.values.contains(&value) {
+                self.values.push(value);
+            }
+        }
+        self.closed &= other.closed;
+        self
+    }
+}
+
+/// The public domain of an expression over a relation, if it has one.
+///
+/// # Guarantee
+/// A function of the expression and the catalog; a closed domain holds every value the expression can take, NULL apart.
+pub(crate) fn domain_of(expr: &Expr, relation: &Relation) -> Option<Domain> {
+    let data_type = expr.get_type(relation.schema()).ok()?;
+    let domain = find(expr, relation, &data_type)?;
+    (domain.values.len() <= MOST_VALUES).then_some(domain)
+}
+
+fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain> {
+    if *data_type == DataType::Boolean {
+        return Some(Domain::closed(vec![
+            ScalarValue::Boolean(Some(false)),
+            ScalarValue::Boolean(Some(true)),
+        ]));
+    }
+    if let Some(value) = literal(expr) {
+        let value = value.cast_to(data_type).ok()?;
+        let values = if value.is_null() { vec![] } else { vec![value] };
+        return Some(Domain::closed(values));
+    }
+    match expr {
+        Expr::Alias(alias) => find(&alias.expr, relation, data_type),
+        Expr::Column(column) => relation.fact(column)?.domain.clone(),
+        Expr::Case(case) => {
+            let branches = case.when_then_expr.iter().map(|(_, then)| then);
+            branches
+                .chain(&case.else_expr)
+                .map(|branch| find(branch, relation, data_type))
+                .reduce(|all, branch| Some(all?.union(branch?)))
+                .flatten()
+        }
+        // Between string types a cast changes no value.
+        Expr::Cast(cast) if is_text(data_type) => {
+            let inner = cast.expr.get_type(relation.schema()).ok()?;
+            is_text(&inner)
+                .then(|| find(&cast.expr, relation, &inner))?
+                .and_then(|domain| {
+                    let values = domain.values.iter().map(|value| value.cast_to(data_type));
+                    Some(Domain {
+                        values: values.collect::<Result<_, _>>().ok()?,
+                        closed: domain.closed,
+                    })
+                })
+        }
+        Expr::ScalarFunction(call) => of_function(call.name(), &call.args, relation, data_type),
+        _ => None,
+    }
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View
+    )
+}
+
+fn of_function(
+    name: &str,
+    args: &[Expr],
+    relation: &Relation,
+    data_type: &DataType,
+) -> Option<Domain> {
+    match (name, args) {
+        (AgeBand::NAME, [_, _, width]) => {
+            let bands = AgeBand::domain(whole(width)?.try_into().ok()?)?;
+            Some(Domain::closed(
+                bands.into_iter().map(ScalarValue::from).collect(),
+            ))
+        }
+        (Clamp::NAME, [_, low, high]) if data_type.is_integer() => {
+            range(whole(low)?, whole(high)?, data_type)
+        }
+        ("date_part", [part, _]) => {
+            let (low, high) = match literal_text(part)?.to_ascii_lowercase().as_str() {
+                "month" => (1, 12),
+                "quarter" => (1, 4),
+                "dow" => (0, 6),
+                "hour" => (0, 23),
+                _ => return None,
+            };
+            range(low, high, data_type)
+        }
+        ("coalesce" | "nvl", args) => args
+            .iter()
+            .map(|arg| find(arg, relation, data_type))
+            .reduce(|all, arg| Some(all?.union(arg?)))
+            .flatten(),
+        _ => None,
+    }
+}
+
+fn whole(expr: &Expr) -> Option<i64> {
+    match literal(expr)?.cast_to(&DataType::Int64).ok()? {
+        ScalarValue::Int64(value) => value,
+        _ => None,
+    }
+}
+
+fn range(low: i64, high: i64, data_type: &DataType) -> Option<Domain> {
+    if high < low || usize::try_from(high.abs_diff(low)).ok()? >= MOST_VALUES {
+        return None;
+    }
+    let values = (low..=high).map(|value| ScalarValue::Int64(Some(value)).cast_to(data_type));
+    Some(Domain::closed(values.collect::<Result<_, _>>().ok()?))
+}

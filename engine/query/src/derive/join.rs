@@ -1,0 +1,269 @@
+//! S2 and S3: joins.
+
+use std::sync::Arc;
+
+use datafusion::common::{JoinType, NullEquality};
+use datafusion::logical_expr::logical_plan::Join;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+
+use super::expression::total;
+use super::relation::{Fact, Relation, Role, Unit};
+use super::{Derivation, planner};
+use crate::refusal::Refusal;
+
+impl Derivation<'_> {
+    pub(super) fn join(&mut self, join: &Join, plan: &LogicalPlan) -> Result<Relation, Refusal> {
+        let left = self.relation(&join.left)?;
+        let right = self.relation(&join.right)?;
+        let at = describe(join);
+        if join.null_equality != NullEquality::NullEqualsNothing {
+            return Err(Refusal::new(
+                "S2",
+                at,
+                "this join treats NULLs as equal",
+                "compare with = instead of IS NOT DISTINCT FROM",
+            ));
+        }
+        if join.null_aware {
+            return Err(Refusal::new(
+                "S2",
+                at,
+                "NOT IN over a subquery answers for everybody at once when one value is NULL",
+                "use NOT EXISTS (SELECT … WHERE inner.person_id = outer.person_id)",
+            ));
+        }
+        let rule = match (&left.unit, &right.unit) {
+            (Some(_), Some(_)) => bind_private(join, &left, &right, &at)?,
+            (None, None) => join_public(join, &at)?,
+            _ => bind_public(join, left.unit.is_some(), &at)?,
+        };
+        let on = join
+            .on
+            .iter()
+            .map(|(l, r)| match (left.role(l), right.role(r)) {
+                // The pair that binds the person stays as it is.
+                (Role::Unit, Role::Unit) => Ok((l.clone(), r.clone())),
+                _ => Ok((total(l, &left)?, total(r, &right)?)),
+            })
+            .collect::<Result<Vec<_>, Refusal>>()?;
+        let outcome = Outcome::of(join.join_type, &left, &right);
+        let filter = join
+            .filter
+            .as_ref()
+            .map(|filter| total(filter, &beside(&left, &right)))
+            .transpose()?;
+        let step = self.step(
+            rule,
+            &join.join_type.to_string(),
+            &[left.step, right.step],
+            None,
+            outcome.rows,
+        );
+        let usual_rows = match join.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.usual_rows,
+            _ => left.usual_rows.saturating_mul(right.usual_rows.max(1)),
+        };
+        let mut codes = left.codes.clone();
+        codes.extend(right.codes.clone());
+        let rewritten = Join::try_new(
+            Arc::new(left.plan),
+            Arc::new(right.plan),
+            on,
+            filter,
+            join.join_type,
+            join.join_constraint,
+            join.null_equality,
+            false,
+        )
+        .map_err(|e| planner(plan, &e))?;
+        Ok(Relation {
+            plan: LogicalPlan::Join(rewritten),
+            unit: outcome.unit,
+            facts: outcome.facts,
+            rows: outcome.rows,
+            usual_rows,
+            codes,
+            step,
+        })
+    }
+}
+
+/// S2: a top-level conjunct equates the two tracked units, and the preserved side's unit survives.
+fn bind_private(
+    join: &Join,
+    left: &Relation,
+    right: &Relation,
+    at: &str,
+) -> Result<&'static str, Refusal> {
+    let binds = join.on.iter().any(|(l, r)| {
+        left.role(l) == Role::Unit && right.role(r) == Role::Unit && is_bare(l) && is_bare(r)
+    });
+    if !binds {
+        return Err(Refusal::new(
+            "S2",
+            at,
+            "this join does not bind the person: no top-level condition equates the person_id of both sides",
+            "add `AND a.person_id = b.person_id` to the join condition",
+        ));
+    }
+    match join.join_type {
+        kind if is_known(kind) => Ok("S2"),
+        other => Err(Refusal::new(
+            "S2",
+            at,
+            format!("a {other} join loses the person on one side"),
+            "use an inner, left or right join",
+        )),
+    }
+}
+
+/// Two public relations: kinds whose facts and row bounds are known.
+fn join_public(join: &Join, at: &str) -> Result<&'static str, Refusal> {
+    if is_known(join.join_type) {
+        return Ok("S0p");
+    }
+    Err(Refusal::new(
+        "S0p",
+        at,
+        format!("a {} join is not admitted", join.join_type),
+        "use an inner, left or right join",
+    ))
+}
+
+fn is_known(kind: JoinType) -> bool {
+    matches!(
+        kind,
+        JoinType::Inner
+            | JoinType::Left
+            | JoinType::Right
+            | JoinType::LeftSemi
+            | JoinType::LeftAnti
+            | JoinType::LeftMark
+    )
+}
+
+/// S3: the private side is preserved or inner.
+fn bind_public(join: &Join, private_is_left: bool, at: &str) -> Result<&'static str, Refusal> {
+    let keeps = match join.join_type {
+        JoinType::Inner => true,
+        JoinType::Left | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+            private_is_left
+        }
+        JoinType::Right => !private_is_left,
+        _ => false,
+    };
+    if keeps {
+        return Ok("S3");
+    }
+    Err(Refusal::new(
+        "S3",
+        at,
+        "this join keeps public rows that no person stands behind",
+        "put the private table on the preserved side, or use an inner join",
+    ))
+}
+
+fn is_bare(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(_))
+}
+
+struct Outcome {
+    unit: Option<Unit>,
+    facts: Vec<Fact>,
+    rows: Option<u64>,
+}
+
+impl Outcome {
+    fn of(kind: JoinType, left: &Relation, right: &Relation) -> Self {
+        let product = left
+            .rows
+            .zip(right.rows)
+            .and_then(|(l, r)| l.checked_mul(r));
+        let both = |l: Vec<Fact>, r: Vec<Fact>| l.into_iter().chain(r).collect();
+        let (l, r) = (left.facts.clone(), right.facts.clone());
+        match kind {
+            JoinType::LeftSemi | JoinType::LeftAnti => Self {
+                unit: left.unit.clone(),
+                facts: l,
+                rows: left.rows,
+            },
+            JoinType::LeftMark => Self {
+                unit: left.unit.clone(),
+                facts: both(l, vec![Fact::plain()]),
+                rows: left.rows,
+            },
+            JoinType::Left => Self {
+                unit: left.unit.clone(),
+                facts: both(l, optional(r)),
+                // A preserved row without a match stays once, even when the other side is empty.
+                rows: left
+                    .rows
+                    .zip(right.rows)
+                    .and_then(|(l, r)| l.checked_mul(r.max(1))),
+            },
+            JoinType::Right => Self {
+                unit: right.unit.clone(),
+                facts: both(optional(l), r),
+                rows: left
+                    .rows
+                    .zip(right.rows)
+                    .and_then(|(l, r)| l.max(1).checked_mul(r)),
+            },
+            // Inner; every other kind has been refused.
+            _ => Self {
+                unit: left.unit.clone().or_else(|| right.unit.clone()),
+                facts: both(l, r),
+                rows: product,
+            },
+        }
+    }
+}
+
+/// Facts of the side of an outer join that is not preserved: its columns may be NULL in some of a person's rows and not in others.
+fn optional(facts: Vec<Fact>) -> Vec<Fact> {
+    facts
+        .into_iter()
+        .map(|fact| Fact {
+            role: if fact.role == Role::Plain {
+                Role::Plain
+            } else {
+                Role::UnitOrNull
+            },
+            per_person: false,
+            ..fact
+        })
+        .collect()
+}
+
+/// Both sides at once, for the condition of a join.
+fn beside(left: &Relation, right: &Relation) -> Relation {
+    let schema = left.schema().join(right.schema());
+    let facts: Vec<_> = left.facts.iter().chain(&right.facts).cloned().collect();
+    let plan = match schema {
+        Ok(schema) => LogicalPlan::EmptyRelation(datafusion::logical_expr::EmptyRelation {
+            produce_one_row: false,
+            schema: Arc::new(schema),
+        }),
+        Err(_) => left.plan.clone(),
+    };
+    Relation {
+        plan,
+        facts,
+        ..left.clone()
+    }
+}
+
+/// The join as the analyst wrote it.
+fn describe(join: &Join) -> String {
+    let pairs: Vec<String> = join
+        .on
+        .iter()
+        .map(|(l, r)| format!("{l} = {r}"))
+        .chain(join.filter.iter().map(ToString::to_string))
+        .collect();
+    if pairs.is_empty() {
+        format!("{} JOIN without a condition", join.join_type)
+    } else {
+        format!("{} JOIN ON {}", join.join_type, pairs.join(" AND "))
+    }
+}

@@ -1,0 +1,346 @@
+//! The gate: the way of a question, in the order in which nothing can go wrong.
+
+use datafusion::execution::session_state::SessionState;
+use salus_accounting::{Delta, Epsilon, Loss, Rho, epsilon_of, rho_for_epsilon};
+use salus_certificate::{Bounds, Certificate, Mechanism};
+use salus_lake::{Lake, Snapshot};
+use salus_ledger::{
+    AnswerFailed, Ledger, Published, Refusal as LedgeredRefusal, Reservation, ReserveError,
+};
+
+use crate::answer::{Answer, answer, approximate};
+use crate::books::Books;
+use crate::execute::Executor;
+use crate::interval::half_width;
+use crate::question::Question;
+use crate::refusal::Refusal;
+use crate::release::{BoundingOptions, Output};
+use crate::session;
+
+/// Who asks, what for, and at which price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asking {
+    /// Pseudonym of the person who asks.
+    pub principal: String,
+    /// Roles under which she asks.
+    pub roles: Vec<String>,
+    /// HL7 PurposeOfUse code, such as `PUBHLTH` or `HRESCH`.
+    pub purpose: String,
+    /// The price; the policy's default when nothing is said.
+    pub price: Price,
+    /// k: rows of one person that count in one group; the catalog's default when nothing is said.
+    pub rows_per_person: Option<u64>,
+}
+
+/// What a question may cost.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Price {
+    /// The policy's default.
+    #[default]
+    Default,
+    /// As zCDP.
+    Rho(Rho),
+    /// As the epsilon that the same loss is shown with.
+    Epsilon(Epsilon),
+}
+
+/// What a question would cost and how large its error would be.
+#[derive(Debug, Clone)]
+pub struct Quote {
+    /// The price.
+    pub cost: Loss,
+    /// What is left of the lifetime cap before it.
+    pub remaining: Loss,
+    /// k.
+    pub rows_per_person: u64,
+    /// L0.
+    pub groups_per_person: u64,
+    /// Number of answered cells.
+    pub cells: usize,
+    /// Name of each released number with half the width of its interval; `None` for averages, whose error depends on the answer.
+    pub errors: Vec<(String, Option<f64>)>,
+    /// The derivation: rule, operator and most rows of one person, bottom-up.
+    pub derivation: Vec<(String, String, u64)>,
+}
+
+/// An answer that has been published: it is in the ledger.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The numbers.
+    pub answer: Answer,
+    /// Ledger entry, receipt, cost, what remains.
+    pub published: Published,
+    /// k.
+    pub rows_per_person: u64,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// A privacy rule forbids the question as it stands. It cost nothing.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The purse does not hold the price. It cost nothing.
+    #[error("the privacy budget is exhausted: the question costs more than remains")]
+    Exhausted {
+        /// What is left.
+        remaining: Loss,
+    },
+    /// The policy does not allow one question to cost so much. It cost nothing.
+    #[error(
+        "the policy allows one question to cost at most rho {most}; ask with a smaller --epsilon or --rho"
+    )]
+    TooDear {
+        /// Most that one question may cost.
+        most: Rho,
+    },
+    /// There is no snapshot to ask.
+    #[error("the lake is empty: ingest an export first (`salus ingest fhir DIR`)")]
+    NoSnapshot,
+    /// The price was taken and no answer could be made. One text whatever the reason.
+    #[error("no answer could be produced; the budget stays spent")]
+    Failed,
+    /// The ledger: integrity, availability.
+    #[error(transparent)]
+    Ledger(#[from] salus_ledger::Error),
+    /// The lake could not be opened, before any data was read.
+    #[error("the lake is unavailable: {0}")]
+    Lake(String),
+}
+
+/// The query engine over one lake and one ledger.
+#[derive(Debug)]
+pub struct Engine {
+    lake: Lake,
+    ledger: Ledger,
+    books: Books,
+    planning: SessionState,
+    executor: Executor,
+}
+
+/// An admitted question with its price.
+struct Priced {
+    question: Question,
+    mechanisms: Vec<Mechanism>,
+    snapshot: Snapshot,
+}
+
+impl Engine {
+    /// Opens the engine. The ledger's newest dataset, catalog, policy and snapshot entries must describe the lake; see [`Books::current`].
+    pub async fn open(lake: Lake, ledger: Ledger, books: Books) -> Result<Self, AskError> {
+        let lake_error =
+            |e: datafusion::error::DataFusionError| AskError::Lake(e.strip_backtrace());
+        Ok(Self {
+            planning: session::planning(&lake).map_err(lake_error)?,
+            executor: Executor::new(lake.clone()).map_err(lake_error)?,
+            lake,
+            ledger,
+            books,
+        })
+    }
+
+    /// Asks a question: parse → validate → price → RESERVE → execute → noise → RELEASE → answer.
+    ///
+    /// # Guarantee
+    /// No byte of a private table is read before the RESERVE entry is durable, and nothing leaves before the RELEASE entry is. All answers to all
+    /// people together satisfy the lifetime cap of the identity space.
+    pub async fn ask(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
+        let question = match self.validate(sql, asking).await {
+            Ok(question) => question,
+            Err(refusal) => return Err(self.refuse(sql, asking, refusal).await?),
+        };
+        let priced = match self.price(question, asking) {
+            Err(AskError::Refused(refusal)) => {
+                return Err(self.refuse(sql, asking, refusal).await?);
+            }
+            other => other?,
+        };
+        let charge = self
+            .ledger
+            .reserve(self.reservation(&priced, asking))
+            .await?;
+        let exact = match self
+            .executor
+            .execute(
+                &charge,
+                &priced.question.release,
+                &priced.question.plan,
+                &priced.snapshot,
+            )
+            .await
+        {
+            Ok(exact) => exact,
+            Err(_failed) => {
+                charge.abort().await;
+                return Err(AskError::Failed);
+            }
+        };
+        let published = charge
+            .release(exact, async |released| {
+                self.answer_bytes(released, &priced).await
+            })
+            .await?;
+        let answer = serde_json::from_slice(&published.answer).map_err(|_| AskError::Failed)?;
+        Ok(Asked {
+            answer,
+            published,
+            rows_per_person: priced.question.release.rows_per_person,
+        })
+    }
+
+    /// What a question would cost. Reads no data and spends nothing.
+    pub async fn quote(&self, sql: &str, asking: &Asking) -> Result<Quote, AskError> {
+        let question = self.validate(sql, asking).await?;
+        let priced = self.price(question, asking)?;
+        let account = self.ledger.account().await?;
+        let release = &priced.question.release;
+        let keys = release.cells.keys.len();
+        let sigma = |mechanism: usize| approximate(&priced.mechanisms[mechanism].sigma);
+        let errors = priced.question.post.columns.iter().filter_map(|column| {
+            let error = match *release.outputs.get(column.origin.checked_sub(keys)?)? {
+                Output::Count { count } => Some(half_width(sigma(count))),
+                Output::Sum { sum, grid } => Some(
+                    half_width(sigma(sum)) / 10_f64.powi(i32::try_from(grid.scale).unwrap_or(0)),
+                ),
+                Output::Average { .. } => None,
+            };
+            Some((column.name.clone(), error))
+        });
+        Ok(Quote {
+            cost: cost(&priced.mechanisms),
+            remaining: account.cap.checked_sub(account.spent).unwrap_or(Loss::ZERO),
+            rows_per_person: release.rows_per_person,
+            groups_per_person: release.groups_per_person,
+            cells: release.cells.len(),
+            errors: errors.collect(),
+            derivation: priced
+                .question
+                .steps
+                .iter()
+                .map(|step| {
+                    (
+                        step.rule.clone(),
+                        step.table.clone().unwrap_or_else(|| step.op.clone()),
+                        step.rows,
+                    )
+                })
+                .collect(),
+        })
+    }
+
+    /// The epsilon that a loss is shown with, at the conversion delta of this identity space.
+    pub fn epsilon(&self, rho: Rho) -> Epsilon {
+        epsilon_of(rho, self.books.conversion_delta)
+    }
+
+    /// The delta at which rho is shown as epsilon.
+    pub fn conversion_delta(&self) -> Delta {
+        self.books.conversion_delta
+    }
+
+    async fn validate(&self, sql: &str, asking: &Asking) -> Result<Question, Refusal> {
+        let options = BoundingOptions {
+            rows_per_person: asking.rows_per_person,
+        };
+        Question::validate(sql, &self.planning, self.lake.catalog(), options).await
+    }
+
+    /// Writes a refusal into the ledger. It costs nothing.
+    async fn refuse(
+        &self,
+        sql: &str,
+        asking: &Asking,
+        refusal: Refusal,
+    ) -> Result<AskError, AskError> {
+        self.ledger
+            .refuse(LedgeredRefusal {
+                principal: asking.principal.clone(),
+                purpose: asking.purpose.clone(),
+                rule: refusal.rule.to_owned(),
+                question: sql.to_owned(),
+            })
+            .await?;
+        Ok(AskError::Refused(refusal))
+    }
+
+    fn price(&self, question: Question, asking: &Asking) -> Result<Priced, AskError> {
+        let rho = match &asking.price {
+            Price::Default => self.books.default_rho,
+            Price::Rho(rho) => *rho,
+            Price::Epsilon(epsilon) => rho_for_epsilon(epsilon, self.books.conversion_delta),
+        };
+        let mechanisms = crate::price::mechanisms(&question.release, rho)?;
+        let snapshot = self.books.snapshot.clone().ok_or(AskError::NoSnapshot)?;
+        Ok(Priced {
+            question,
+            mechanisms,
+            snapshot,
+        })
+    }
+
+    fn reservation(&self, priced: &Priced, asking: &Asking) -> Reservation {
+        let release = &priced.question.release;
+        Reservation {
+            principal: asking.principal.clone(),
+            roles: asking.roles.clone(),
+            purpose: asking.purpose.clone(),
+            question: priced.question.sql.clone(),
+            plan: priced.question.plan_bytes(),
+            keys: release.cells.canonical_bytes(),
+            certificate: Certificate {
+                dataset: self.books.dataset,
+                snapshot: self.books.snapshot_entry,
+                catalog: self.books.catalog,
+                policy: self.books.policy,
+                unit: release.unit_name(),
+                steps: priced.question.steps.clone(),
+                bounds: Bounds {
+                    rows_per_person: release.rows_per_person,
+                    groups_per_person: release.groups_per_person,
+                    cells: release.cells.len() as u64,
+                    keys: [0; 32],
+                },
+                mechanisms: priced.mechanisms.clone(),
+            },
+        }
+    }
+
+    async fn answer_bytes(
+        &self,
+        released: &salus_ledger::Released,
+        priced: &Priced,
+    ) -> Result<Vec<u8>, AnswerFailed> {
+        let question = &priced.question;
+        let answer = answer(
+            released,
+            &question.release,
+            &priced.mechanisms,
+            &question.released,
+            &question.post,
+            self.executor.context(),
+        )
+        .await
+        .map_err(|_| AnswerFailed)?;
+        serde_json::to_vec(&answer).map_err(|_| AnswerFailed)
+    }
+}
+
+fn cost(mechanisms: &[Mechanism]) -> Loss {
+    mechanisms.iter().fold(Loss::ZERO, |sum, mechanism| {
+        sum.checked_add(Loss {
+            rho: mechanism.rho,
+            delta: mechanism.delta,
+        })
+        .unwrap_or(sum)
+    })
+}
+
+impl From<ReserveError> for AskError {
+    fn from(error: ReserveError) -> Self {
+        match error {
+            ReserveError::BudgetExhausted { remaining } => Self::Exhausted { remaining },
+            ReserveError::QueryTooDear { most } => Self::TooDear { most },
+            ReserveError::Ledger(error) => Self::Ledger(error),
+        }
+    }
+}

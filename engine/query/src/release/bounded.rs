@@ -1,0 +1,157 @@
+//! The bounded plan: each person's contribution is bounded, every sum is a sum of exact integers, and nothing may move in between.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::error::Result;
+use datafusion::functions_aggregate::expr_fn::{count, max, sum};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, LogicalPlanBuilderOptions, cast,
+};
+use datafusion::prelude::{lit, when};
+use datafusion::scalar::ScalarValue;
+
+use super::{Contribution, Release};
+use crate::functions::grid::{Share, ToGrid};
+
+/// Column of the bounded plan that holds key `i`.
+pub(crate) fn key_column(i: usize) -> String {
+    format!("__salus_key_{i}")
+}
+
+/// Column of the bounded plan that holds the exact sum of mechanism `j`.
+pub(crate) fn sum_column(j: usize) -> String {
+    format!("__salus_sum_{j}")
+}
+
+const UNIT: &str = "__salus_unit";
+
+fn value_column(j: usize) -> String {
+    format!("__salus_value_{j}")
+}
+
+fn rows_column(j: usize) -> String {
+    format!("__salus_rows_{j}")
+}
+
+fn column(name: &str) -> Expr {
+    Expr::Column(datafusion::common::Column::new_unqualified(name))
+}
+
+pub(super) fn plan(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
+    let rows = valued_rows(release)?;
+    let bounded = if needs_no_bounding(release) {
+        rows
+    } else {
+        per_person(release, rows)?
+    };
+    let sums = release
+        .contributions
+        .iter()
+        .enumerate()
+        .map(|(j, contribution)| {
+            let value = column(&value_column(j));
+            let ceiling = u128::from(population_ceiling)
+                * u128::from(release.rows_per_person)
+                * u128::from(contribution.bound());
+            // An Int64 sum would wrap; where the public ceiling does not exclude it, sum in 128 bits.
+            let value = if ceiling < 1 << 63 {
+                value
+            } else {
+                cast(value, DataType::Decimal128(38, 0))
+            };
+            sum(value).alias(sum_column(j))
+        });
+    without_additions(bounded)
+        .aggregate(keys(release), sums)?
+        .build()
+}
+
+/// One row of integers per row of the relation: unit, keys, and what the row brings to each mechanism.
+fn valued_rows(release: &Release) -> Result<LogicalPlan> {
+    let unit = release
+        .relation
+        .unit
+        .as_ref()
+        .map(|unit| Expr::Column(unit.column.clone()).alias(UNIT));
+    let keys = release
+        .cells
+        .keys
+        .iter()
+        .enumerate()
+        .map(|(i, key)| key.expr.clone().alias(key_column(i)));
+    let values = release
+        .contributions
+        .iter()
+        .enumerate()
+        .map(|(j, contribution)| Ok(value(contribution)?.alias(value_column(j))));
+    let values = values.collect::<Result<Vec<_>>>()?;
+    LogicalPlanBuilder::from(release.relation.plan.clone())
+        .project(unit.into_iter().chain(keys).chain(values))?
+        .build()
+}
+
+fn value(contribution: &Contribution) -> Result<Expr> {
+    match contribution {
+        Contribution::Persons(None) | Contribution::Rows(None) => Ok(lit(1_i64)),
+        Contribution::Persons(Some(condition)) | Contribution::Rows(Some(condition)) => {
+            when(condition.clone(), lit(1_i64)).otherwise(lit(0_i64))
+        }
+        Contribution::Sum { value, grid } => Ok(ToGrid::call(*grid, false, value.clone())),
+        Contribution::CentredSum { value, grid } => Ok(ToGrid::call(*grid, true, value.clone())),
+    }
+}
+
+/// A person with one row touches one group once. With several rows that all may count, only counting persons needs them brought together.
+fn needs_no_bounding(release: &Release) -> bool {
+    let rows = release.relation.rows;
+    rows == Some(1)
+        || (rows.is_some_and(|rows| rows <= release.rows_per_person)
+            && !release
+                .contributions
+                .iter()
+                .any(|c| matches!(c, Contribution::Persons(_))))
+}
+
+/// One row per person and group: persons once, rows at most k, sums scaled to k rows.
+fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
+    let k = release.rows_per_person;
+    let mut totals = Vec::new();
+    let mut bounded = keys(release);
+    for (j, contribution) in release.contributions.iter().enumerate() {
+        let value = column(&value_column(j));
+        let total = column(&value_column(j));
+        let share = match contribution {
+            Contribution::Persons(_) => {
+                totals.push(max(value).alias(value_column(j)));
+                total
+            }
+            Contribution::Rows(_) => {
+                totals.push(sum(value).alias(value_column(j)));
+                let most = lit(ScalarValue::Int64(i64::try_from(k).ok()));
+                when(total.clone().gt(most.clone()), most).otherwise(total)?
+            }
+            Contribution::Sum { .. } | Contribution::CentredSum { .. } => {
+                totals.push(sum(value.clone()).alias(value_column(j)));
+                totals.push(count(value).alias(rows_column(j)));
+                Share::call(k, total, column(&rows_column(j)))
+            }
+        };
+        bounded.push(share.alias(value_column(j)));
+    }
+    let by_person = [column(UNIT)].into_iter().chain(keys(release));
+    without_additions(rows)
+        .aggregate(by_person, totals)?
+        .project(bounded)?
+        .build()
+}
+
+fn keys(release: &Release) -> Vec<Expr> {
+    (0..release.cells.keys.len())
+        .map(|i| column(&key_column(i)))
+        .collect()
+}
+
+/// DataFusion would add functionally dependent columns to a GROUP BY; ours are complete.
+fn without_additions(plan: LogicalPlan) -> LogicalPlanBuilder {
+    LogicalPlanBuilder::from(plan)
+        .with_options(LogicalPlanBuilderOptions::new().with_add_implicit_group_by_exprs(false))
+}

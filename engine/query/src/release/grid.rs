@@ -1,0 +1,287 @@
+//! Where the bounds of a sum come from: `clamp(x, low, high)`, the catalog, or the literals of a CASE; without one of them it is refused.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, ExprSchemable};
+
+use crate::derive::domain::domain_of;
+use crate::derive::relation::{Relation, literal};
+use crate::functions::clamp::Clamp;
+use crate::functions::grid::Grid;
+use crate::refusal::Refusal;
+use salus_lake::Catalog;
+
+/// A finer grid than this many steps between the bounds gains nothing beside the noise.
+const MOST_STEPS: i128 = 1 << 24;
+
+/// Digits kept of a number whose type does not say how many it has.
+const FLOAT_SCALE: u32 = 6;
+
+/// An exact decimal: mantissa · 10^-scale, without trailing zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Decimal {
+    mantissa: i128,
+    scale: u32,
+}
+
+/// The value to put on the grid, and the grid.
+pub(super) fn bounded(
+    argument: &Expr,
+    relation: &Relation,
+    catalog: &Catalog,
+) -> Result<(Expr, Grid), Refusal> {
+    let argument = without_widening(argument, relation);
+    if let Expr::ScalarFunction(call) = argument {
+        if let (Clamp::NAME, [x, low, high]) = (call.name(), call.args.as_slice()) {
+            let bounds = literal(low)
+                .as_ref()
+                .and_then(decimal)
+                .zip(literal(high).as_ref().and_then(decimal));
+            let Some((low, high)) = bounds else {
+                return Err(Refusal::new(
+                    "bounds",
+                    argument,
+                    "the bounds of clamp must be literal numbers",
+                    "write for instance clamp(value, 3.5, 20)",
+                ));
+            };
+            let x = without_widening(x, relation);
+            return Ok((
+                x.clone(),
+                grid(low, high, natural_scale(x, relation), argument)?,
+            ));
+        }
+    }
+    if let Some((low, high, granularity)) = of_catalog(argument, relation, catalog) {
+        return Ok((
+            argument.clone(),
+            grid(low, high, granularity.scale, argument)?,
+        ));
+    }
+    if let Some((low, high)) = of_literals(argument, relation) {
+        return Ok((argument.clone(), grid(low, high, 0, argument)?));
+    }
+    Err(Refusal::new(
+        "bounds",
+        argument,
+        "a sum needs public bounds on what one row can bring, and the catalog has none for this",
+        "write clamp(x, low, high), or filter on one code the catalog has limits for: WHERE code = '4548-4'",
+    ))
+}
+
+/// Casts that the planner put around an integer or decimal to make it wider change no value on the grid.
+fn without_widening<'e>(expr: &'e Expr, relation: &Relation) -> &'e Expr {
+    match expr {
+        Expr::Alias(alias) => without_widening(&alias.expr, relation),
+        Expr::Cast(cast) => {
+            let inner = cast.expr.get_type(relation.schema());
+            let outer = cast.field.data_type();
+            let widens = inner.is_ok_and(|inner| {
+                (inner.is_integer()
+                    || matches!(inner, DataType::Decimal128(..))
+                    || inner.is_floating())
+                    && matches!(
+                        outer,
+                        DataType::Float64 | DataType::Int64 | DataType::UInt64
+                    )
+                    && (!outer.is_integer() || inner.is_integer())
+            });
+            if widens {
+                without_widening(&cast.expr, relation)
+            } else {
+                expr
+            }
+        }
+        other => other,
+    }
+}
+
+fn natural_scale(x: &Expr, relation: &Relation) -> u32 {
+    match x.get_type(relation.schema()) {
+        Ok(DataType::Decimal128(_, scale)) => u32::try_from(scale).unwrap_or(0),
+        Ok(kind) if kind.is_floating() => FLOAT_SCALE,
+        _ => 0,
+    }
+}
+
+/// Bounds as multiples of a granularity no coarser than they need, and no finer than is of use.
+fn grid(low: Decimal, high: Decimal, natural_scale: u32, at: &Expr) -> Result<Grid, Refusal> {
+    let refuse = |message: &str| {
+        Refusal::new(
+            "bounds",
+            at,
+            message,
+            "write clamp(x, low, high) with low < high and a range that fits the question",
+        )
+    };
+    let least_scale = low.scale.max(high.scale);
+    let mut scale = natural_scale.max(least_scale);
+    let units = |value: Decimal, scale: u32| {
+        10_i128
+            .checked_pow(scale - value.scale)
+            .and_then(|factor| value.mantissa.checked_mul(factor))
+    };
+    let (low_units, high_units) = loop {
+        let bounds = units(low, scale).zip(units(high, scale));
+        match bounds {
+            Some((low, high)) if scale == least_scale || high.saturating_sub(low) <= MOST_STEPS => {
+                break (low, high);
+            }
+            None if scale == least_scale => return Err(refuse("these bounds are too large")),
+            _ => scale -= 1,
+        }
+    };
+    let limit = 1_i128 << 48;
+    if low_units.abs() > limit || high_units.abs() > limit {
+        return Err(refuse("these bounds are too large"));
+    }
+    if low_units >= high_units {
+        return Err(refuse("the lower bound must lie below the upper bound"));
+    }
+    match (i64::try_from(low_units), i64::try_from(high_units)) {
+        (Ok(low), Ok(high)) => Ok(Grid { low, high, scale }),
+        _ => Err(refuse("these bounds are too large")),
+    }
+}
+
+fn of_catalog(
+    argument: &Expr,
+    relation: &Relation,
+    catalog: &Catalog,
+) -> Option<(Decimal, Decimal, Decimal)> {
+    let Expr::Column(column) = argument else {
+        return None;
+    };
+    let source = relation.fact(column)?.source.as_ref()?;
+    let table = catalog.tables.get(&source.table)?;
+    if let Some(bounds) = &table.columns.get(&source.column)?.bounds {
+        return Some((
+            parse(&bounds.low.to_string())?,
+            parse(&bounds.high.to_string())?,
+            parse(&bounds.granularity.to_string())?,
+        ));
+    }
+    if source.column != "value" {
+        return None;
+    }
+    let code = relation.codes.get(&source.scan)?;
+    let measurement = catalog.measurements.iter().find(|m| m.code == *code)?;
+    Some((
+        parse(&measurement.low.to_string())?,
+        parse(&measurement.high.to_string())?,
+        parse(&measurement.granularity.to_string())?,
+    ))
+}
+
+/// A CASE over numbers can only yield the numbers that stand in it.
+fn of_literals(argument: &Expr, relation: &Relation) -> Option<(Decimal, Decimal)> {
+    let domain = domain_of(argument, relation)?;
+    if !domain.closed {
+        return None;
+    }
+    let values = domain
+        .values
+        .iter()
+        .map(decimal)
+        .collect::<Option<Vec<_>>>()?;
+    let scale = values.iter().map(|v| v.scale).max()?;
+    let units = values
+        .iter()
+        .map(|v| {
+            10_i128
+                .checked_pow(scale - v.scale)?
+                .checked_mul(v.mantissa)
+        })
+        .collect::<Option<Vec<_>>>()?;
+    let (low, high) = (*units.iter().min()?, *units.iter().max()?);
+    // 0 belongs to every such sum: it is what an absent row brings.
+    let (low, high) = (low.min(0), high.max(0));
+    (low < high).then_some((
+        Decimal {
+            mantissa: low,
+            scale,
+        },
+        Decimal {
+            mantissa: high,
+            scale,
+        },
+    ))
+}
+
+fn parse(text: &str) -> Option<Decimal> {
+    let (digits, scale) = match text.split_once('.') {
+        Some((whole, fraction)) => (format!("{whole}{fraction}"), fraction.len()),
+        None => (text.to_owned(), 0),
+    };
+    Some(normal(digits.parse().ok()?, u32::try_from(scale).ok()?))
+}
+
+fn decimal(value: &ScalarValue) -> Option<Decimal> {
+    match value {
+        ScalarValue::Decimal128(Some(mantissa), _, scale) => match u32::try_from(*scale) {
+            Ok(scale) => Some(normal(*mantissa, scale)),
+            Err(_) => Some(normal(
+                mantissa.checked_mul(10_i128.checked_pow(u32::from(scale.unsigned_abs()))?)?,
+                0,
+            )),
+        },
+        // Shortest text that reads back as the same number: what the analyst wrote.
+        ScalarValue::Float64(Some(x)) if x.is_finite() => parse(&x.to_string()),
+        ScalarValue::Float32(Some(x)) if x.is_finite() => parse(&x.to_string()),
+        ScalarValue::Boolean(Some(x)) => Some(normal(i128::from(*x), 0)),
+        other if other.data_type().is_integer() => {
+            match other.cast_to(&DataType::Decimal128(38, 0)).ok()? {
+                ScalarValue::Decimal128(Some(mantissa), ..) => Some(normal(mantissa, 0)),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn normal(mut mantissa: i128, mut scale: u32) -> Decimal {
+    while scale > 0 && mantissa % 10 == 0 {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    Decimal { mantissa, scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::prelude::lit;
+
+    #[test]
+    fn bounds_are_multiples_of_the_granularity() {
+        let grid = grid(parse("3.50").unwrap(), parse("20").unwrap(), 6, &lit(1)).unwrap();
+        assert_eq!(
+            grid,
+            Grid {
+                low: 3_500_000,
+                high: 20_000_000,
+                scale: 6
+            }
+        );
+        let coarse =
+            super::grid(parse("0").unwrap(), parse("1000000").unwrap(), 6, &lit(1)).unwrap();
+        assert_eq!(
+            coarse,
+            Grid {
+                low: 0,
+                high: 10_000_000,
+                scale: 1
+            }
+        );
+    }
+
+    #[test]
+    fn empty_and_absurd_ranges_are_refused() {
+        for (low, high) in [("5", "5"), ("6", "5"), ("0", "99999999999999999999999999")] {
+            assert!(
+                grid(parse(low).unwrap(), parse(high).unwrap(), 0, &lit(1)).is_err(),
+                "{low} {high}"
+            );
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The release: the topmost aggregate, what it costs in sensitivity, and the bounded plan that computes it exactly.
+
+mod bounded;
+mod cells;
+mod grid;
+mod outputs;
+
+pub(crate) use cells::{CellIndex, Cells, Key};
+pub(crate) use outputs::{Contribution, Output};
+
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::logical_plan::Aggregate;
+use salus_certificate::Aggregate as Kind;
+use salus_lake::Catalog;
+
+use crate::derive::relation::{Relation, Role};
+use crate::refusal::Refusal;
+
+/// What the analyst may set about bounding.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BoundingOptions {
+    /// k: rows of one person that count in one group.
+    pub rows_per_person: Option<u64>,
+}
+
+/// The release of one question.
+#[derive(Debug, Clone)]
+pub(crate) struct Release {
+    /// The rows that are aggregated.
+    pub relation: Relation,
+    /// Grouping keys with their public domains.
+    pub cells: Cells,
+    /// One per aggregate the analyst asked for.
+    pub outputs: Vec<Output>,
+    /// What is summed: one per mechanism.
+    pub contributions: Vec<Contribution>,
+    /// k.
+    pub rows_per_person: u64,
+    /// L0.
+    pub groups_per_person: u64,
+}
+
+impl Release {
+    /// Analyses the topmost aggregate over an admitted relation.
+    pub(crate) fn analyse(
+        aggregate: &Aggregate,
+        relation: Relation,
+        catalog: &Catalog,
+        options: BoundingOptions,
+    ) -> Result<Self, Refusal> {
+        if relation.unit.is_none() {
+            return Err(Refusal::new(
+                "release",
+                "FROM",
+                "this reads no private table, so there is nothing to release",
+                "ask about the tables that `salus tables` lists",
+            ));
+        }
+        let keys = aggregate
+            .group_expr
+            .iter()
+            .zip(aggregate.schema.iter())
+            .map(|(expr, (_, field))| Key::of(expr, field, &relation))
+            .collect::<Result<Vec<_>, _>>()?;
+        let cells = Cells::new(keys, catalog.max_cells)?;
+        let mut contributions = Vec::new();
+        let outputs = aggregate
+            .aggr_expr
+            .iter()
+            .map(|expr| Output::of(expr, &relation, catalog, &mut contributions))
+            .collect::<Result<Vec<_>, _>>()?;
+        if outputs.is_empty() {
+            return Err(Refusal::new(
+                "release",
+                "SELECT",
+                "only aggregates can be released",
+                "add COUNT(DISTINCT person_id), COUNT(*), SUM or AVG",
+            ));
+        }
+        let rows_per_person = rows_per_person(&relation, &contributions, options)?;
+        let release = Self {
+            groups_per_person: cells.groups_per_person(relation.rows),
+            relation,
+            cells,
+            outputs,
+            contributions,
+            rows_per_person,
+        };
+        release.check_widths()?;
+        Ok(release)
+    }
+
+    /// Every sum fits its type with room, whatever the data: checked against public ceilings, never against the data.
+    fn check_widths(&self) -> Result<(), Refusal> {
+        let per_person = self.relation.rows.map(u128::from);
+        for contribution in &self.contributions {
+            let bound = u128::from(contribution.bound());
+            let inner = per_person.and_then(|rows| rows.checked_mul(bound));
+            if inner.is_none_or(|inner| inner >= 1 << 62)
+                || bound * u128::from(self.rows_per_person) >= 1 << 48
+            {
+                return Err(Refusal::new(
+                    "bounds",
+                    contribution,
+                    "the sum of one person's rows could overflow",
+                    "use narrower bounds, or fewer rows per person",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The bounded plan: keys, then one integer column per mechanism.
+    pub(crate) fn bounded_plan(
+        &self,
+        population_ceiling: u64,
+    ) -> datafusion::error::Result<LogicalPlan> {
+        bounded::plan(self, population_ceiling)
+    }
+
+    /// The unit's name as the certificate states it.
+    pub(crate) fn unit_name(&self) -> String {
+        let unit = self
+            .relation
+            .facts
+            .iter()
+            .position(|fact| fact.role == Role::Unit);
+        debug_assert!(unit.is_some());
+        "person_id".to_owned()
+    }
+}
+
+/// k: what the analyst chose, or the catalog's default; never more than a person can have.
+fn rows_per_person(
+    relation: &Relation,
+    contributions: &[Contribution],
+    options: BoundingOptions,
+) -> Result<u64, Refusal> {
+    if options.rows_per_person == Some(0) {
+        return Err(Refusal::new(
+            "S7",
+            "--rows-per-person",
+            "at least one row of a person must count",
+            "give a number from 1",
+        ));
+    }
+    if contributions.iter().all(|c| c.kind() == Kind::Persons) {
+        return Ok(1);
+    }
+    let k = options
+        .rows_per_person
+        .unwrap_or(relation.usual_rows)
+        .max(1);
+    Ok(relation.rows.map_or(k, |most| k.min(most.max(1))))
+}

@@ -1,0 +1,220 @@
+//! How SQL is read: one SELECT over the tables of the catalog, resolved and typed by DataFusion, without any table being able to give up a row.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider,
+};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
+use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::{DFParserBuilder, Statement};
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::dialect::Dialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use salus_lake::{Lake, TABLES};
+
+use crate::functions::{aggregate_functions, scalar_functions};
+use crate::public;
+use crate::refusal::Refusal;
+
+/// Longer questions are refused: planning work depends on the query alone and is bounded.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Chains of operators become nested trees, and trees are walked on the stack.
+const MOST_OPERATORS: usize = 500;
+
+const CATALOG: &str = "salus";
+const SCHEMA: &str = "public";
+
+/// A session that can plan over the lake's schemas and read nothing.
+pub(crate) fn planning(lake: &Lake) -> Result<SessionState, DataFusionError> {
+    let schema = MemorySchemaProvider::new();
+    for table in TABLES {
+        let provider = lake
+            .schema_provider(table)
+            .map_err(|e| DataFusionError::External(Box::new(e)))?;
+        schema.register_table((*table).to_owned(), provider)?;
+    }
+    schema.register_table(
+        public::MEASUREMENT.to_owned(),
+        public::measurement(lake.catalog())?,
+    )?;
+    let tables = MemoryCatalogProvider::new();
+    tables.register_schema(SCHEMA, Arc::new(schema))?;
+    let state = builder().build();
+    state
+        .catalog_list()
+        .register_catalog(CATALOG.to_owned(), Arc::new(tables));
+    Ok(state)
+}
+
+/// The functions and settings that planning and execution share.
+pub(crate) fn builder() -> SessionStateBuilder {
+    let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false)
+        .with_target_partitions(std::thread::available_parallelism().map_or(1, usize::from));
+    let options = config.options_mut();
+    // `0.1` is one tenth, not the nearest float.
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.collect_spans = true;
+    // What depends on the data's values while a query runs stays off.
+    options.optimizer.enable_dynamic_filter_pushdown = false;
+    options.execution.collect_statistics = false;
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_expr_planners(vec![
+            Arc::new(datafusion::functions::core::planner::CoreFunctionPlanner::default()),
+            Arc::new(datafusion::functions::datetime::planner::DatetimeFunctionPlanner),
+            Arc::new(datafusion::functions::unicode::planner::UnicodeFunctionPlanner),
+            Arc::new(datafusion::functions_aggregate::planner::AggregateFunctionPlanner),
+            Arc::new(datafusion::functions_window::planner::WindowFunctionPlanner),
+        ])
+        .with_scalar_functions(scalar_functions())
+        .with_aggregate_functions(aggregate_functions())
+        .with_window_functions(datafusion::functions_window::all_default_window_functions())
+}
+
+/// Parses and resolves one SELECT.
+///
+/// Three of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
+/// admission can see: subqueries of IN and EXISTS become joins, comma joins become inner joins, equalities become join keys.
+pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPlan, Refusal> {
+    let statement = parse(sql)?;
+    let unresolved = |error: DataFusionError| {
+        Refusal::new(
+            "resolve",
+            "the query",
+            error.strip_backtrace(),
+            "`salus tables` lists tables and columns, `salus catalog show --functions` the functions",
+        )
+    };
+    let plan = state
+        .statement_to_plan(statement)
+        .await
+        .map_err(unresolved)?;
+    let plan = state
+        .analyzer()
+        .execute_and_check(plan, state.config_options(), |_, _| {})
+        .map_err(unresolved)?;
+    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
+        Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(EliminateCrossJoin::new()),
+        Arc::new(ExtractEquijoinPredicate::new()),
+    ];
+    Optimizer::with_rules(rules)
+        .optimize(plan, state, |_, _| {})
+        .map_err(unresolved)
+}
+
+fn parse(sql: &str) -> Result<Statement, Refusal> {
+    const HINT: &str = "ask with one SELECT … FROM … WHERE … GROUP BY";
+    if sql.len() > MOST_BYTES {
+        return Err(Refusal::new(
+            "statement",
+            "the query",
+            format!("the query is longer than {MOST_BYTES} bytes"),
+            "shorten it",
+        ));
+    }
+    let syntax =
+        |e: DataFusionError| Refusal::new("statement", "the query", e.strip_backtrace(), HINT);
+    let dialect = datafusion::sql::sqlparser::dialect::GenericDialect {};
+    let mut parser = DFParserBuilder::new(sql)
+        .with_dialect(&dialect)
+        .with_recursion_limit(50)
+        .build()
+        .map_err(syntax)?;
+    let mut statements = parser.parse_statements().map_err(syntax)?;
+    let (Some(statement), true) = (statements.pop_front(), statements.is_empty()) else {
+        return Err(Refusal::new(
+            "statement",
+            "the query",
+            "exactly one statement can be asked at a time",
+            HINT,
+        ));
+    };
+    match &statement {
+        Statement::Statement(inner) if is_plain_select(inner) => Ok(statement),
+        other => {
+            let text = other.to_string();
+            let word = text
+                .split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_uppercase();
+            Err(Refusal::new(
+                "statement",
+                word,
+                "only SELECT is admitted",
+                HINT,
+            ))
+        }
+    }
+}
+
+/// Tokens that nest: operators, and the words that chain relations or branches.
+fn operators(sql: &str, dialect: &dyn Dialect) -> usize {
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+    let nests = |token: &Token| match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::UNION
+                | Keyword::EXCEPT
+                | Keyword::INTERSECT
+                | Keyword::JOIN
+                | Keyword::CASE
+                | Keyword::IS
+                | Keyword::BETWEEN
+                | Keyword::LIKE
+        ),
+        Token::Plus
+        | Token::Minus
+        | Token::Mul
+        | Token::Div
+        | Token::Mod
+        | Token::StringConcat
+        | Token::Eq
+        | Token::Neq
+        | Token::Lt
+        | Token::LtEq
+        | Token::Gt
+        | Token::GtEq
+        | Token::DoubleColon => true,
+        _ => false,
+    };
+    tokens.iter().filter(|token| nests(token)).count()
+}
+
+fn is_plain_select(statement: &ast::Statement) -> bool {
+    match statement {
+        ast::Statement::Query(query) => {
+            query.locks.is_empty()
+                && query.for_clause.is_none()
+                && query.settings.is_none()
+                && query.format_clause.is_none()
+                && query.pipe_operators.is_empty()
+                && !matches!(
+                    &*query.body,
+                    ast::SetExpr::Insert(_)
+                        | ast::SetExpr::Update(_)
+                        | ast::SetExpr::Delete(_)
+                        | ast::SetExpr::Merge(_)
+                )
+                && !matches!(&*query.body, ast::SetExpr::Select(select) if select.into.is_some())
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Sourced: finds what a fresh machine lacks, and installs it where that is possible.
+
+need_toolchain() {
+  if ! command -v cargo >/dev/null; then
+    echo "salus: no Rust toolchain. Install rustup from your distribution or from rustup.rs, then run this again." >&2
+    exit 1
+  fi
+  local missing=()
+  command -v cc >/dev/null || missing+=(gcc libc6-dev)
+  command -v make >/dev/null || missing+=(make)
+  if [ "${#missing[@]}" -gt 0 ]; then
+    echo "== installing ${missing[*]} (C compiler for SQLite, zstd and the TLS library)"
+    local sudo=""
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    $sudo apt-get update -qq && $sudo apt-get install -y -qq "${missing[@]}"
+  fi
+}
+
+# say TEXT: a step, with the time since the start, so that a first run shows how far it is.
+started=$(date +%s)
+say() {
+  local seconds=$(( $(date +%s) - started ))
+  printf '\n== [%02d:%02d] %s\n' $((seconds / 60)) $((seconds % 60)) "$*"
+}
