@@ -1,111 +1,293 @@
-//! The lake on disk.
-use std::collections::BTreeMap;
-use std::path::Path;
+//! The lake on disk: where things are, what is visible, who may write.
+//!
+//! ```text
+//! home/
+//!   catalog.yaml            public facts
+//!   lake/
+//!     _snapshots/0000000001.json …   the newest is what queries see
+//!     _staging/             rows of the running transaction; empty otherwise
+//!     patient/              a Delta table: Parquet files and _delta_log
+//!     …
+//!   identity/               which person a source identifier belongs to
+//!   quarantine/             what ingest could not use
+//! ```
+//! All directories have mode 0700, all files 0600.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
-use crate::{Catalog, IdentityIndex, Quarantined, Snapshot, error::Result};
+use crate::catalog::Catalog;
+use crate::delta;
+use crate::error::{At as _, Error, Result};
+use crate::files;
+use crate::provider::{PinnedTable, SealedTable};
+use crate::quarantine::{self, Quarantined};
+use crate::schema::{TABLES, schema};
+use crate::snapshot::{self, Snapshot};
+use crate::transaction::Transaction;
 
 /// Handle of a lake; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Lake {}
+pub struct Lake {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    places: Places,
+    catalog: Catalog,
+    yaml: String,
+}
+
+/// The directories of a lake.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) catalog: PathBuf,
+    pub(crate) lake: PathBuf,
+    pub(crate) snapshots: PathBuf,
+    pub(crate) staging: PathBuf,
+    pub(crate) identity: PathBuf,
+    pub(crate) quarantine: PathBuf,
+    lock: PathBuf,
+}
+
+impl Places {
+    fn of(home: &Path) -> Self {
+        let lake = home.join("lake");
+        Self {
+            catalog: home.join("catalog.yaml"),
+            snapshots: lake.join("_snapshots"),
+            staging: lake.join("_staging"),
+            lock: lake.join(".lock"),
+            identity: home.join("identity"),
+            quarantine: home.join("quarantine"),
+            lake,
+        }
+    }
+
+    /// Takes the write lock; it goes with the file handle, so a process that dies gives it back.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let file = File::options()
+            .write(true)
+            .open(&self.lock)
+            .at("open", &self.lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy),
+            Err(TryLockError::Error(source)) => Err(source).at("lock", &self.lock),
+        }
+    }
+}
+
+/// What [`Lake::vacuum`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vacuumed {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
 
 impl Lake {
-    /// Creates a lake under `home` (`lake/`, `identity/`, `quarantine/`, `catalog.yaml`) with the default catalog; refuses if there is one.
-    pub fn create(_home: &Path) -> Result<Self> {
-        todo!()
+    /// Creates a lake under `home` with the default catalog.
+    ///
+    /// # Errors
+    /// [`Error::Place`] when there is one already.
+    pub fn create(home: &Path) -> Result<Self> {
+        Self::create_with(home, Catalog::default_yaml())
     }
-    /// As [`Lake::create`] with the text of another catalog.
-    pub fn create_with(_home: &Path, _catalog_yaml: &str) -> Result<Self> {
-        todo!()
+
+    /// As [`Lake::create`], with the text of another catalog.
+    pub fn create_with(home: &Path, catalog_yaml: &str) -> Result<Self> {
+        Catalog::parse(catalog_yaml)?;
+        files::private_dir(home)?;
+        let places = Places::of(&home.canonicalize().at("find", home)?);
+        if places.lake.exists() || places.catalog.exists() {
+            return Err(Error::Place("there is a lake here already".into()));
+        }
+        for dir in [
+            &places.lake,
+            &places.snapshots,
+            &places.staging,
+            &places.identity,
+            &places.quarantine,
+        ] {
+            files::private_dir(dir)?;
+        }
+        for table in TABLES {
+            files::private_dir(&places.lake.join(table))?;
+        }
+        files::private_file(&places.lock)?;
+        // Last: a lake without catalog is not one.
+        files::write_atomic(&places.catalog, catalog_yaml.as_bytes())?;
+        Self::open(home)
     }
+
     /// Opens the lake under `home`.
-    pub fn open(_home: &Path) -> Result<Self> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`Error::Place`] when there is none.
+    pub fn open(home: &Path) -> Result<Self> {
+        let none = || Error::Place("there is no lake here".into());
+        let places = Places::of(&home.canonicalize().map_err(|_| none())?);
+        if !places.catalog.is_file() || !places.lock.is_file() {
+            return Err(none());
+        }
+        let yaml = std::fs::read_to_string(&places.catalog).at("read", &places.catalog)?;
+        let catalog = Catalog::parse(&yaml)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                places,
+                catalog,
+                yaml,
+            }),
+        })
     }
+
     /// The catalog.
     pub fn catalog(&self) -> &Catalog {
-        todo!()
+        &self.inner.catalog
     }
+
     /// The catalog's text: what the ledger hashes.
     pub fn catalog_yaml(&self) -> &str {
-        todo!()
+        &self.inner.yaml
     }
-    /// The newest visible snapshot.
+
+    pub(crate) fn places(&self) -> &Places {
+        &self.inner.places
+    }
+
+    /// The newest visible snapshot; `None` before the first ingest.
     pub fn snapshot(&self) -> Result<Option<Snapshot>> {
-        todo!()
+        snapshot::newest(&self.places().snapshots)
     }
-    /// Begins the one transaction that may write; [`crate::Error::Busy`] while another one exists in any process.
+
+    /// An older snapshot.
+    pub fn snapshot_at(&self, number: u64) -> Result<Snapshot> {
+        snapshot::read(&self.places().snapshots, number)
+    }
+
+    /// Begins the one transaction that may write.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another one exists, in any process.
     pub fn begin(&self) -> Result<Transaction> {
-        todo!()
+        Transaction::begin(self.clone())
     }
-    /// The rows of `table` in `snapshot`.
-    pub fn provider(&self, _snapshot: &Snapshot, _table: &str) -> Result<Arc<dyn TableProvider>> {
-        todo!()
+
+    /// The rows of `table` in `snapshot`, sorted by `person_id`, in one range of persons per partition of the session.
+    pub fn provider(&self, snapshot: &Snapshot, table: &str) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(PinnedTable::new(
+            &self.places().lake,
+            snapshot,
+            table,
+        )?))
     }
+
     /// A provider with the schema of `table` whose scan always fails: for planning before a budget is reserved.
-    pub fn schema_provider(&self, _table: &str) -> Result<Arc<dyn TableProvider>> {
-        todo!()
+    ///
+    /// # Guarantee
+    /// It holds no path and no snapshot, so planning on it cannot touch data.
+    pub fn schema_provider(&self, table: &str) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(SealedTable::new(table)?))
     }
-    /// Everything in quarantine, oldest first.
-    pub fn quarantined(&self) -> Result<Box<dyn Iterator<Item = Result<Quarantined>>>> {
-        todo!()
+
+    /// Everything in quarantine, oldest first, byte for byte.
+    pub fn quarantined(&self) -> Result<Box<dyn Iterator<Item = Result<Quarantined>> + Send>> {
+        let files = self
+            .snapshot()?
+            .map(|snapshot| snapshot.quarantine)
+            .unwrap_or_default();
+        Ok(Box::new(quarantine::records(
+            &self.places().quarantine,
+            &files,
+        )))
     }
+
     /// Quarantined lines by reason.
     pub fn quarantine_counts(&self) -> Result<BTreeMap<String, u64>> {
-        todo!()
+        let files = self
+            .snapshot()?
+            .map(|snapshot| snapshot.quarantine)
+            .unwrap_or_default();
+        Ok(quarantine::counts(&files))
+    }
+
+    /// Removes all snapshots but the newest `keep`, and every data, identity and quarantine file that no snapshot names.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while a transaction exists; [`Error::Usage`] when `keep` is 0.
+    pub async fn vacuum(&self, keep: usize) -> Result<Vacuumed> {
+        if keep == 0 {
+            return Err(Error::Usage("at least one snapshot must be kept".into()));
+        }
+        let places = self.places();
+        let _lock = places.lock()?;
+        let numbers = snapshot::numbers(&places.snapshots)?;
+        let (old, kept) = numbers.split_at(numbers.len().saturating_sub(keep));
+        // Names first, files second: a crash in between leaves files without a name, never a name without files.
+        for number in old {
+            let path = places.snapshots.join(snapshot::file_name(*number));
+            std::fs::remove_file(&path).at("remove", &path)?;
+        }
+        files::sync_dir(&places.snapshots)?;
+        let mut vacuumed = Vacuumed::default();
+        let (mut identity, mut quarantine) = (BTreeSet::new(), BTreeSet::new());
+        let mut data: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        let mut newest = None;
+        for number in kept {
+            let snapshot = self.snapshot_at(*number)?;
+            identity.extend(snapshot.identity.files.iter().map(|file| file.path.clone()));
+            quarantine.extend(snapshot.quarantine.iter().map(|file| file.path.clone()));
+            for table in TABLES {
+                let files = snapshot
+                    .tables
+                    .get(*table)
+                    .map(|version| version.files.as_slice());
+                let paths = files
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|file| file.path.clone());
+                data.entry(table).or_default().extend(paths);
+            }
+            newest = Some(snapshot);
+        }
+        for (table, named) in &data {
+            let dir = places.lake.join(table);
+            // A transaction that died may have logged files that go now.
+            if let (Some(version), Some(schema)) = (
+                newest.as_ref().and_then(|s| s.tables.get(*table)),
+                schema(table),
+            ) {
+                delta::publish(&dir, table, &schema, &version.files).await?;
+            }
+            sweep(&dir, named, &mut vacuumed)?;
+        }
+        sweep(&places.identity, &identity, &mut vacuumed)?;
+        sweep(&places.quarantine, &quarantine, &mut vacuumed)?;
+        Ok(vacuumed)
     }
 }
 
-/// Rows, identities and quarantined lines that become visible together or not at all. `Send + Sync`; dropping it leaves no trace.
-#[derive(Debug)]
-pub struct Transaction {}
-
-/// What a commit did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// Number of the snapshot that is now the newest.
-    pub snapshot: u64,
-    /// Whether it is new.
-    pub changed: bool,
-    /// Rows of every table in that snapshot.
-    pub tables: BTreeMap<String, u64>,
-    /// Lines in quarantine by reason, of all ingests.
-    pub quarantined: BTreeMap<String, u64>,
-}
-
-/// How far a commit is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// The table being written.
-    pub table: String,
-    /// Rows of the whole commit written so far.
-    pub done: u64,
-    /// Rows of the whole commit, as far as known.
-    pub total: u64,
-}
-
-impl Transaction {
-    /// Adds rows in any order; of rows with equal keys the last appended wins. Thread-safe; memory is bounded, the rest goes to disk.
-    pub fn append(&self, _table: &str, _batch: RecordBatch) -> Result<()> {
-        todo!()
+/// Removes the files of `dir` that are not `named`; directories stay.
+fn sweep(dir: &Path, named: &BTreeSet<String>, vacuumed: &mut Vacuumed) -> Result<()> {
+    for entry in std::fs::read_dir(dir).at("list", dir)? {
+        let path = entry.at("list", dir)?.path();
+        let keep = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| named.contains(name));
+        if keep || !path.is_file() {
+            continue;
+        }
+        vacuumed.files += 1;
+        vacuumed.bytes += path.metadata().at("read", &path)?.len();
+        std::fs::remove_file(&path).at("remove", &path)?;
     }
-    /// Adds rows whose `person_id` never decreases over all calls for this table (checked). Faster than `append`; one table takes one of the two.
-    pub fn append_sorted(&self, _table: &str, _batch: RecordBatch) -> Result<()> {
-        todo!()
-    }
-    /// Keeps a source line that could not be used; the same line with the same reason is kept once for ever.
-    pub fn quarantine(&self, _quarantined: Quarantined) -> Result<()> {
-        todo!()
-    }
-    /// The identity index of this transaction.
-    pub fn identity(&self) -> &IdentityIndex {
-        todo!()
-    }
-    /// Sorts, upserts, verifies and publishes. `progress` is called from time to time.
-    pub async fn commit(self, _progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Committed> {
-        todo!()
-    }
+    files::sync_dir(dir)
 }

@@ -44,17 +44,17 @@ pub fn schema(table: &str) -> Option<SchemaRef> {
 }
 
 /// The column that names a row beside `person_id`: `None` for `patient`, whose person is its key.
-pub fn row_key(table: &str) -> Option<&'static str> {
+pub(crate) fn row_key(table: &str) -> Option<&'static str> {
     (table != "patient").then_some("id")
 }
 
 /// The parent whose upsert replaces all of this table's rows, and the column that points to it.
-pub fn parent(table: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn parent(table: &str) -> Option<(&'static str, &'static str)> {
     (table == "observation_component").then_some(("observation", "observation_id"))
 }
 
 /// The table whose rows belong to rows of `table` and are replaced with them.
-pub fn child(table: &str) -> Option<&'static str> {
+pub(crate) fn child(table: &str) -> Option<&'static str> {
     (table == "observation").then_some("observation_component")
 }
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{At as _, Error, Result};
 use crate::files;
+use crate::lanes::Lanes;
+use crate::quarantine::QuarantineFile;
 
 /// A named, immutable state of the lake. It tells file sizes and row counts: for operators and the engine, never for analysts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +24,7 @@ pub struct Snapshot {
     /// The identity index as of this snapshot.
     pub identity: IdentityVersion,
     /// Quarantine files as of this snapshot, oldest first.
-    pub quarantine: Vec<SideFile>,
+    pub quarantine: Vec<QuarantineFile>,
 }
 
 /// The state of one table.
@@ -51,6 +53,8 @@ pub struct FileRef {
     pub first_person: i64,
     /// Largest `person_id` of the file.
     pub last_person: i64,
+    /// Rows at which a scan may cut the file.
+    pub lanes: Lanes,
 }
 
 /// The identity index: its files and the next free `person_id`.

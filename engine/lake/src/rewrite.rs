@@ -1,0 +1,308 @@
+//! One table's part of a commit: which files stay, which are written anew.
+//!
+//! The existing files divide the persons into stretches. A stretch that no staged row falls into keeps its files unread. In
+//! the others staged and existing rows are joined (see [`crate::upsert`]); nothing is written until the first difference
+//! from the existing rows, so that ingesting the same export again reads and compares but writes nothing.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::error::{At as _, Doing as _, Error, Result};
+use crate::merge::Batches;
+use crate::replaced::{Notes, Replaced};
+use crate::snapshot::FileRef;
+use crate::upsert::{Ahead, Sink, Terms, upsert};
+use crate::write::TableWriter;
+
+/// Neighbouring files smaller than this together are rewritten together, so that small ingests do not pile up small files.
+const STRETCH_BYTES: u64 = 16 << 20;
+/// Batches between the thread that merges and the thread that encodes.
+const QUEUE: usize = 4;
+/// Rows of a batch read from a file.
+const READ_ROWS: usize = 8192;
+
+/// What is being rewritten.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) table: String,
+    pub(crate) schema: SchemaRef,
+    pub(crate) dir: PathBuf,
+    /// Start of the names of new files.
+    pub(crate) prefix: String,
+    pub(crate) cap: u64,
+}
+
+/// Callbacks of a rewrite.
+pub(crate) struct Hooks<'a> {
+    /// Takes rows above the cap.
+    pub(crate) overflow: &'a mut dyn FnMut(&RecordBatch) -> Result<()>,
+    /// Told how many staged rows were passed.
+    pub(crate) progress: &'a mut dyn FnMut(u64),
+}
+
+/// A run of files and the persons that belong to it.
+struct Stretch<'a> {
+    files: &'a [FileRef],
+    end: Option<i64>,
+}
+
+/// Joins `staged` into the files of `old`; `None` when nothing changed.
+pub(crate) fn rewrite(
+    target: &Target,
+    old: &[FileRef],
+    staged: Batches,
+    mut parents: Option<(&mut Replaced, usize)>,
+    mut notes: Option<&mut Notes>,
+    hooks: &mut Hooks<'_>,
+) -> Result<Option<Vec<FileRef>>> {
+    let mut staged = Ahead::new(&target.table, staged)?;
+    let mut files = Vec::new();
+    let mut changed = false;
+    for (number, stretch) in stretches(old).into_iter().enumerate() {
+        let before_end = |person: i64| stretch.end.is_none_or(|end| person < end);
+        let touched = staged.peek().is_some_and(|(person, _)| before_end(person));
+        let orphans = parents
+            .as_ref()
+            .and_then(|(parents, _)| parents.next_person());
+        if !touched && !orphans.is_some_and(before_end) {
+            files.extend_from_slice(stretch.files);
+            continue;
+        }
+        let mut existing = Ahead::new(&target.table, read(&target.dir, stretch.files))?;
+        let mut output = Output {
+            target,
+            stretch: &stretch,
+            number,
+            same: 0,
+            pipe: None,
+            hooks,
+        };
+        let terms = Terms {
+            cap: target.cap,
+            end: stretch.end,
+            parents: parents
+                .as_mut()
+                .map(|(parents, column)| (&mut **parents, *column)),
+            notes: notes.as_deref_mut(),
+        };
+        let stretch_changed = upsert(&mut staged, &mut existing, terms, &mut output)?;
+        let written = output.finish(stretch_changed)?;
+        if let (Some((parents, _)), Some(end)) = (&mut parents, stretch.end) {
+            parents.pass(end - 1)?;
+        }
+        match written {
+            Some(written) => {
+                changed = true;
+                files.extend(written);
+            }
+            None => files.extend_from_slice(stretch.files),
+        }
+    }
+    in_order(&target.table, &files)?;
+    Ok(changed.then_some(files))
+}
+
+/// Cuts the persons into stretches, the last without end.
+fn stretches(old: &[FileRef]) -> Vec<Stretch<'_>> {
+    let mut stretches = Vec::new();
+    let mut start = 0;
+    let mut bytes = 0;
+    for (at, file) in old.iter().enumerate() {
+        bytes += file.size;
+        if bytes >= STRETCH_BYTES {
+            // Persons between two files belong to the earlier one.
+            let end = old
+                .get(at + 1)
+                .map_or(file.last_person + 1, |next| next.first_person);
+            stretches.push(Stretch {
+                files: &old[start..=at],
+                end: Some(end),
+            });
+            start = at + 1;
+            bytes = 0;
+        }
+    }
+    stretches.push(Stretch {
+        files: &old[start..],
+        end: None,
+    });
+    stretches
+}
+
+/// Checks the files of a table against each other.
+///
+/// # Errors
+/// [`Error::Order`] unless every file's persons come after those of the file before.
+pub(crate) fn in_order(table: &str, files: &[FileRef]) -> Result<()> {
+    let within = files
+        .iter()
+        .all(|file| file.first_person <= file.last_person);
+    let across = files
+        .windows(2)
+        .all(|pair| pair[0].last_person < pair[1].first_person);
+    if within && across {
+        return Ok(());
+    }
+    Err(Error::Order {
+        table: table.into(),
+        what: "files share persons or are out of order",
+    })
+}
+
+/// The rows of `files`, in order.
+pub(crate) fn read(dir: &Path, files: &[FileRef]) -> Batches {
+    let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
+    Box::new(paths.into_iter().flat_map(|path| match open(&path) {
+        Ok(batches) => batches,
+        Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
+    }))
+}
+
+fn open(path: &Path) -> Result<Batches> {
+    const STEP: &str = "read a Parquet file";
+    let file = File::open(path).at("open", path)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).doing(STEP)?;
+    let reader = reader.with_batch_size(READ_ROWS).build().doing(STEP)?;
+    Ok(Box::new(reader.map(|batch| batch.doing(STEP))))
+}
+
+/// The output of one stretch: nothing as long as it equals the existing rows, then files.
+struct Output<'a, 'h> {
+    target: &'a Target,
+    stretch: &'a Stretch<'a>,
+    number: usize,
+    /// Rows so far that equal the existing ones.
+    same: usize,
+    pipe: Option<Pipe>,
+    hooks: &'a mut Hooks<'h>,
+}
+
+impl Output<'_, '_> {
+    /// Starts to write, beginning with the rows that were equal so far.
+    fn start(&mut self) -> Result<&mut Pipe> {
+        if self.pipe.is_none() {
+            let prefix = format!("{}-{:04}", self.target.prefix, self.number);
+            let target = self.target;
+            let writer = TableWriter::new(&target.table, &target.schema, &target.dir, &prefix)?;
+            let mut pipe = Pipe::start(writer)?;
+            let mut left = self.same;
+            for batch in read(&target.dir, self.stretch.files) {
+                if left == 0 {
+                    break;
+                }
+                let batch = batch?;
+                let rows = left.min(batch.num_rows());
+                left -= rows;
+                pipe.send(batch.slice(0, rows))?;
+            }
+            self.pipe = Some(pipe);
+        }
+        self.pipe
+            .as_mut()
+            .ok_or_else(|| Error::Corrupt("a writer did not start".into()))
+    }
+
+    /// The new files; `None` when the stretch stays as it is.
+    fn finish(mut self, changed: bool) -> Result<Option<Vec<FileRef>>> {
+        if !changed {
+            return Ok(None);
+        }
+        // A stretch whose last rows went away may have changed without another row.
+        self.start()?;
+        match self.pipe.take() {
+            Some(pipe) => pipe.finish().map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Sink for Output<'_, '_> {
+    fn keep(&mut self, batch: RecordBatch, changed: bool) -> Result<()> {
+        if changed {
+            self.start()?.send(batch)
+        } else {
+            self.same += batch.num_rows();
+            Ok(())
+        }
+    }
+
+    fn overflow(&mut self, batch: RecordBatch) -> Result<()> {
+        (self.hooks.overflow)(&batch)
+    }
+
+    fn passed(&mut self, staged: u64) {
+        (self.hooks.progress)(staged);
+    }
+}
+
+/// A writer in a thread of its own, so that merging and encoding overlap.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    batches: Option<SyncSender<RecordBatch>>,
+    thread: Option<JoinHandle<Result<Vec<FileRef>>>>,
+}
+
+impl Pipe {
+    pub(crate) fn start(mut writer: TableWriter) -> Result<Self> {
+        let (batches, incoming) = sync_channel::<RecordBatch>(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("lake-writer".into())
+            .spawn(move || {
+                for batch in incoming {
+                    writer.write(batch)?;
+                }
+                writer.finish()
+            })
+            .map_err(|source| Error::Storage {
+                what: "start a thread".into(),
+                source,
+            })?;
+        Ok(Self {
+            batches: Some(batches),
+            thread: Some(thread),
+        })
+    }
+
+    pub(crate) fn send(&mut self, batch: RecordBatch) -> Result<()> {
+        let sent = self
+            .batches
+            .as_ref()
+            .is_some_and(|batches| batches.send(batch).is_ok());
+        if sent {
+            return Ok(());
+        }
+        // The thread ended early: it says why.
+        self.join()
+            .and(Err(Error::Usage("rows after a writer has ended".into())))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<Vec<FileRef>> {
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<Vec<FileRef>> {
+        self.batches = None;
+        let Some(thread) = self.thread.take() else {
+            return Err(Error::Usage("rows after a writer has ended".into()));
+        };
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(Error::Corrupt("a writer thread died".into())))
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        // Files are removed after this: the thread must not write any more.
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Staged rows over existing rows, for one stretch of persons.
+//!
+//! Both sides ascend by key and hold each key once. A staged row takes the place of the existing row with its key; an
+//! existing child row whose parent was replaced goes away; of a person's rows only the first `cap` in the order of the row
+//! id stay, and as row ids are hashes these are not the first in time.
+
+use arrow::array::RecordBatch;
+use arrow::buffer::ScalarBuffer;
+use arrow::compute::interleave_record_batch;
+use arrow::compute::kernels::cmp::not_distinct;
+
+use crate::error::{Doing as _, Result};
+use crate::keys::{Key, Keys, integers};
+use crate::merge::{Batches, contiguous, next_rows};
+use crate::replaced::{Notes, Replaced};
+
+/// Rows of an output batch.
+const ROWS: usize = 16 * 1024;
+/// Input batches that one output batch may come from.
+const HELD: usize = 64;
+
+/// A sequence of batches with one row of look-ahead.
+pub(crate) struct Ahead {
+    table: String,
+    source: Batches,
+    batch: Option<(RecordBatch, Keys)>,
+    row: usize,
+}
+
+impl Ahead {
+    pub(crate) fn new(table: &str, mut source: Batches) -> Result<Self> {
+        let batch = Self::load(table, &mut source)?;
+        Ok(Self {
+            table: table.into(),
+            source,
+            batch,
+            row: 0,
+        })
+    }
+
+    fn load(table: &str, source: &mut Batches) -> Result<Option<(RecordBatch, Keys)>> {
+        let Some(batch) = next_rows(source)? else {
+            return Ok(None);
+        };
+        let keys = Keys::of(table, &batch)?;
+        Ok(Some((batch, keys)))
+    }
+
+    /// The key of the next row.
+    pub(crate) fn peek(&self) -> Option<Key> {
+        self.batch.as_ref().map(|(_, keys)| keys.at(self.row))
+    }
+
+    /// Steps over the next row; true when another batch was loaded.
+    fn step(&mut self) -> Result<bool> {
+        self.row += 1;
+        let ended = self
+            .batch
+            .as_ref()
+            .is_some_and(|(_, keys)| self.row >= keys.len());
+        if ended {
+            self.batch = Self::load(&self.table, &mut self.source)?;
+            self.row = 0;
+        }
+        Ok(ended)
+    }
+}
+
+/// What an upsert needs beside the rows.
+pub(crate) struct Terms<'a> {
+    /// Most rows of one person.
+    pub(crate) cap: u64,
+    /// Persons from here on belong to the next stretch.
+    pub(crate) end: Option<i64>,
+    /// For a child table: the parents that were replaced, and the column that points to them.
+    pub(crate) parents: Option<(&'a mut Replaced, usize)>,
+    /// For a parent table: where to note the rows that were replaced.
+    pub(crate) notes: Option<&'a mut Notes>,
+}
+
+/// Where the rows go. A batch with `changed == false` says that everything up to and with it equals the existing rows.
+pub(crate) trait Sink {
+    /// Rows of the table.
+    fn keep(&mut self, batch: RecordBatch, changed: bool) -> Result<()>;
+    /// Rows above the cap.
+    fn overflow(&mut self, batch: RecordBatch) -> Result<()>;
+    /// Staged rows passed.
+    fn passed(&mut self, staged: u64);
+}
+
+struct Join<'a, S: Sink> {
+    terms: Terms<'a>,
+    sink: &'a mut S,
+    held: Vec<RecordBatch>,
+    kept: Vec<(usize, usize)>,
+    over: Vec<(usize, usize)>,
+    /// Rows with equal keys, staged and existing, that are still to be compared.
+    pairs: Vec<((usize, usize), (usize, usize))>,
+    changed: bool,
+    person: Option<i64>,
+    count: u64,
+    staged: u64,
+}
+
+/// Joins both sides up to `terms.end`; true when the result differs from the existing rows.
+pub(crate) fn upsert<S: Sink>(
+    staged: &mut Ahead,
+    existing: &mut Ahead,
+    terms: Terms<'_>,
+    sink: &mut S,
+) -> Result<bool> {
+    let end = terms.end;
+    let within = move |key: &Key| end.is_none_or(|end| key.0 < end);
+    let mut join = Join {
+        terms,
+        sink,
+        held: Vec::new(),
+        kept: Vec::new(),
+        over: Vec::new(),
+        pairs: Vec::new(),
+        changed: false,
+        person: None,
+        count: 0,
+        staged: 0,
+    };
+    let mut new_at = join.hold(staged);
+    let mut old_at = join.hold(existing);
+    let mut links = join.links(existing)?;
+    loop {
+        let (new, old) = (staged.peek().filter(within), existing.peek());
+        let Some(key) = new.into_iter().chain(old).min() else {
+            break;
+        };
+        let (is_new, is_old) = (new == Some(key), old == Some(key));
+        let new_row = (new_at, staged.row);
+        let old_row = (old_at, existing.row);
+        if is_new {
+            let fits = join.put(key, new_row);
+            join.staged += 1;
+            if is_old {
+                join.replace(key, fits, new_row, old_row)?;
+            } else if fits {
+                join.changed = true;
+            }
+        } else if join.orphaned(key, links.as_deref(), existing.row)? || !join.put(key, old_row) {
+            join.changed = true;
+        }
+        let mut loaded = false;
+        if is_new && staged.step()? {
+            loaded = true;
+            new_at = join.hold(staged);
+        }
+        if is_old && existing.step()? {
+            loaded = true;
+            old_at = join.hold(existing);
+            links = join.links(existing)?;
+        }
+        let full = join.kept.len() >= ROWS || join.over.len() >= ROWS;
+        if full || (loaded && join.held.len() > HELD) {
+            join.flush()?;
+            new_at = join.hold(staged);
+            old_at = join.hold(existing);
+        }
+    }
+    join.flush()?;
+    Ok(join.changed)
+}
+
+impl<S: Sink> Join<'_, S> {
+    fn hold(&mut self, side: &Ahead) -> usize {
+        if let Some((batch, _)) = &side.batch {
+            self.held.push(batch.clone());
+        }
+        self.held.len().saturating_sub(1)
+    }
+
+    /// The parent links of the current batch of existing rows.
+    fn links(&self, existing: &Ahead) -> Result<Option<ScalarBuffer<i64>>> {
+        match (&self.terms.parents, &existing.batch) {
+            (Some((_, column)), Some((batch, _))) => integers(batch, *column).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Keeps a row, or puts it above the cap; true when it was kept.
+    fn put(&mut self, (person, _): Key, row: (usize, usize)) -> bool {
+        if self.person != Some(person) {
+            self.person = Some(person);
+            self.count = 0;
+        }
+        self.count += 1;
+        let fits = self.count <= self.terms.cap;
+        if fits {
+            self.kept.push(row);
+        } else {
+            self.over.push(row);
+        }
+        fits
+    }
+
+    fn replace(
+        &mut self,
+        key: Key,
+        fits: bool,
+        new: (usize, usize),
+        old: (usize, usize),
+    ) -> Result<()> {
+        if !fits {
+            self.changed = true;
+        } else if !self.changed {
+            self.pairs.push((new, old));
+        }
+        match &mut self.terms.notes {
+            Some(notes) => notes.push(key),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an existing child row lost its parent row to a newer one.
+    fn orphaned(&mut self, (person, _): Key, links: Option<&[i64]>, row: usize) -> Result<bool> {
+        match (&mut self.terms.parents, links) {
+            (Some((parents, _)), Some(links)) => parents.contains(person, links[row]),
+            _ => Ok(false),
+        }
+    }
+
+    fn gather(&self, indices: &[(usize, usize)]) -> Result<RecordBatch> {
+        if let Some((held, first)) = contiguous(indices) {
+            return Ok(self.held[held].slice(first, indices.len()));
+        }
+        let held: Vec<&RecordBatch> = self.held.iter().collect();
+        interleave_record_batch(&held, indices).doing("merge rows")
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if !self.changed && !self.pairs.is_empty() {
+            let (new, old): (Vec<_>, Vec<_>) = self.pairs.iter().copied().unzip();
+            self.changed = !equal(&self.gather(&new)?, &self.gather(&old)?)?;
+        }
+        self.pairs.clear();
+        if !self.over.is_empty() {
+            let over = self.gather(&self.over)?;
+            self.over.clear();
+            self.sink.overflow(over)?;
+        }
+        if !self.kept.is_empty() {
+            let kept = self.gather(&self.kept)?;
+            self.kept.clear();
+            self.sink.keep(kept, self.changed)?;
+        }
+        self.sink.passed(std::mem::take(&mut self.staged));
+        self.held.clear();
+        Ok(())
+    }
+}
+
+/// Whether two batches hold the same rows; null equals null.
+fn equal(left: &RecordBatch, right: &RecordBatch) -> Result<bool> {
+    for (left, right) in left.columns().iter().zip(right.columns()) {
+        let same = not_distinct(left, right).doing("compare rows")?;
+        if same.true_count() != left.len() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
