@@ -8,6 +8,9 @@ use crate::{Aggregate, Bounds, Certificate, CertificateError, Mechanism, Mechani
 const STEP_RULES: [&str; 7] = ["S0", "S0p", "S1", "S2", "S3", "S4", RELEASE];
 const RELEASE: &str = "RELEASE";
 
+/// Scans of private and of public tables.
+const SCANS: [&str; 2] = ["S0", "S0p"];
+
 impl Certificate {
     /// Checks rules P1 to P4 and returns the sum of P5: the loss that the ledger books.
     ///
@@ -69,19 +72,26 @@ impl Certificate {
                 None => return fails("P1", "an input is not an earlier step"),
             }
         }
-        if step.rule == "S0" {
+        if SCANS.contains(&step.rule.as_str()) {
             if step.table.is_none() || !inputs.is_empty() {
                 return fails("P1", "a scan names a table and reads no step");
             }
-        } else if inputs.is_empty() {
-            return fails("P1", "every step but a scan reads at least one step");
-        }
-        let widens = |input: &&Step| input.rows != 0 && (step.rows == 0 || step.rows > input.rows);
-        if matches!(step.rule.as_str(), "S1" | "S4") && inputs.iter().any(widens) {
+        } else if step.table.is_some() || inputs.is_empty() {
             return fails(
-                "P2",
-                "the operator claims more rows of a person than its input has",
+                "P1",
+                "every step but a scan reads at least one step and names no table",
             );
+        }
+        if matches!(step.rule.as_str(), "S1" | "S4") {
+            let [input] = inputs.as_slice() else {
+                return fails("P2", "a filter, projection or aggregate has one input");
+            };
+            if input.rows != 0 && (step.rows == 0 || step.rows > input.rows) {
+                return fails(
+                    "P2",
+                    "the operator claims more rows of a person than its input has",
+                );
+            }
         }
         Ok(())
     }
