@@ -1,5 +1,9 @@
 //! Prints what a population looks like: the figures that docs/synth.md quotes.
-#![allow(clippy::cast_precision_loss, clippy::too_many_lines, clippy::similar_names)]
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::too_many_lines,
+    clippy::similar_names
+)]
 //!
 //! `cargo run --release -p salus-synth --no-default-features --example prevalence -- 20000 1`
 

@@ -25,14 +25,22 @@ impl TableSink for Nowhere {
 
 #[expect(clippy::cast_precision_loss, reason = "printed with a few digits")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let count = std::env::args().nth(1).map_or(Ok(50_000), |text| text.parse())?;
-    let options = Options { persons: count, ..Options::default() };
+    let count = std::env::args()
+        .nth(1)
+        .map_or(Ok(50_000), |text| text.parse())?;
+    let options = Options {
+        persons: count,
+        ..Options::default()
+    };
     let count = count as f64;
 
     let begun = Instant::now();
     let resources: usize = persons(&options).map(|person| person.resources()).sum();
     let plain = begun.elapsed().as_secs_f64();
-    println!("persons, one thread: {:.0}/s ({resources} resources)", count / plain);
+    println!(
+        "persons, one thread: {:.0}/s ({resources} resources)",
+        count / plain
+    );
 
     let begun = Instant::now();
     let summary = write_tables(&options, &RowIds::of("bench"), 1, &Nowhere, &|_| ())?;
@@ -63,7 +71,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             file.flush()?;
             let floor = begun.elapsed().as_secs_f64();
             std::fs::remove_file(&path)?;
-            println!("  writing as many bytes without making them: {:.2} of that time", floor / text);
+            println!(
+                "  writing as many bytes without making them: {:.2} of that time",
+                floor / text
+            );
         }
     }
     Ok(())

@@ -47,7 +47,7 @@ pub(crate) fn due(last: Option<Day>, day: Day, days: i32) -> bool {
 }
 
 /// Writes the record of person `number`.
-pub(crate) fn person(seed: u64, number: u64, window: &Window) -> Person {
+pub(crate) fn person(seed: u64, number: u64, window: Window) -> Person {
     let mut draw = Draw::of_person(seed, number);
     let (patient, traits) = demography::draw(&mut draw, window);
     let ill = onset::draw(&mut draw, &traits, window);

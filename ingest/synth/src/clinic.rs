@@ -199,19 +199,11 @@ impl Chart<'_> {
             self.last.hba1c = Some(day);
             self.laboratory(&terms::HBA1C, sugar, at, encounter);
         }
+        let fatty =
+            diabetic || self.knows(Illness::Hyperlipidemia) || self.knows(Illness::Coronary);
         let fats = match purpose {
             Purpose::Wellness if due(self.last.lipids, day, 300) => 0.45,
-            Purpose::FollowUp
-                if diabetic
-                    || self.knows(Illness::Hyperlipidemia)
-                    || self.knows(Illness::Coronary) =>
-            {
-                if due(self.last.lipids, day, 300) {
-                    0.5
-                } else {
-                    0.0
-                }
-            }
+            Purpose::FollowUp if fatty && due(self.last.lipids, day, 300) => 0.5,
             _ => 0.0,
         };
         if self.draw.chance(fats) {
@@ -261,10 +253,8 @@ impl Chart<'_> {
             Purpose::Emergency if self.traits.age(day) >= 30.0 && self.draw.chance(0.3) => {
                 self.procedure(&terms::ELECTROCARDIOGRAM, day, encounter);
             }
-            Purpose::Admission => {
-                if self.draw.chance(0.7) {
-                    self.procedure(&terms::RECONCILIATION, day, encounter);
-                }
+            Purpose::Admission if self.draw.chance(0.7) => {
+                self.procedure(&terms::RECONCILIATION, day, encounter);
             }
             _ => {}
         }

@@ -92,7 +92,7 @@ pub(crate) fn death(
     draw: &mut Draw,
     traits: &Traits,
     ill: &Morbidity,
-    window: &Window,
+    window: Window,
 ) -> Option<Day> {
     const SLOPE: f64 = 0.086;
     let from = window.start.max(traits.birth);

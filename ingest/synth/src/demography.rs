@@ -73,7 +73,7 @@ impl Traits {
 }
 
 /// Draws a person's demographics and traits.
-pub(crate) fn draw(draw: &mut Draw, window: &Window) -> (Patient, Traits) {
+pub(crate) fn draw(draw: &mut Draw, window: Window) -> (Patient, Traits) {
     let group = draw.weighted(PYRAMID.iter().copied());
     let years = 5.0 * f64::from(u32::try_from(group).unwrap_or(0)) + draw.between(0.0, 5.0);
     let birth = window.end.plus(-whole(years * YEAR));

@@ -17,26 +17,29 @@ impl TableSink for Transaction {
     }
 }
 
-/// Writes the population into a transaction, which the caller commits. Persons get the ids that the
-/// identity index assigns to their patient ids in
-/// `source`, so that the ingest of the same population's NDJSON under the same source meets the
-/// same persons.
+/// The source system under which a population enters a lake.
+pub const SOURCE: &str = "synthetic";
+
+/// Writes the population into a transaction, which the caller commits.
+///
+/// Persons and rows get the names that the ingest of the same population's NDJSON under the source
+/// [`SOURCE`] would give them, so that either way leads to one and the same lake. A lake takes one
+/// population of each seed.
 ///
 /// # Errors
 /// [`Error::Options`], or [`Error::Lake`] when the lake refuses; drop the transaction then.
 pub fn write_lake(
     options: &Options,
-    source: &str,
     transaction: &Transaction,
     progress: &dyn Fn(u64),
 ) -> Result<Summary> {
     options.check()?;
     let first = transaction
         .identity()
-        .assign_range(source, &patient_id_prefix(options), options.persons)
+        .assign_range(SOURCE, &patient_id_prefix(options), options.persons)
         .map_err(|source| Error::Lake {
             table: "patient",
             source: source.into(),
         })?;
-    write_tables(options, &RowIds::of(source), first, transaction, progress)
+    write_tables(options, &RowIds::of(SOURCE), first, transaction, progress)
 }

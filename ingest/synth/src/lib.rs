@@ -52,7 +52,7 @@ pub mod time;
 
 pub use error::{Error, Result};
 #[cfg(feature = "lake")]
-pub use lake::write_lake;
+pub use lake::{SOURCE, write_lake};
 pub use ndjson::{PART_BYTES, write_ndjson, write_ndjson_in_parts};
 pub use parts::Compression;
 pub use tables::{RowIds, TABLES, TableSink, patient_id_prefix, table_schema, write_tables};
@@ -140,11 +140,11 @@ impl Window {
 
 /// Person `number` of the population, counted from 0; the same whatever [`Options::persons`] says.
 pub fn person(options: &Options, number: u64) -> Person {
-    chart::person(options.seed, number, &Window::of(options))
+    chart::person(options.seed, number, Window::of(options))
 }
 
 /// All persons in order.
 pub fn persons(options: &Options) -> impl Iterator<Item = Person> + use<> {
     let (seed, window) = (options.seed, Window::of(options));
-    (0..options.persons).map(move |number| chart::person(seed, number, &window))
+    (0..options.persons).map(move |number| chart::person(seed, number, window))
 }

@@ -142,7 +142,7 @@ impl Morbidity {
 }
 
 /// Draws the illnesses of one person up to the end of the window.
-pub(crate) fn draw(draw: &mut Draw, traits: &Traits, window: &Window) -> Morbidity {
+pub(crate) fn draw(draw: &mut Draw, traits: &Traits, window: Window) -> Morbidity {
     let until = traits.age(window.end);
     // Hazards use adult body mass from birth on; for children it stands at the middle.
     let bmi = if until < 18.0 { 0.0 } else { traits.bmi - 28.0 };

@@ -39,8 +39,8 @@ pub(crate) fn in_order<T: Send, E>(
             .collect();
         for (number, receiver) in (0..chunks).zip(receivers.iter().cycle()) {
             // A closed channel means that the thread panicked; the scope passes the panic on.
-            let Ok(made) = receiver.recv() else { break };
-            take(range(number), made)?;
+            let Ok(chunk) = receiver.recv() else { break };
+            take(range(number), chunk)?;
         }
         Ok(())
     })
@@ -54,16 +54,11 @@ mod tests {
     fn chunks_arrive_in_order_and_cover_everything_once() {
         for persons in [0, 1, 9, 10, 11, 95] {
             let mut seen = Vec::new();
-            let made = in_order(
-                persons,
-                10,
-                |range| range.collect::<Vec<_>>(),
-                |range, made| {
-                    assert_eq!(range.collect::<Vec<_>>(), made);
-                    seen.extend(made);
-                    Ok::<(), ()>(())
-                },
-            );
+            let made = in_order(persons, 10, Iterator::collect::<Vec<_>>, |range, made| {
+                assert_eq!(range.collect::<Vec<_>>(), made);
+                seen.extend(made);
+                Ok::<(), ()>(())
+            });
             assert_eq!(made, Ok(()));
             assert_eq!(seen, (0..persons).collect::<Vec<_>>());
         }

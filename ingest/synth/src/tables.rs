@@ -168,6 +168,21 @@ struct Rows<'a> {
     tables: [Table; 8],
 }
 
+/// A person on the way into the tables, with the row ids of their encounters.
+struct Me<'a> {
+    number: i64,
+    person: &'a Person,
+    encounters: Vec<i64>,
+}
+
+impl Me<'_> {
+    fn encounter(&self, encounter: Option<u32>) -> Cell<'static> {
+        encounter.map_or(Cell::Null, |index| {
+            Cell::Long(self.encounters[index as usize])
+        })
+    }
+}
+
 const fn date(day: Day) -> Cell<'static> {
     Cell::Date(day.0)
 }
@@ -192,29 +207,41 @@ fn decimal(measure: &Measure, value: i32) -> Cell<'static> {
 
 impl Rows<'_> {
     fn person(&mut self, number: i64, person: &Person) {
-        let me = Cell::Long(number);
-        self.patient(me, person);
-        let encounters: Vec<i64> = (0..person.encounters.len())
-            .map(|at| {
-                self.ids
-                    .row(Kind::Encounter, person.id(Kind::Encounter, at))
-            })
-            .collect();
-        let at_encounter = |encounter: Option<u32>| {
-            encounter.map_or(Cell::Null, |index| Cell::Long(encounters[index as usize]))
+        let id = |at| {
+            self.ids
+                .row(Kind::Encounter, person.id(Kind::Encounter, at))
         };
-        for (it, id) in person.encounters.iter().zip(&encounters) {
+        let encounters: Vec<i64> = (0..person.encounters.len()).map(id).collect();
+        let me = Me {
+            number,
+            person,
+            encounters,
+        };
+        self.patient(&me);
+        self.encounters(&me);
+        self.conditions(&me);
+        self.observations(&me);
+        self.requests(&me);
+        self.procedures(&me);
+        self.immunizations(&me);
+    }
+
+    fn id(&self, me: &Me<'_>, kind: Kind, at: usize) -> Cell<'static> {
+        Cell::Long(self.ids.row(kind, me.person.id(kind, at)))
+    }
+
+    fn encounters(&mut self, me: &Me<'_>) {
+        for (it, id) in me.person.encounters.iter().zip(&me.encounters) {
             let end = it.start.plus_minutes(it.minutes);
             let [kind, system] = code(it.kind);
-            let reason = first(it.reason).map(|coding| coding.code).into();
             self.tables[1].push(&[
-                me,
+                Cell::Long(me.number),
                 Cell::Long(*id),
                 Cell::Text("finished"),
                 Cell::Text(it.class.code().0),
                 kind,
                 system,
-                reason,
+                first(it.reason).map(|coding| coding.code).into(),
                 date(it.start.day),
                 Cell::At(it.start.micros()),
                 date(end.day),
@@ -222,16 +249,16 @@ impl Rows<'_> {
                 Cell::Long(i64::from(it.minutes)),
             ]);
         }
-        for (at, it) in person.conditions.iter().enumerate() {
-            let id = Cell::Long(
-                self.ids
-                    .row(Kind::Condition, person.id(Kind::Condition, at)),
-            );
+    }
+
+    fn conditions(&mut self, me: &Me<'_>) {
+        for (at, it) in me.person.conditions.iter().enumerate() {
+            let id = self.id(me, Kind::Condition, at);
             let [code, system] = code(it.concept);
             self.tables[2].push(&[
-                me,
+                Cell::Long(me.number),
                 id,
-                at_encounter(it.encounter),
+                me.encounter(it.encounter),
                 Cell::Text(it.clinical_status()),
                 Cell::Text(it.verification_status()),
                 Cell::Text(it.category()),
@@ -242,94 +269,106 @@ impl Rows<'_> {
                 date(it.recorded),
             ]);
         }
-        for (at, it) in person.observations.iter().enumerate() {
-            let id = Cell::Long(
-                self.ids
-                    .row(Kind::Observation, person.id(Kind::Observation, at)),
-            );
-            let (value, unit, answer) = match it.value {
-                Value::Quantity(measure, value) => (
-                    decimal(measure, value),
-                    Cell::Text(measure.unit),
-                    [Cell::Null; 2],
-                ),
-                Value::Coded(answer) => (Cell::Null, Cell::Null, self::code(answer)),
-                Value::Pressure(systolic, diastolic) => {
-                    self.pressure(
-                        me,
-                        person,
-                        at,
-                        [(&terms::SYSTOLIC, systolic), (&terms::DIASTOLIC, diastolic)],
-                    );
-                    (Cell::Null, Cell::Null, [Cell::Null; 2])
+    }
+
+    fn observations(&mut self, me: &Me<'_>) {
+        for (at, it) in me.person.observations.iter().enumerate() {
+            let id = self.id(me, Kind::Observation, at);
+            let mut value = [Cell::Null; 2];
+            let mut answer = [Cell::Null; 2];
+            match it.value {
+                Value::Quantity(measure, number) => {
+                    value = [decimal(measure, number), Cell::Text(measure.unit)];
                 }
-                Value::Absent | Value::None => (Cell::Null, Cell::Null, [Cell::Null; 2]),
-            };
+                Value::Coded(concept) => answer = self::code(concept),
+                Value::Pressure(systolic, diastolic) => {
+                    let parts = [(&terms::SYSTOLIC, systolic), (&terms::DIASTOLIC, diastolic)];
+                    self.components(me, at, id, parts);
+                }
+                Value::Absent | Value::None => {}
+            }
             let [code, system] = code(it.concept);
             self.tables[3].push(&[
-                me,
+                Cell::Long(me.number),
                 id,
-                at_encounter(it.encounter),
+                me.encounter(it.encounter),
                 Cell::Text(it.status()),
                 Cell::Text(it.category.code()),
                 code,
                 system,
                 date(it.at.day),
                 Cell::At(it.at.micros()),
-                value,
-                unit,
+                value[0],
+                value[1],
                 Cell::Null,
                 answer[0],
                 answer[1],
                 Cell::Null,
             ]);
         }
-        for (at, it) in person.medication_requests.iter().enumerate() {
-            let id = Cell::Long(self.ids.row(
-                Kind::MedicationRequest,
-                person.id(Kind::MedicationRequest, at),
-            ));
+    }
+
+    fn components(&mut self, me: &Me<'_>, at: usize, panel: Cell<'_>, parts: [(&Measure, i32); 2]) {
+        let id = me.person.id(Kind::Observation, at);
+        for (index, (measure, value)) in (0..).zip(parts) {
+            let [code, system] = code(measure.concept);
+            self.tables[4].push(&[
+                Cell::Long(me.number),
+                Cell::Long(self.ids.part(Kind::Observation, id, index)),
+                panel,
+                code,
+                system,
+                date(me.person.observations[at].at.day),
+                decimal(measure, value),
+                Cell::Text(measure.unit),
+                Cell::Null,
+                Cell::Null,
+            ]);
+        }
+    }
+
+    fn requests(&mut self, me: &Me<'_>) {
+        for (at, it) in me.person.medication_requests.iter().enumerate() {
+            let id = self.id(me, Kind::MedicationRequest, at);
             let [code, system] = code(it.concept);
-            let (status, intent) = (Cell::Text(it.status.code()), Cell::Text("order"));
             self.tables[5].push(&[
-                me,
+                Cell::Long(me.number),
                 id,
-                at_encounter(it.encounter),
-                status,
-                intent,
+                me.encounter(it.encounter),
+                Cell::Text(it.status.code()),
+                Cell::Text("order"),
                 code,
                 system,
                 date(it.authored.day),
             ]);
         }
-        for (at, it) in person.procedures.iter().enumerate() {
-            let id = Cell::Long(
-                self.ids
-                    .row(Kind::Procedure, person.id(Kind::Procedure, at)),
-            );
+    }
+
+    fn procedures(&mut self, me: &Me<'_>) {
+        for (at, it) in me.person.procedures.iter().enumerate() {
+            let id = self.id(me, Kind::Procedure, at);
             let [code, system] = code(it.concept);
-            let status = Cell::Text(it.status());
             self.tables[6].push(&[
-                me,
+                Cell::Long(me.number),
                 id,
-                at_encounter(it.encounter),
-                status,
+                me.encounter(it.encounter),
+                Cell::Text(it.status()),
                 code,
                 system,
                 date(it.performed),
                 Cell::Null,
             ]);
         }
-        for (at, it) in person.immunizations.iter().enumerate() {
-            let id = Cell::Long(
-                self.ids
-                    .row(Kind::Immunization, person.id(Kind::Immunization, at)),
-            );
+    }
+
+    fn immunizations(&mut self, me: &Me<'_>) {
+        for (at, it) in me.person.immunizations.iter().enumerate() {
+            let id = self.id(me, Kind::Immunization, at);
             let [code, system] = code(it.concept);
             self.tables[7].push(&[
-                me,
+                Cell::Long(me.number),
                 id,
-                at_encounter(it.encounter),
+                me.encounter(it.encounter),
                 Cell::Text(it.status()),
                 code,
                 system,
@@ -338,8 +377,8 @@ impl Rows<'_> {
         }
     }
 
-    fn patient(&mut self, me: Cell<'_>, person: &Person) {
-        let it = &person.patient;
+    fn patient(&mut self, me: &Me<'_>) {
+        let it = &me.person.patient;
         let postal3 = it.postal.map(|postal| format!("{:03}", postal / 100));
         // The lake's domain says "Other" where the coding's display says "Other Race".
         let race = first(it.race).map(|coding| {
@@ -350,7 +389,7 @@ impl Rows<'_> {
             }
         });
         self.tables[0].push(&[
-            me,
+            Cell::Long(me.number),
             Cell::Text(it.sex_code()),
             date(it.birth),
             Cell::Flag(it.death.is_some()),
@@ -364,25 +403,5 @@ impl Rows<'_> {
                 .map_or(Cell::Null, |decile| Cell::Int(i32::from(decile))),
             Cell::Text(it.language),
         ]);
-    }
-
-    fn pressure(&mut self, me: Cell<'_>, person: &Person, at: usize, parts: [(&Measure, i32); 2]) {
-        let id = person.id(Kind::Observation, at);
-        let observation = Cell::Long(self.ids.row(Kind::Observation, id));
-        for (index, (measure, value)) in (0..).zip(parts) {
-            let [code, system] = code(measure.concept);
-            self.tables[4].push(&[
-                me,
-                Cell::Long(self.ids.part(Kind::Observation, id, index)),
-                observation,
-                code,
-                system,
-                date(person.observations[at].at.day),
-                decimal(measure, value),
-                Cell::Text(measure.unit),
-                Cell::Null,
-                Cell::Null,
-            ]);
-        }
     }
 }

@@ -30,32 +30,32 @@ impl Lines {
         self.line(Kind::Patient, |line| line.patient(person));
         for (at, encounter) in person.encounters.iter().enumerate() {
             self.line(Kind::Encounter, |line| {
-                line.encounter(person, at, encounter)
+                line.encounter(person, at, encounter);
             });
         }
         for (at, condition) in person.conditions.iter().enumerate() {
             self.line(Kind::Condition, |line| {
-                line.condition(person, at, condition)
+                line.condition(person, at, condition);
             });
         }
         for (at, observation) in person.observations.iter().enumerate() {
             self.line(Kind::Observation, |line| {
-                line.observation(person, at, observation)
+                line.observation(person, at, observation);
             });
         }
         for (at, request) in person.medication_requests.iter().enumerate() {
             self.line(Kind::MedicationRequest, |line| {
-                line.request(person, at, request)
+                line.request(person, at, request);
             });
         }
         for (at, procedure) in person.procedures.iter().enumerate() {
             self.line(Kind::Procedure, |line| {
-                line.procedure(person, at, procedure)
+                line.procedure(person, at, procedure);
             });
         }
         for (at, immunization) in person.immunizations.iter().enumerate() {
             self.line(Kind::Immunization, |line| {
-                line.immunization(person, at, immunization)
+                line.immunization(person, at, immunization);
             });
         }
     }

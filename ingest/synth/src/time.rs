@@ -44,11 +44,13 @@ impl Day {
     }
 
     /// The day `days` later (earlier when negative).
+    #[must_use]
     pub fn plus(self, days: i32) -> Self {
         Self(self.0 + days)
     }
 
     /// The same calendar day `years` earlier; 29 February becomes 28 February where there is none.
+    #[must_use]
     pub fn years_before(self, years: u32) -> Self {
         let (year, month, day) = self.civil();
         let target = year - i32::try_from(years).unwrap_or(i32::MAX / 2).min(10_000);
@@ -76,6 +78,7 @@ impl Day {
 
 impl Instant {
     /// The instant `minutes` later.
+    #[must_use]
     pub fn plus_minutes(self, minutes: u32) -> Self {
         let total = u32::from(self.minute) + minutes;
         let days = i32::try_from(total / 1440).unwrap_or(i32::MAX);

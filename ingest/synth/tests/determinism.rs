@@ -82,6 +82,15 @@ fn ids_of_two_seeds_never_meet() {
     assert!(one.iter().all(|id| !other.contains(id)));
 }
 
+/// Bytes as lower-case hexadecimal digits.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::LowerHex for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 #[test]
 fn the_bytes_are_the_same_on_every_platform() {
     // Whoever changes the model changes this digest, and the number of the model in `draw.rs`
@@ -91,12 +100,10 @@ fn the_bytes_are_the_same_on_every_platform() {
         hash.update(name);
         hash.update(text);
     }
-    let digest: String = hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(digest, include_str!("population.sha256").trim());
+    assert_eq!(
+        format!("{:x}", Hex(&hash.finalize())),
+        include_str!("population.sha256").trim()
+    );
 }
 
 #[test]
@@ -138,7 +145,7 @@ fn parts_roll_over_between_lines() {
     for (name, whole) in &plain {
         let kind = name.split('.').next().unwrap();
         let mut joined = Vec::new();
-        let mut number = 0;
+        let mut number = 0_usize;
         while let Some(text) = parts.get(&format!("{kind}.{number:03}.ndjson")) {
             assert!(
                 text.len() as u64 <= limit && text.ends_with(b"\n"),
@@ -150,7 +157,7 @@ fn parts_roll_over_between_lines() {
         assert_eq!(&joined, whole, "{kind}");
         // No part is closed early: two neighbours never fit into one.
         assert!(
-            number as usize <= 2 * whole.len() / 20_000 + 1,
+            number <= 2 * whole.len() / 20_000 + 1,
             "{kind} has {number} parts"
         );
     }
@@ -167,7 +174,7 @@ fn a_line_longer_than_a_part_gets_its_own() {
     assert!(
         parts
             .values()
-            .all(|text| text.iter().filter(|byte| **byte == b'\n').count() == 1)
+            .all(|text| memchr::memchr(b'\n', text) == Some(text.len() - 1))
     );
 }
 

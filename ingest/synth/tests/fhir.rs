@@ -204,7 +204,7 @@ fn quantities_have_the_unit_and_the_decimals_of_their_measure() {
             let value: f64 = printed.parse().unwrap();
             let scaled = value * 10_f64.powi(i32::from(scale));
             assert!((scaled - scaled.round()).abs() < 1e-6, "{code} {printed}");
-            assert!(value >= 0.0 && value < 2_000.0, "{code} {printed}");
+            assert!((0.0..2_000.0).contains(&value), "{code} {printed}");
             *checked.entry(code.to_owned()).or_insert(0) += 1;
         }
     }
