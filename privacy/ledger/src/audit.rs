@@ -9,7 +9,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::entry::{Body, Genesis, Reserve};
-use crate::error::{Error, Result, integrity};
+use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
 use crate::store::{self, AccountRow, StoredEntry, failed};
@@ -27,7 +27,7 @@ pub(crate) enum Depth {
 ///
 /// # Errors
 ///
-/// [`Error::Integrity`] with the first contradiction; [`Error::Refused`] if the log is whole but `verifier` is not its key.
+/// [`crate::Error::Integrity`] with the first contradiction, or if `verifier` is not the key of this log.
 pub(crate) async fn audit(
     db: &mut SqliteConnection,
     verifier: &Verifier,
@@ -36,8 +36,8 @@ pub(crate) async fn audit(
     let mut moment = db.begin().await.map_err(failed)?;
     let (genesis, fold) = read_log(&mut moment).await?;
     if fold.key != Some(verifier.public()) || genesis.origin != verifier.name() {
-        return Err(Error::Refused(
-            "the signing key is not the one of this ledger".to_owned(),
+        return Err(integrity(
+            "the log is of another origin or key than the signing key",
         ));
     }
     let root = fold.frontier.root();

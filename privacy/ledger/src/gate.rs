@@ -120,7 +120,7 @@ pub struct Published {
 ///     cost: salus_accounting::Loss::ZERO,
 /// };
 /// ```
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// fn twice(charge: &salus_ledger::Charge) -> salus_ledger::Charge {
 ///     salus_ledger::Charge::clone(charge)
 /// }

@@ -185,8 +185,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`Error::Integrity`] if anything contradicts anything; [`Error::Refused`] if `signer` is not the key of this ledger;
-    /// [`Error::Unavailable`] if there is no ledger.
+    /// [`Error::Integrity`] if anything contradicts anything, or if `signer` is not the key of this log; [`Error::Unavailable`] if there
+    /// is no ledger.
     pub async fn open(dir: &Path, signer: Signer) -> Result<Self> {
         Self::open_at(dir, signer, system_clock()).await
     }
@@ -298,13 +298,11 @@ impl Ledger {
             snapshot: None,
         };
         for kind in [Kind::Dataset, Kind::Catalog, Kind::Policy, Kind::Snapshot] {
-            let newest = store::newest(&mut reader, kind, |entry| match &entry.body {
-                Body::Dataset(body) => body.dataset == dataset,
-                Body::Catalog(body) => body.dataset == dataset,
-                Body::Snapshot(body) => body.dataset == dataset,
-                _ => true,
-            });
-            let Some(StoredEntry { index, entry, .. }) = newest.await? else {
+            let newest = match kind {
+                Kind::Policy => store::newest(&mut reader, kind).await?,
+                _ => store::newest_of(&mut reader, kind, dataset).await?,
+            };
+            let Some(StoredEntry { index, entry, .. }) = newest else {
                 continue;
             };
             match entry.body {
@@ -320,7 +318,7 @@ impl Ledger {
 
     /// The newest entry of a kind.
     pub async fn newest(&self, kind: Kind) -> Result<Option<StoredEntry>> {
-        store::newest(&mut *self.reader().await, kind, |_| true).await
+        store::newest(&mut *self.reader().await, kind).await
     }
 
     /// The entry at `index`.

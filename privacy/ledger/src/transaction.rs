@@ -68,7 +68,7 @@ impl<'t> Transaction<'t> {
         let size = store::size(db).await?;
         let frontier = store::frontier(db, size).await?;
         check_checkpoint(db, signer.verifier(), size, frontier.root()).await?;
-        let newest_reserve = store::newest(db, Kind::Reserve, |_| true).await?;
+        let newest_reserve = store::newest(db, Kind::Reserve).await?;
         let spent = match store::accounts(db).await?.as_slice() {
             [account] if account.scope == genesis.scope() && account.cap == genesis.cap => {
                 account.spent
@@ -184,12 +184,8 @@ impl<'t> Transaction<'t> {
     }
 
     async fn dataset(&mut self, name: &str) -> Result<Option<EntryIndex>> {
-        let found = store::newest(
-            self.db,
-            Kind::Dataset,
-            |entry| matches!(&entry.body, Body::Dataset(dataset) if dataset.dataset == name),
-        );
-        Ok(found.await?.map(|stored| stored.index))
+        let found = store::newest_of(self.db, Kind::Dataset, name).await?;
+        Ok(found.map(|stored| stored.index))
     }
 
     async fn expect_dataset(&mut self, name: &str) -> Result<()> {
@@ -265,13 +261,9 @@ impl<'t> Transaction<'t> {
             Some(Body::Catalog(catalog)) if catalog.dataset == dataset.dataset => {}
             _ => return Err(refused("the certificate's catalog is none of its dataset")),
         }
-        let newest_catalog = store::newest(
-            self.db,
-            Kind::Catalog,
-            |entry| matches!(&entry.body, Body::Catalog(catalog) if catalog.dataset == dataset.dataset),
-        );
-        let newest_catalog = newest_catalog.await?.map(|stored| stored.index);
-        let policy = store::newest(self.db, Kind::Policy, |_| true).await?;
+        let newest_catalog = store::newest_of(self.db, Kind::Catalog, &dataset.dataset).await?;
+        let newest_catalog = newest_catalog.map(|stored| stored.index);
+        let policy = store::newest(self.db, Kind::Policy).await?;
         let Some(policy) = policy else {
             return Err(refused("there is no policy"));
         };

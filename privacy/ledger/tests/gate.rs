@@ -2,17 +2,13 @@
 
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use salus_accounting::{Loss, Rational, Rho};
-use salus_certificate::{Aggregate, Bounds, EntryIndex, Mechanism};
+use salus_certificate::{Aggregate, EntryIndex, Mechanism};
 use salus_ledger::entry::{Body, Kind, Reason};
 use salus_ledger::{
-    AnswerFailed, Error, Exact, Fact, Ledger, Released, Reservation, ReserveError, commit, key,
-    receipt,
+    AnswerFailed, Error, Exact, Fact, Released, Reservation, ReserveError, commit, receipt,
 };
-use support::{answer, certificate, create, exact, genesis, open, price, question, refusal};
+use support::{answer, certificate, create, exact, open, price, question, refusal};
 
 #[tokio::test]
 async fn an_answer_is_paid_logged_and_has_a_receipt() {
@@ -334,18 +330,18 @@ async fn the_callers_arithmetic_is_not_believed() {
 async fn a_certificate_rests_on_the_newest_catalog_and_policy() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = create(dir.path(), 10).await;
-    let change = |edit: fn(&mut Reservation)| {
+    let edited = |edit: fn(&mut Reservation)| {
         let mut reservation = question();
         edit(&mut reservation);
         reservation
     };
     for reservation in [
-        change(|r| r.certificate.dataset = EntryIndex(3)),
-        change(|r| r.certificate.snapshot = EntryIndex(4)),
-        change(|r| r.certificate.snapshot = EntryIndex(99)),
-        change(|r| r.certificate.snapshot = EntryIndex(u64::MAX)),
-        change(|r| r.certificate.catalog = EntryIndex(2)),
-        change(|r| "mother_id".clone_into(&mut r.certificate.unit)),
+        edited(|r| r.certificate.dataset = EntryIndex(3)),
+        edited(|r| r.certificate.snapshot = EntryIndex(4)),
+        edited(|r| r.certificate.snapshot = EntryIndex(99)),
+        edited(|r| r.certificate.snapshot = EntryIndex(u64::MAX)),
+        edited(|r| r.certificate.catalog = EntryIndex(2)),
+        edited(|r| "mother_id".clone_into(&mut r.certificate.unit)),
     ] {
         let error = ledger.reserve(reservation).await.unwrap_err();
         assert!(
@@ -375,24 +371,6 @@ async fn a_certificate_rests_on_the_newest_catalog_and_policy() {
 }
 
 #[tokio::test]
-async fn facts_need_their_dataset_and_a_dataset_comes_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = create(dir.path(), 10).await;
-    let elsewhere = Fact::Snapshot {
-        dataset: "other".to_owned(),
-        snapshot: 1,
-        content: vec![],
-    };
-    let again = Fact::Dataset {
-        dataset: "clinic".to_owned(),
-        unit: "mother_id".to_owned(),
-    };
-    for fact in [elsewhere, again] {
-        assert!(matches!(ledger.record(fact).await, Err(Error::Refused(_))));
-    }
-}
-
-#[tokio::test]
 async fn concurrent_spends_end_exactly_at_the_cap() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = create(dir.path(), 20).await;
@@ -413,101 +391,4 @@ async fn concurrent_spends_end_exactly_at_the_cap() {
     assert_eq!(answered, 20);
     assert_eq!(ledger.account().await.unwrap().remaining().rho, Rho::ZERO);
     ledger.audit_accounts().await.unwrap();
-}
-
-#[tokio::test]
-async fn times_are_the_clocks() {
-    let dir = tempfile::tempdir().unwrap();
-    let signer = key::generate(&support::key_path(dir.path()), support::ORIGIN).unwrap();
-    let seconds = Arc::new(AtomicU64::new(1_000));
-    let clock = {
-        let seconds = Arc::clone(&seconds);
-        Arc::new(move || seconds.load(Ordering::Relaxed))
-    };
-    let path = support::ledger_path(dir.path());
-    let ledger = Ledger::create_at(&path, signer, genesis(1), clock)
-        .await
-        .unwrap();
-    seconds.store(2_000, Ordering::Relaxed);
-    ledger.refuse(refusal()).await.unwrap();
-    let times: Vec<u64> = ledger
-        .entries()
-        .await
-        .unwrap()
-        .iter()
-        .map(|stored| stored.entry.time)
-        .collect();
-    assert_eq!(times, [1_000, 1_000, 2_000]);
-}
-
-#[tokio::test]
-async fn a_ledger_is_created_once_with_its_own_key_and_for_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let dir = tempfile::tempdir().unwrap();
-    let ledger = create(dir.path(), 10).await;
-    let path = support::ledger_path(dir.path());
-    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&path), 0o700);
-    for file in std::fs::read_dir(&path).unwrap() {
-        let file = file.unwrap();
-        assert!(
-            file.file_name().to_str().unwrap().starts_with("ledger.db"),
-            "{file:?}"
-        );
-        assert_eq!(mode(&file.path()), 0o600);
-    }
-    assert_eq!(mode(&support::key_path(dir.path())), 0o600);
-
-    let again = Ledger::create(&path, support::signer(dir.path()), genesis(99)).await;
-    assert!(matches!(again, Err(Error::Refused(_))));
-    assert_eq!(ledger.genesis(), &genesis(10));
-    drop(ledger);
-
-    let other = key::generate(&dir.path().join("other.key"), support::ORIGIN).unwrap();
-    assert!(matches!(
-        Ledger::open(&path, other).await,
-        Err(Error::Refused(_))
-    ));
-    assert!(matches!(
-        Ledger::open(&dir.path().join("nowhere"), support::signer(dir.path())).await,
-        Err(Error::Unavailable(_))
-    ));
-    open(dir.path()).await.unwrap();
-}
-
-#[tokio::test]
-async fn the_cap_stays_below_the_ceiling() {
-    let dir = tempfile::tempdir().unwrap();
-    let signer = key::generate(&support::key_path(dir.path()), support::ORIGIN).unwrap();
-    let path = support::ledger_path(dir.path());
-    let mut above = genesis(10);
-    above.ceiling.rho = Rho::from_units(above.cap.rho.units() - 1);
-    let mut unbounded = genesis(10);
-    unbounded.ceiling.rho = Rho::from_units(u64::MAX);
-    let mut elsewhere = genesis(10);
-    elsewhere.origin = "other.example/ledger".to_owned();
-    for genesis in [above, unbounded, elsewhere] {
-        let refused = Ledger::create(&path, signer.clone(), genesis).await;
-        assert!(matches!(refused, Err(Error::Refused(_))));
-        assert!(!path.join("ledger.db").exists());
-    }
-}
-
-#[test]
-fn a_bound_of_rows_enters_the_price_squared() {
-    let bounds = |k, l0| Bounds {
-        rows_per_person: k,
-        groups_per_person: l0,
-        cells: 1,
-        keys: [0; 32],
-    };
-    let rho = |aggregate, bound, bounds: &Bounds| {
-        Mechanism::discrete_gaussian(aggregate, bound, bounds, Rational::from(1000))
-            .unwrap()
-            .rho
-    };
-    let units = |numerator: u64| Rho::from_units((numerator << 40).div_ceil(2_000_000));
-    assert_eq!(rho(Aggregate::Persons, 1, &bounds(5, 3)), units(3));
-    assert_eq!(rho(Aggregate::Rows, 1, &bounds(5, 3)), units(75));
-    assert_eq!(rho(Aggregate::Sum, 7, &bounds(5, 3)), units(35 * 35 * 3));
 }

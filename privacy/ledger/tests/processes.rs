@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use salus_accounting::Rho;
 use salus_certificate::EntryIndex;
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{Ledger, ReserveError, receipt};
+use salus_ledger::{Error, Ledger, ReserveError, receipt};
 use support::{answer, create, open, question};
 
 const PROCESSES: usize = 200;
@@ -30,10 +30,14 @@ fn main() {
     {
         ["spend", dir] => runtime.block_on(spend(Path::new(dir))),
         ["stream", dir] => runtime.block_on(stream(Path::new(dir))),
+        ["fill", dir] => runtime.block_on(fill(Path::new(dir))),
         flags if flags.contains(&"--list") => println!("processes: test"),
         _ => {
             timed("a budget for 50 of 200 processes", || {
                 runtime.block_on(concurrent_processes());
+            });
+            timed("a disk that takes no more", || {
+                runtime.block_on(full_disk())
             });
             timed("50 rounds of kill -9", || {
                 runtime.block_on(killed_processes());
@@ -110,6 +114,65 @@ async fn count(ledger: &Ledger, kind: Kind) -> usize {
         .iter()
         .filter(|stored| stored.entry.body.kind() == kind)
         .count()
+}
+
+/// A process that asks until its disk is full, and then finds that the ledger stays shut.
+async fn fill(dir: &Path) {
+    let ledger = open(dir).await.unwrap();
+    let error = loop {
+        match ledger.reserve(question()).await {
+            Ok(charge) => {
+                println!("reserve {}", charge.entry());
+                match answer(charge).await {
+                    Ok(published) => println!("release {}", published.entry),
+                    Err(error) => break error,
+                }
+            }
+            Err(ReserveError::Ledger(error)) => break error,
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+    // A commit failed, so nobody knows what is on the disk: nothing is served until the ledger has been read again.
+    for _ in 0..3 {
+        let again = ledger.refuse(support::refusal()).await;
+        assert!(matches!(again, Err(Error::Unavailable(_))), "{again:?}");
+    }
+    println!("full {error}");
+}
+
+/// Writes beyond a limit fail in a process that has one: the answer is withheld, and the ledger is whole.
+async fn full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    create(dir.path(), 1_000_000).await.close().await.unwrap();
+    let mut acknowledged = 0;
+    for blocks in [200, 300, 401, 503] {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" fill \"$1\"");
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(limited)
+            .arg(std::env::current_exe().unwrap())
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success() && said.contains("full"),
+            "{said}{complained}"
+        );
+        let ledger = open(dir.path()).await.unwrap();
+        ledger.audit_accounts().await.unwrap();
+        let entries = ledger.entries().await.unwrap();
+        for line in said.lines().filter(|line| !line.starts_with("full")) {
+            let (kind, index) = line.split_once(' ').unwrap();
+            let stored = &entries[index.parse::<usize>().unwrap()];
+            assert_eq!(stored.entry.body.kind().name(), kind);
+            acknowledged += 1;
+        }
+        ledger.close().await.unwrap();
+    }
+    assert!(acknowledged > 10, "{acknowledged} acknowledgements");
 }
 
 /// A process that asks until it is killed, and says what it knows to be durable.

@@ -131,13 +131,11 @@ const TESSERA: &str =
     "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx";
 
 fn root(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [leaf] => *leaf,
-        _ => {
-            let (left, right) = leaves.split_at(1 << (leaves.len() - 1).ilog2());
-            node_hash(&root(left), &root(right))
-        }
+    if let [leaf] = leaves {
+        return *leaf;
     }
+    let (left, right) = leaves.split_at(1 << (leaves.len() - 1).ilog2());
+    node_hash(&root(left), &root(right))
 }
 
 #[test]

@@ -187,8 +187,8 @@ prop_compose! {
             let bounds = &mut certificate.bounds;
             let priced = &mut certificate.mechanisms[mechanism];
             match what {
-                0 => step.rule = ["S0", "S1", "S4", "RELEASE"][usize::try_from(value).unwrap()].to_owned(),
-                1 => step.rule = ["S0p", "S2", "S3", "S5"][usize::try_from(value).unwrap()].to_owned(),
+                0 => ["S0", "S1", "S4", "RELEASE"][usize::try_from(value).unwrap()].clone_into(&mut step.rule),
+                1 => ["S0p", "S2", "S3", "S5"][usize::try_from(value).unwrap()].clone_into(&mut step.rule),
                 2 => step.inputs = vec![value],
                 3 => step.inputs = (0..value).collect(),
                 4 => step.rows = value,

@@ -38,6 +38,8 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
+        // On macOS a flush reaches the disk only when asked for by this name.
+        .pragma("fullfsync", "ON")
         .pragma("trusted_schema", "OFF")
         .pragma("cell_size_check", "ON")
 }

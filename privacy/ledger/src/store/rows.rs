@@ -175,19 +175,29 @@ pub(crate) async fn entry(
     row.map(stored).transpose()
 }
 
-/// The newest entry of `kind` of which `wanted` holds.
-pub(crate) async fn newest(
+/// The newest entry of `kind`.
+pub(crate) async fn newest(db: &mut SqliteConnection, kind: Kind) -> Result<Option<StoredEntry>> {
+    let row: Option<EntryRow> = sqlx::query_as(include_str!("newest_of_kind.sql"))
+        .bind(kind.name())
+        .fetch_optional(db)
+        .await
+        .map_err(failed)?;
+    row.map(stored).transpose()
+}
+
+/// The newest entry of `kind` that belongs to `dataset`.
+pub(crate) async fn newest_of(
     db: &mut SqliteConnection,
     kind: Kind,
-    wanted: impl Fn(&Entry) -> bool + Send,
+    dataset: &str,
 ) -> Result<Option<StoredEntry>> {
     let mut rows = sqlx::query_as(include_str!("entries_of_kind.sql"))
         .bind(kind.name())
         .fetch(db);
     while let Some(row) = rows.next().await {
-        let entry = stored(row.map_err(failed)?)?;
-        if wanted(&entry.entry) {
-            return Ok(Some(entry));
+        let stored = stored(row.map_err(failed)?)?;
+        if stored.entry.body.dataset() == Some(dataset) {
+            return Ok(Some(stored));
         }
     }
     Ok(None)
