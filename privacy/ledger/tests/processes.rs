@@ -37,7 +37,7 @@ fn main() {
                 runtime.block_on(concurrent_processes());
             });
             timed("a disk that takes no more", || {
-                runtime.block_on(full_disk())
+                runtime.block_on(full_disk());
             });
             timed("50 rounds of kill -9", || {
                 runtime.block_on(killed_processes());
