@@ -198,6 +198,9 @@ impl Chart<'_> {
         if ordered {
             self.last.hba1c = Some(day);
             self.laboratory(&terms::HBA1C, sugar, at, encounter);
+            if !self.ill.has(Illness::Diabetes, day) {
+                self.prediabetes(sugar, day, encounter);
+            }
         }
         let fatty =
             diabetic || self.knows(Illness::Hyperlipidemia) || self.knows(Illness::Coronary);

@@ -171,6 +171,28 @@ impl Chart<'_> {
         }
     }
 
+    /// A HbA1c of 5.7 to 6.4 % without diabetes goes on the problem list of half of those who have
+    /// it, once (American Diabetes Association, Standards of Care).
+    pub(crate) fn prediabetes(&mut self, sugar: i32, day: Day, encounter: u32) {
+        let noted = self
+            .person
+            .conditions
+            .iter()
+            .any(|it| *it.concept == terms::PREDIABETES);
+        if !(57..65).contains(&sugar) || noted || self.draw.chance(0.5) {
+            return;
+        }
+        self.person.conditions.push(Condition {
+            concept: &terms::PREDIABETES,
+            acute: false,
+            confirmed: true,
+            onset: day,
+            abatement: None,
+            recorded: day,
+            encounter: Some(encounter),
+        });
+    }
+
     /// Why the person comes, when the record says so.
     pub(crate) fn reason(&mut self, purpose: Purpose, day: Day) -> Option<&'static Concept> {
         let said = self.draw.unit();

@@ -89,7 +89,7 @@ impl Physiology {
             Some(onset) => {
                 let years = f64::from(day.0 - onset.0) / 365.25;
                 let untreated =
-                    5.85 + 1.3 * libm::exp(0.75 * self.severity) + 0.04 * years.min(20.0);
+                    5.8 + 1.3 * libm::exp(0.82 * self.severity) + 0.04 * years.min(20.0);
                 (untreated - self.adherence * effect.sugar).max(5.5) + 0.32 * noise
             }
         };
