@@ -63,7 +63,7 @@ async fn a_commit_shows_every_row_and_a_second_one_changes_nothing() {
     let last = transaction
         .identity()
         .lookup(SOURCE, &format!("{prefix}2999"));
-    assert_eq!(last.unwrap(), first.map(|first| first + 2_999));
+    assert_eq!(last, Some(first + 2_999));
     write_lake(&options, &transaction, &|_| ()).unwrap();
     let again = transaction.commit(&|_| ()).await.unwrap();
     assert!(!again.changed);
