@@ -94,7 +94,7 @@ impl Serialize for Decimal {
 
 impl<'de> Deserialize<'de> for Decimal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Only text: a YAML number would already have been a float.
+        // As text, quoted or not: the digits as written, never a float.
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)

@@ -1,4 +1,39 @@
-//! The lake: Delta tables of health records, sorted by person, and the public catalog that describes them.
+//! The lake: health records in Delta tables, sorted by person, and the public catalog that describes them.
+//!
+//! # A short tour
+//! [`Lake::begin`] opens the one [`Transaction`] that may write. It takes rows in any order ([`Transaction::append`]) or by
+//! ascending person ([`Transaction::append_sorted`]), person ids from the [`IdentityIndex`], and source lines that could not
+//! be used ([`Transaction::quarantine`]). [`Transaction::commit`] sorts, upserts, verifies and makes all of it visible as one
+//! [`Snapshot`], or changes nothing. A query is bound to a snapshot: [`Lake::provider`] gives DataFusion the files that it
+//! pins, [`Lake::schema_provider`] gives it the schema alone, for planning before any data may be touched.
+//!
+//! The [`Catalog`] holds what may be known without asking anybody's data: types, key domains, clinical limits, how many rows
+//! a person has at most. Each fact names its source outside the lake.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use arrow::array::{Int64Array, RecordBatch, new_null_array};
+//! use salus_lake::{Lake, schema};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let home = tempfile::tempdir()?;
+//! let lake = Lake::create(home.path())?;
+//! let transaction = lake.begin()?;
+//! let person = transaction.identity().resolve_or_assign("https://clinic.example", "patient-7")?;
+//! let patient = schema("patient").expect("a table");
+//! let mut columns: Vec<_> = patient.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+//! columns[0] = Arc::new(Int64Array::from(vec![person]));
+//! transaction.append("patient", RecordBatch::try_new(patient, columns)?)?;
+//! let committed = transaction.commit(&|_| ()).await?;
+//! assert!(committed.changed);
+//! assert_eq!(committed.tables["patient"], 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # What is deliberately absent
+//! Columns for direct identifiers. Floats. Statistics: neither Parquet files nor the Delta log nor the planner has any
+//! minimum, maximum or count of private rows. A way to see rows that no snapshot names.
 
 mod catalog;
 mod decimal;
