@@ -115,10 +115,8 @@ impl<'j> LineWorker<'j> {
             {
                 self.shared.medications.note(&line.header, origin, code);
             }
-            let rejection = Rejection::new(
-                Reason::NoTable(line.kind.as_ref().into()),
-                "no table takes this type",
-            );
+            let detail = format!("no table takes {}", line.kind);
+            let rejection = Rejection::new(Reason::NoTable(line.kind.as_ref().into()), detail);
             return self.reject(origin, bytes, &rejection);
         };
         let Some(id) = line.header.id.clone() else {
@@ -334,13 +332,15 @@ pub(crate) fn quarantine(
     rejection: &Rejection,
 ) -> Result<(), IngestError> {
     let code = rejection.reason.code();
+    // The lake keeps a small set of codes; the type stands in the detail.
+    let (stored, _) = code.split_once(':').unwrap_or((&code, ""));
     let file = usize::try_from(origin.file)
         .ok()
         .and_then(|file| shared.export.files.get(file));
     shared.transaction.quarantine(Quarantined {
         file: file.map(|file| file.name.clone()).unwrap_or_default(),
         line: origin.line,
-        reason_code: code.to_string(),
+        reason_code: stored.to_owned(),
         detail: rejection.detail.clone(),
         bytes: bytes.to_vec(),
     })?;

@@ -1,7 +1,7 @@
 //! `AllergyIntolerance`.
 
 use super::Header;
-use crate::coding::{Coded, SUBSTANCE};
+use crate::coding::{Coded, NO_PREFERENCE, SUBSTANCE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 
@@ -22,11 +22,11 @@ impl<'a> AllergyIntolerance<'a> {
         let mut allergy = Self::default();
         c.object(|c, key| {
             match key {
-                "clinicalStatus" => allergy.clinical_status.read(c, &[])?,
-                "verificationStatus" => allergy.verification_status.read(c, &[])?,
-                "type" => allergy.kind.read(c, &[])?,
-                "category" => allergy.category.read(c, &[])?,
-                "criticality" => allergy.criticality.read(c, &[])?,
+                "clinicalStatus" => allergy.clinical_status.read(c, NO_PREFERENCE)?,
+                "verificationStatus" => allergy.verification_status.read(c, NO_PREFERENCE)?,
+                "type" => allergy.kind.read(c, NO_PREFERENCE)?,
+                "category" => allergy.category.read(c, NO_PREFERENCE)?,
+                "criticality" => allergy.criticality.read(c, NO_PREFERENCE)?,
                 "code" => allergy.code.read(c, SUBSTANCE)?,
                 "recordedDate" | "assertedDate" => allergy.recorded = header.date(c)?,
                 _ => header.member(key, c)?,

@@ -2,7 +2,7 @@
 
 use super::Header;
 use super::header::side_date;
-use crate::coding::{CONDITION, CONDITION_CATEGORY, Coded};
+use crate::coding::{CONDITION, CONDITION_CATEGORY, Coded, NO_PREFERENCE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 
@@ -23,8 +23,8 @@ impl<'a> Condition<'a> {
         let mut condition = Self::default();
         c.object(|c, key| {
             match key {
-                "clinicalStatus" => condition.clinical_status.read(c, &[])?,
-                "verificationStatus" => condition.verification_status.read(c, &[])?,
+                "clinicalStatus" => condition.clinical_status.read(c, NO_PREFERENCE)?,
+                "verificationStatus" => condition.verification_status.read(c, NO_PREFERENCE)?,
                 "category" => condition.category.read(c, CONDITION_CATEGORY)?,
                 "code" => condition.code.read(c, CONDITION)?,
                 "onsetDateTime" => condition.onset = header.date(c)?,

@@ -1,7 +1,7 @@
 //! `DiagnosticReport`. Notes in `presentedForm` are passed over.
 
 use super::Header;
-use crate::coding::{Coded, OBSERVATION, REPORT_CATEGORY};
+use crate::coding::{Coded, NO_PREFERENCE, OBSERVATION, REPORT_CATEGORY};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 
@@ -19,7 +19,7 @@ impl<'a> DiagnosticReport<'a> {
         let mut report = Self::default();
         c.object(|c, key| {
             match key {
-                "status" => report.status.read(c, &[])?,
+                "status" => report.status.read(c, NO_PREFERENCE)?,
                 "category" => report.category.read(c, REPORT_CATEGORY)?,
                 "code" => report.code.read(c, OBSERVATION)?,
                 "effectiveDateTime" => report.effective = header.date(c)?,

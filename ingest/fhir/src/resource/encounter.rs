@@ -1,7 +1,7 @@
 //! `Encounter`: visits and stays, R4 and R5.
 
 use super::Header;
-use crate::coding::{CONDITION, Coded, ENCOUNTER_CLASS, ENCOUNTER_TYPE};
+use crate::coding::{CONDITION, Coded, ENCOUNTER_CLASS, ENCOUNTER_TYPE, NO_PREFERENCE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 
@@ -23,7 +23,7 @@ impl<'a> Encounter<'a> {
         let mut encounter = Self::default();
         c.object(|c, key| {
             match key {
-                "status" => encounter.status.read(c, &[])?,
+                "status" => encounter.status.read(c, NO_PREFERENCE)?,
                 "class" => encounter.class.read(c, ENCOUNTER_CLASS)?,
                 "type" => encounter.kind.read(c, ENCOUNTER_TYPE)?,
                 "reasonCode" => encounter.reason.read(c, CONDITION)?,

@@ -1,7 +1,7 @@
 //! `Immunization`: vaccinations.
 
 use super::Header;
-use crate::coding::{Coded, VACCINE};
+use crate::coding::{Coded, NO_PREFERENCE, VACCINE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 
@@ -18,7 +18,7 @@ impl<'a> Immunization<'a> {
         let mut immunization = Self::default();
         c.object(|c, key| {
             match key {
-                "status" => immunization.status.read(c, &[])?,
+                "status" => immunization.status.read(c, NO_PREFERENCE)?,
                 "vaccineCode" => immunization.code.read(c, VACCINE)?,
                 // STU3 called it date.
                 "occurrenceDateTime" | "date" => immunization.occurrence = header.date(c)?,

@@ -2,7 +2,7 @@
 //! `Medication` that stands in the same line or on a line of its own.
 
 use super::{Header, Line};
-use crate::coding::{Coded, MEDICATION};
+use crate::coding::{Coded, MEDICATION, NO_PREFERENCE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 use crate::reference::{Reference, Target};
@@ -31,8 +31,8 @@ impl<'a> MedicationRequest<'a> {
         let mut request = Self::default();
         c.object(|c, key| {
             match key {
-                "status" => request.status.read(c, &[])?,
-                "intent" => request.intent.read(c, &[])?,
+                "status" => request.status.read(c, NO_PREFERENCE)?,
+                "intent" => request.intent.read(c, NO_PREFERENCE)?,
                 "medicationCodeableConcept" => request.code.read(c, MEDICATION)?,
                 "medicationReference" => request.reference = Reference::read(c)?,
                 // R5: either, in one element.

@@ -1,7 +1,7 @@
 //! `Observation` and its components.
 
 use super::Header;
-use crate::coding::{Coded, INTERPRETATION, OBSERVATION, OBSERVATION_CATEGORY};
+use crate::coding::{Coded, INTERPRETATION, NO_PREFERENCE, OBSERVATION, OBSERVATION_CATEGORY};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 use crate::reason::Reason;
@@ -31,7 +31,7 @@ impl<'a> Observation<'a> {
         let mut observation = Self::default();
         c.object(|c, key| {
             match key {
-                "status" => observation.status.read(c, &[])?,
+                "status" => observation.status.read(c, NO_PREFERENCE)?,
                 "category" => observation.category.read(c, OBSERVATION_CATEGORY)?,
                 "code" => observation.code.read(c, OBSERVATION)?,
                 "effectiveDateTime" | "effectiveInstant" => {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::Header;
 use super::header::side_date;
-use crate::coding::{Coded, LANGUAGE, MARITAL_STATUS};
+use crate::coding::{Coded, LANGUAGE, MARITAL_STATUS, NO_PREFERENCE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 use crate::place;
@@ -139,7 +139,7 @@ impl Categories {
 
     fn read_value(&mut self, c: &mut Cursor<'_>) -> Result<(), Broken> {
         let mut coded = Coded::default();
-        coded.read(c, &[])?;
+        coded.read(c, NO_PREFERENCE)?;
         let found = coded.code.as_deref().map(Self::of).unwrap_or_default();
         self.merge(&found);
         Ok(())

@@ -1,7 +1,7 @@
 //! `Procedure`: what was done.
 
 use super::Header;
-use crate::coding::{Coded, PROCEDURE};
+use crate::coding::{Coded, NO_PREFERENCE, PROCEDURE};
 use crate::date::Moment;
 use crate::json::{Broken, Cursor};
 
@@ -19,7 +19,7 @@ impl<'a> Procedure<'a> {
         let mut procedure = Self::default();
         c.object(|c, key| {
             match key {
-                "status" => procedure.status.read(c, &[])?,
+                "status" => procedure.status.read(c, NO_PREFERENCE)?,
                 "code" => procedure.code.read(c, PROCEDURE)?,
                 // R5 calls it occurrence.
                 "performedDateTime" | "occurrenceDateTime" => {
