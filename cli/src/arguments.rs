@@ -249,12 +249,9 @@ pub(crate) enum Receipt {
 
 /// Prints a completion script.
 pub(crate) fn completions(shell: Shell) {
-    clap_complete::generate(
-        shell,
-        &mut Arguments::command(),
-        "salus",
-        &mut std::io::stdout(),
-    );
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "salus", &mut script);
+    print!("{}", String::from_utf8_lossy(&script));
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub(crate) fn print(format: Format, rows: &Rows, json: &Value) {
         Format::Table => {
             let mut table = Table::new();
             table
-                .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+                .load_style(presets::UTF8_FULL_CONDENSED)
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_header(&rows.header);
             for row in &rows.rows {

@@ -86,7 +86,7 @@ impl Line {
             time: time.map_or_else(String::new, |time| {
                 time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
             }),
-            kind: stored.entry.kind().name().to_owned(),
+            kind: stored.entry.body.kind().name().to_owned(),
             ..Self::default()
         };
         match &stored.entry.body {

@@ -183,6 +183,10 @@ fn json(value: &ScalarValue) -> Json {
         ScalarValue::Utf8(Some(text))
         | ScalarValue::LargeUtf8(Some(text))
         | ScalarValue::Utf8View(Some(text)) => Json::from(text.as_str()),
+        other if other.data_type().is_integer() => other
+            .to_string()
+            .parse::<i64>()
+            .map_or_else(|_| Json::from(other.to_string()), Json::from),
         other if other.data_type().is_numeric() => other
             .to_string()
             .parse::<f64>()

@@ -301,7 +301,7 @@ fn origin(plan: &LogicalPlan, index: usize) -> std::result::Result<usize, Refusa
         LogicalPlan::Aggregate(_) => Ok(index),
         LogicalPlan::Projection(projection) => {
             let expr = &projection.expr[index];
-            let Expr::Column(column) = expr.clone().unalias() else {
+            let Expr::Column(column) = expr.clone().unalias_nested().data else {
                 return Err(Refusal::new(
                     "release",
                     expr,

@@ -91,10 +91,13 @@ pub(crate) fn builder() -> SessionStateBuilder {
 pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPlan, Refusal> {
     let statement = parse(sql)?;
     let unresolved = |error: DataFusionError| {
+        let text = error.strip_backtrace();
+        // DataFusion's suggestion among equally near names follows a hash order.
+        let text = text.split("\nDid you mean").next().unwrap_or_default();
         Refusal::new(
             "resolve",
             "the query",
-            error.strip_backtrace(),
+            text,
             "`salus tables` lists tables and columns, `salus catalog show --functions` the functions",
         )
     };
@@ -126,9 +129,18 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
             "shorten it",
         ));
     }
+    let dialect = datafusion::sql::sqlparser::dialect::GenericDialect {};
+    if operators(sql, &dialect) > MOST_OPERATORS {
+        return Err(Refusal::new(
+            "statement",
+            "the query",
+            format!("the query has more than {MOST_OPERATORS} operators"),
+            "shorten it; use IN (…) instead of many ORs",
+        ));
+    }
+    refuse_words(sql, &dialect)?;
     let syntax =
         |e: DataFusionError| Refusal::new("statement", "the query", e.strip_backtrace(), HINT);
-    let dialect = datafusion::sql::sqlparser::dialect::GenericDialect {};
     let mut parser = DFParserBuilder::new(sql)
         .with_dialect(&dialect)
         .with_recursion_limit(50)
@@ -160,6 +172,31 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
             ))
         }
     }
+}
+
+/// Clauses that DataFusion would read and ignore, and names that the engine uses itself.
+fn refuse_words(sql: &str, dialect: &dyn Dialect) -> Result<(), Refusal> {
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+    for token in tokens {
+        let Token::Word(word) = token else { continue };
+        if matches!(word.keyword, Keyword::TABLESAMPLE | Keyword::SYSTEM_TIME) {
+            return Err(Refusal::new(
+                "statement",
+                word,
+                "sampling and versions of tables are not admitted",
+                "remove the clause; every question is bound to the newest snapshot",
+            ));
+        }
+        if word.value.to_ascii_lowercase().starts_with("__salus") {
+            return Err(Refusal::new(
+                "statement",
+                word,
+                "names that begin with __salus are the engine's own",
+                "choose another name",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Tokens that nest: operators, and the words that chain relations or branches.

@@ -51,6 +51,7 @@ impl Derivation<'_> {
                 role,
                 per_person,
                 domain: domain_of(expr, &input),
+                weight: 1,
                 source: source_of(expr, &input),
             });
         }
@@ -131,11 +132,15 @@ fn exact_aggregate(
         ));
     }
     let unit_argument = input.role(argument) != Role::Plain;
-    if !counts && !unit_argument && ["sum", "avg"].contains(&name) && !is_exact(argument, input) {
+    let float = argument
+        .get_type(input.schema())
+        .map_or(true, |kind| kind.is_floating());
+    let sums = ["sum", "avg"].contains(&name);
+    if !counts && !unit_argument && (float || sums && !is_exact(argument, input)) {
         return Err(Refusal::new(
             "S4",
             expr,
-            "a float sum depends on the order of the rows",
+            "sums and extremes of floats depend on the order of the rows",
             "cast to DECIMAL first: AVG(CAST(x AS DECIMAL(18, 6)))",
         ));
     }

@@ -215,19 +215,6 @@ fn like(like: &Like, whole: &Expr, relation: &Relation) -> Result<Expr, Refusal>
     }))
 }
 
-/// The first argument that is not NULL, as the CASE that it abbreviates.
-fn coalesce(args: Vec<Expr>) -> Option<Expr> {
-    let mut args = args.into_iter();
-    let last = args.next_back()?;
-    let branches: Vec<_> = args
-        .map(|arg| (Box::new(arg.clone().is_not_null()), Box::new(arg)))
-        .collect();
-    if branches.is_empty() {
-        return Some(last);
-    }
-    Some(Expr::Case(Case::new(None, branches, Some(Box::new(last)))))
-}
-
 fn function(call: &ScalarFunction, whole: &Expr, relation: &Relation) -> Result<Expr, Refusal> {
     if !is_allowed(call.name()) {
         return Err(Refusal::new(
@@ -260,9 +247,7 @@ fn function(call: &ScalarFunction, whole: &Expr, relation: &Relation) -> Result<
     }
     if ["coalesce", "nvl"].contains(&call.name()) {
         // DataFusion only ever simplifies these, and would refuse to run them.
-        return coalesce(args).ok_or_else(|| {
-            Refusal::new("function", whole, "COALESCE needs an argument", "name one")
-        });
+        return Ok(Total::call(Partial::Coalesce, args));
     }
     Ok(Total::call(Partial::Function(call.func.clone()), args))
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use datafusion::common::Column;
 use datafusion::logical_expr::expr::Alias;
-use datafusion::logical_expr::logical_plan::{Filter, Projection, SubqueryAlias};
+use datafusion::logical_expr::logical_plan::{Aggregate, Filter, Projection, SubqueryAlias};
 use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use salus_certificate::Step;
 use salus_lake::Catalog;
@@ -23,6 +23,12 @@ use crate::refusal::Refusal;
 use domain::domain_of;
 use expression::total;
 use relation::{Fact, Relation, Role, Unit};
+
+/// Largest expression with the definitions of the columns it reads written out.
+const MOST_NODES: u64 = 10_000;
+
+/// Default of k where a question is about one code: fewer rows of a person carry it than the whole table holds.
+const ROWS_OF_ONE_CODE: u64 = 64;
 
 /// The walk: it gathers the certificate's steps as it goes.
 #[derive(Debug)]
@@ -90,6 +96,9 @@ impl<'a> Derivation<'a> {
         let mut input = self.relation(&filter.input)?;
         let predicate = total(&filter.predicate, &input)?;
         input.pin_codes(&filter.predicate);
+        if !input.codes.is_empty() {
+            input.usual_rows = input.usual_rows.min(ROWS_OF_ONE_CODE);
+        }
         let step = self.step("S1", "filter", &[input.step], None, input.rows);
         let rewritten =
             Filter::try_new(predicate, Arc::new(input.plan)).map_err(|e| planner(plan, &e))?;
@@ -177,9 +186,18 @@ impl<'a> Derivation<'a> {
         }
         let only_unit = input.facts.iter().all(|fact| fact.per_person);
         let rows = if only_unit { Some(1) } else { input.rows };
+        let columns = input
+            .plan
+            .schema()
+            .columns()
+            .into_iter()
+            .map(Expr::Column)
+            .collect();
+        let rewritten = Aggregate::try_new(Arc::new(input.plan.clone()), columns, vec![])
+            .map_err(|e| planner(plan, &e))?;
         let step = self.step("S4", "distinct", &[input.step], None, rows);
         Ok(Relation {
-            plan: LogicalPlan::Distinct(Distinct::All(Arc::new(input.plan))),
+            plan: LogicalPlan::Aggregate(rewritten),
             rows,
             usual_rows: if only_unit { 1 } else { input.usual_rows },
             step,
@@ -203,10 +221,19 @@ fn project(expr: &Expr, column: &Column, input: &Relation) -> Result<(Expr, Fact
             },
         ));
     }
+    if input.weight(expr) > MOST_NODES {
+        return Err(Refusal::new(
+            "statement",
+            expr,
+            "this expression is too large when its parts are written out",
+            "simplify it",
+        ));
+    }
     let fact = Fact {
         role,
         per_person: input.is_per_person(expr),
         domain: domain_of(expr, input),
+        weight: input.weight(expr),
         source: match strip_alias(expr) {
             Expr::Column(column) => input.fact(column).and_then(|fact| fact.source.clone()),
             _ => None,

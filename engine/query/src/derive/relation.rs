@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
@@ -35,6 +36,8 @@ pub(crate) struct Fact {
     pub per_person: bool,
     /// Public set of values, when there is one.
     pub domain: Option<Domain>,
+    /// Nodes of the expression that computes it, with those of the columns it reads: optimisers write definitions out where they are used.
+    pub weight: u64,
     /// Where the values come from, unchanged or as MIN, MAX or AVG of them, so that catalog bounds apply. Bounds are enforced by clamping, so a
     /// wrong source costs accuracy, never privacy.
     pub source: Option<Source>,
@@ -46,6 +49,7 @@ impl Fact {
             role: Role::Plain,
             per_person: false,
             domain: None,
+            weight: 1,
             source: None,
         }
     }
@@ -96,6 +100,20 @@ impl Relation {
             Expr::Alias(alias) => self.role(&alias.expr),
             _ => Role::Plain,
         }
+    }
+
+    /// Nodes of an expression, written out.
+    pub(crate) fn weight(&self, expr: &Expr) -> u64 {
+        let mut weight = 0_u64;
+        let _ = expr.apply(|node| {
+            let more = match node {
+                Expr::Column(column) => self.fact(column).map_or(1, |fact| fact.weight),
+                _ => 1,
+            };
+            weight = weight.saturating_add(more);
+            Ok(TreeNodeRecursion::Continue)
+        });
+        weight
     }
 
     /// Whether an expression has one value per person.

@@ -7,7 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, Scalar, StringArray, new_null_array};
-use datafusion::arrow::compute::{cast, concat, kernels::cmp, nullif};
+use datafusion::arrow::compute::kernels::{cmp, zip::zip};
+use datafusion::arrow::compute::{cast, concat, is_not_null, nullif};
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Schema};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{Result, ScalarValue, exec_err, internal_err};
@@ -33,6 +34,8 @@ pub(crate) enum Partial {
     Cast(DataType),
     /// `||`; NULL beyond [`MOST_TEXT`].
     Concat,
+    /// The first operand that is not NULL.
+    Coalesce,
     /// A function of the allow-list.
     Function(Arc<ScalarUDF>),
 }
@@ -53,6 +56,7 @@ impl Total {
             Partial::Negate => "total_neg".to_owned(),
             Partial::Cast(wanted) => format!("total_cast_{wanted}"),
             Partial::Concat => "total_||".to_owned(),
+            Partial::Coalesce => "total_coalesce".to_owned(),
             Partial::Function(function) => format!("total_{}", function.name()),
         };
         let total = Self {
@@ -139,6 +143,16 @@ impl Total {
                 };
                 concatenate(left, right)
             }
+            Partial::Coalesce => {
+                let Some((last, rest)) = args.split_last() else {
+                    return internal_err!("COALESCE takes at least one operand");
+                };
+                rest.iter()
+                    .rev()
+                    .try_fold(Arc::clone(last), |other, first| {
+                        Ok(zip(&is_not_null(first)?, first, &other)?)
+                    })
+            }
             Partial::Function(function) => {
                 let args = call
                     .args
@@ -188,6 +202,10 @@ impl ScalarUDFImpl for Total {
             }
             Partial::Cast(wanted) => wanted.clone(),
             Partial::Concat => DataType::Utf8,
+            Partial::Coalesce => match args.arg_fields {
+                [first, ..] => first.data_type().clone(),
+                [] => return exec_err!("COALESCE takes at least one operand"),
+            },
             Partial::Negate => match args.arg_fields {
                 [operand] => operand.data_type().clone(),
                 _ => return exec_err!("negation takes one operand"),
