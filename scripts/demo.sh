@@ -39,7 +39,7 @@ ask "1. How many people live with diabetes, by sex?" \
 ask "2. What is the age structure?" \
   "SELECT age_band(birth_date, DATE '2025-01-01', 10) AS age, COUNT(*) AS persons FROM patient WHERE NOT deceased GROUP BY age_band(birth_date, DATE '2025-01-01', 10)" --epsilon 0.5
 
-ask "3. How well is diabetes controlled? (mean HbA1c of each person's highest value)" \
+ask "3. How high is the HbA1c of those who were tested? (mean of each person's highest)" \
   "SELECT AVG(clamp(worst, 4, 14)) AS mean_hba1c, COUNT(*) AS persons FROM (SELECT person_id, MAX(value) AS worst FROM observation WHERE code = '4548-4' GROUP BY person_id) h" --epsilon 0.5
 
 ask "4. Is blood pressure worse where deprivation is greater? (mean systolic by decile)" \
