@@ -151,7 +151,7 @@ fn ndjson(name: &str) -> Option<bool> {
         .iter()
         .find_map(|extension| name.strip_suffix(extension));
     let stem = plain.unwrap_or(&name);
-    let lines = stem.ends_with(".ndjson") || stem.ends_with(".jsonl");
+    let lines = [".ndjson", ".jsonl"].iter().any(|end| stem.ends_with(end));
     (lines && !hidden).then_some(plain.is_some())
 }
 

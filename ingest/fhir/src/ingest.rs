@@ -36,7 +36,8 @@ pub async fn ingest_directory(
     let start = Instant::now();
     let export = Export::list(dir)?;
     let transaction = lake.begin()?;
-    progress.started(export.bytes());
+    // Every file is read twice.
+    progress.started(export.bytes() * 2);
 
     let (sender, mut advances) = unbounded_channel();
     let (listed, chosen) = (export.clone(), options.clone());
@@ -127,7 +128,7 @@ struct Job<'j> {
 impl Job<'_> {
     fn read(&self, transaction: &Transaction) -> Result<Tally, IngestError> {
         let census = Census::for_lines(self.export.estimated_lines());
-        self.pass_over(&mut self.crew(|| Ok(Counting(&census)))?, |_| true, false)?;
+        self.pass_over(&mut self.crew(|| Ok(Counting(&census)))?, |_| true, true)?;
 
         let mut identifiers = Identifiers::default();
         let medications = Medications::default();
@@ -155,9 +156,9 @@ impl Job<'_> {
             };
             let mut workers = self.crew(|| LineWorker::new(&shared))?;
             self.pass_over(&mut workers, |_| true, true)?;
-            workers
-                .into_iter()
-                .for_each(|worker| tally.add(worker.tally));
+            for worker in workers {
+                tally.add(worker.tally);
+            }
         }
 
         if identifiers.any_wanted() {
@@ -169,9 +170,9 @@ impl Job<'_> {
                 flag.is_some_and(|flag| flag.load(Ordering::Relaxed))
             };
             self.pass_over(&mut searches, holds_patients, false)?;
-            searches
-                .into_iter()
-                .for_each(|search| identifiers.learn(search));
+            for search in searches {
+                identifiers.learn(search);
+            }
         }
 
         let shared = Shared {
@@ -192,9 +193,9 @@ impl Job<'_> {
             run(&mut workers, |feed| {
                 rest.read(|chunk| self.go_on().and_then(|()| feed.push(chunk)))
             })?;
-            workers
-                .into_iter()
-                .for_each(|worker| tally.add(worker.tally));
+            for worker in workers {
+                tally.add(worker.tally);
+            }
         }
         Ok(tally)
     }

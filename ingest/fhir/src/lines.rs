@@ -129,7 +129,7 @@ impl<'j> LineWorker<'j> {
         if let Some(flaw) = line.header.flaw.clone() {
             return self.reject(origin, bytes, &flawed(flaw));
         }
-        match self.verdict(&line)? {
+        match self.verdict(&line) {
             Verdict::Reject(reason, detail) => {
                 self.reject(origin, bytes, &Rejection::new(reason, detail))
             }
@@ -146,52 +146,49 @@ impl<'j> LineWorker<'j> {
         }
     }
 
-    fn verdict<'a>(&mut self, line: &Line<'a>) -> Result<Verdict<'a>, IngestError> {
+    fn verdict<'a>(&mut self, line: &Line<'a>) -> Verdict<'a> {
         let first = matches!(self.shared.pass, Pass::First { .. });
         let person = match line.subject() {
             Target::Id(id) => self.person(&id),
             Target::Missing | Target::Contained(_) => {
-                return Ok(Verdict::Reject(
-                    Reason::MissingSubject,
-                    "no reference to a patient",
-                ));
+                return Verdict::Reject(Reason::MissingSubject, "no reference to a patient");
             }
             Target::OtherType => {
                 let what = "the subject is not a patient";
-                return Ok(Verdict::Reject(Reason::SubjectNotPatient, what));
+                return Verdict::Reject(Reason::SubjectNotPatient, what);
             }
             Target::Identifier(identifier) if first => {
                 self.shared.identifiers.want(&identifier);
-                return Ok(Verdict::Wait);
+                return Verdict::Wait;
             }
             Target::Identifier(identifier) => match self.shared.identifiers.bearer(&identifier) {
                 Some(Bearer::One(id)) => self.person(id),
                 Some(Bearer::Several) => {
                     let what = "several patients bear the subject's identifier";
-                    return Ok(Verdict::Reject(Reason::AmbiguousSubject, what));
+                    return Verdict::Reject(Reason::AmbiguousSubject, what);
                 }
                 None => None,
             },
         };
         let Some(person) = person else {
-            return Ok(if first {
+            return if first {
                 Verdict::Wait
             } else {
                 Verdict::Reject(
                     Reason::UnknownSubject,
                     "the subject's Patient was never seen",
                 )
-            });
+            };
         };
         let medication = match &line.resource {
             Resource::MedicationRequest(request) => match request.medication(line) {
                 Medication::Here(code) => code,
-                Medication::There(_) if first => return Ok(Verdict::Wait),
+                Medication::There(_) if first => return Verdict::Wait,
                 Medication::There(id) => self.shared.medications.code(&id),
             },
             _ => None,
         };
-        Ok(Verdict::Row { person, medication })
+        Verdict::Row { person, medication }
     }
 
     fn person(&mut self, id: &str) -> Option<i64> {

@@ -39,7 +39,8 @@ impl Options {
 
 /// Hears how far an ingest is. Every method does nothing unless it is written.
 pub trait Progress: Send + Sync {
-    /// The export has been listed: bytes on disk in all.
+    /// The export has been listed: bytes to be read in all. Every file is read twice, once for the
+    /// ids and once for everything.
     fn started(&self, total_bytes: u64) {
         let _ = total_bytes;
     }

@@ -10,7 +10,7 @@ use crate::json::{Broken, Cursor};
 /// A `Reference` as it stands.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Reference<'a> {
-    reference: Option<Cow<'a, str>>,
+    literal: Option<Cow<'a, str>>,
     kind: Option<Cow<'a, str>>,
     identifier: Option<Identifier<'a>>,
 }
@@ -41,13 +41,13 @@ impl<'a> Reference<'a> {
     pub(crate) fn read(c: &mut Cursor<'a>) -> Result<Self, Broken> {
         let mut read = Self::default();
         if c.peek()? == b'"' {
-            read.reference = c.text()?;
+            read.literal = c.text()?;
             return Ok(read);
         }
         c.each(|c| {
             c.object(|c, key| {
                 match key {
-                    "reference" => read.reference = c.text()?,
+                    "reference" => read.literal = c.text()?,
                     "type" => read.kind = c.text()?,
                     "identifier" => read.identifier = Identifier::read(c)?,
                     _ => c.skip()?,
@@ -72,7 +72,7 @@ impl<'a> Reference<'a> {
         {
             return Target::OtherType;
         }
-        let Some(reference) = self.reference else {
+        let Some(reference) = self.literal else {
             return by_identifier(self.identifier);
         };
         match locate(&reference, wanted) {

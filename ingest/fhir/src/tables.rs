@@ -82,7 +82,7 @@ impl Tables {
             Resource::Condition(it) => condition_row(linked(row, id, encounter), it),
             Resource::Observation(it) => observation_row(linked(row, id, encounter), it),
             Resource::MedicationRequest(it) => {
-                request_row(linked(row, id, encounter), it, medication)
+                request_row(linked(row, id, encounter), it, medication);
             }
             Resource::Procedure(it) => procedure_row(linked(row, id, encounter), it),
             Resource::Immunization(it) => immunization_row(linked(row, id, encounter), it),

@@ -90,7 +90,7 @@ impl<'a> Value<'a> {
             }
             Ok(())
         })?;
-        self.text = joined(start, "/", end);
+        self.text = joined(start.as_deref(), "/", end.as_deref());
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl<'a> Value<'a> {
             };
             self.set(over.number);
         } else {
-            self.text = joined(over.said(), ":", under.said());
+            self.text = joined(over.said().as_deref(), ":", under.said().as_deref());
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl<'a> Value<'a> {
             Ok(())
         })?;
         self.unit = low.unit.take().or(high.unit.take());
-        self.text = joined(low.number, "-", high.number);
+        self.text = joined(low.number.as_deref(), "-", high.number.as_deref());
         Ok(())
     }
 }
@@ -175,19 +175,11 @@ impl<'a> Quantity<'a> {
     }
 }
 
-fn joined<'a>(
-    first: Option<Cow<'a, str>>,
-    by: &str,
-    second: Option<Cow<'a, str>>,
-) -> Option<Cow<'a, str>> {
+fn joined(first: Option<&str>, by: &str, second: Option<&str>) -> Option<Cow<'static, str>> {
     if first.is_none() && second.is_none() {
         return None;
     }
-    let text = format!(
-        "{}{by}{}",
-        first.as_deref().unwrap_or(""),
-        second.as_deref().unwrap_or("")
-    );
+    let text = format!("{}{by}{}", first.unwrap_or(""), second.unwrap_or(""));
     short(Cow::Owned(text))
 }
 

@@ -13,6 +13,11 @@ use crate::spool::Spool;
 /// Parts that versions of resources are spread over, so that one part fits into memory.
 const PARTS: usize = 64;
 
+/// Fingerprint of type and id.
+type Name = [u8; 16];
+/// `meta.lastUpdated`, then the place in the order of reading.
+type Version = (Option<i64>, Origin);
+
 /// The two kinds of waiting lines.
 #[derive(Debug)]
 pub(crate) struct Waiting {
@@ -73,7 +78,7 @@ impl Waiting {
             else {
                 continue;
             };
-            let mut latest: HashMap<[u8; 16], (Option<i64>, Origin)> = HashMap::new();
+            let mut latest: HashMap<Name, Version> = HashMap::new();
             spool.read::<IngestError>(|chunk| {
                 for (origin, bytes) in chunk.lines() {
                     if let Some((name, version)) = version_of(origin, bytes) {
@@ -111,7 +116,7 @@ impl Waiting {
     }
 }
 
-fn version_of(origin: Origin, bytes: &[u8]) -> Option<([u8; 16], (Option<i64>, Origin))> {
+fn version_of(origin: Origin, bytes: &[u8]) -> Option<(Name, Version)> {
     let line = Line::parse(bytes).ok()?;
     let id = line.header.id.as_deref()?;
     Some((

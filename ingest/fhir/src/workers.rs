@@ -1,7 +1,7 @@
 //! Worker threads over chunks of lines.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -25,14 +25,18 @@ pub(crate) trait Worker: Send {
 pub(crate) struct Feed {
     chunks: SyncSender<Chunk>,
     number: u64,
+    failed: Arc<AtomicBool>,
 }
 
 impl Feed {
     /// Hands over a chunk, whose number is set here.
     ///
     /// # Errors
-    /// [`IngestError::Cancelled`] when no worker is left: one of them has the real reason.
+    /// [`IngestError::Cancelled`] when a worker has failed, which has the real reason.
     pub(crate) fn push(&mut self, mut chunk: Chunk) -> Result<(), IngestError> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(IngestError::Cancelled);
+        }
         chunk.number = self.number;
         self.number += 1;
         self.chunks.send(chunk).map_err(|_| IngestError::Cancelled)
@@ -49,12 +53,17 @@ pub(crate) fn run<W: Worker>(
 ) -> Result<(), IngestError> {
     let (sender, receiver) = sync_channel(workers.len());
     let receiver = Arc::new(Mutex::new(receiver));
+    let failed = Arc::new(AtomicBool::new(false));
     thread::scope(|scope| {
         let threads: Vec<_> = workers
             .iter_mut()
             .map(|worker| {
-                let chunks = Arc::clone(&receiver);
-                scope.spawn(move || drain(worker, &chunks))
+                let (chunks, failed) = (Arc::clone(&receiver), Arc::clone(&failed));
+                scope.spawn(move || {
+                    let result = drain(worker, &chunks, &failed);
+                    failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                    result
+                })
             })
             .collect();
         // When all workers have stopped the last receiver goes, and `feed` notices.
@@ -62,8 +71,9 @@ pub(crate) fn run<W: Worker>(
         let mut chunks = Feed {
             chunks: sender,
             number: 0,
+            failed,
         };
-        let fed = feed(&mut chunks);
+        let read = feed(&mut chunks);
         drop(chunks);
         let mut result = Ok(());
         for thread in threads {
@@ -72,12 +82,17 @@ pub(crate) fn run<W: Worker>(
                 .unwrap_or_else(|_| Err(IngestError::Bug("a worker panicked".into())));
             result = result.and(worked);
         }
-        result.and(fed)
+        result.and(read)
     })
 }
 
-fn drain<W: Worker>(worker: &mut W, chunks: &Mutex<Receiver<Chunk>>) -> Result<(), IngestError> {
-    loop {
+fn drain<W: Worker>(
+    worker: &mut W,
+    chunks: &Mutex<Receiver<Chunk>>,
+    failed: &AtomicBool,
+) -> Result<(), IngestError> {
+    // Whoever has taken a chunk works on it, because others may wait for its turn.
+    while !failed.load(Ordering::Relaxed) {
         let next = match chunks.lock() {
             Ok(receiver) => receiver.recv(),
             Err(_) => return Err(IngestError::Cancelled),
@@ -87,6 +102,7 @@ fn drain<W: Worker>(worker: &mut W, chunks: &Mutex<Receiver<Chunk>>) -> Result<(
             Err(_) => return worker.finish(),
         }
     }
+    Ok(())
 }
 
 /// Feeds the files that `wanted` picks, in order. `progress` hears of the bytes read since the

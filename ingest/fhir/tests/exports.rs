@@ -298,7 +298,7 @@ async fn an_ingest_that_is_let_go_leaves_the_lake_as_it_was() {
                 return;
             }
             Err(IngestError::Lake(salus_lake::Error::Busy)) => {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
             Err(other) => panic!("{other}"),
         }

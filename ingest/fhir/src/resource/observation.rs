@@ -35,7 +35,7 @@ impl<'a> Observation<'a> {
                 "category" => observation.category.read(c, OBSERVATION_CATEGORY)?,
                 "code" => observation.code.read(c, OBSERVATION)?,
                 "effectiveDateTime" | "effectiveInstant" => {
-                    observation.effective = header.date(c)?
+                    observation.effective = header.date(c)?;
                 }
                 "effectivePeriod" => {
                     let (start, end) = header.period(c)?;

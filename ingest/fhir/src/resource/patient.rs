@@ -36,7 +36,8 @@ impl<'a> Patient<'a> {
                 "deceasedBoolean" => patient.deceased |= c.boolean()? == Some(true),
                 "deceasedDateTime" => {
                     // Whoever has a date of death is dead, even if the date says nothing.
-                    patient.deceased |= c.peek()? == b'"';
+                    let mut again = c.clone();
+                    patient.deceased |= again.text()?.is_some();
                     patient.death = side_date(c)?;
                 }
                 "maritalStatus" => patient.marital_status.read(c, MARITAL_STATUS)?,

@@ -23,7 +23,7 @@ impl<'a> Procedure<'a> {
                 "code" => procedure.code.read(c, PROCEDURE)?,
                 // R5 calls it occurrence.
                 "performedDateTime" | "occurrenceDateTime" => {
-                    procedure.performed = header.date(c)?
+                    procedure.performed = header.date(c)?;
                 }
                 "performedPeriod" | "occurrencePeriod" => {
                     (procedure.performed, procedure.performed_end) = header.period(c)?;

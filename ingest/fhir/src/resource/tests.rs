@@ -124,6 +124,10 @@ fn patient() {
         r#"{"resourceType":"Patient","id":"p","deceasedDateTime":"unknown"}"#,
         &["patient person_id=7 deceased=true"],
     );
+    check(
+        r#"{"resourceType":"Patient","id":"p","deceasedDateTime":" "}"#,
+        &["patient person_id=7 deceased=false"],
+    );
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Home {
                 let builder =
                     ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("a file"));
                 builder
-                    .and_then(|builder| builder.build())
+                    .and_then(ParquetRecordBatchReaderBuilder::build)
                     .expect("Parquet")
                     .map(|batch| batch.expect("rows"))
             })
