@@ -1,0 +1,259 @@
+//! Intervals: over questions and repetitions with fresh noise, the stated interval holds the non-private truth at the stated rate, no more
+//! rarely and not much more often.
+//!
+//! The truth comes from plain DataFusion over the same rows in memory. Values lie within their bounds and no person has more rows than count,
+//! so the truth is the number a noiseless answer would have had.
+
+mod support;
+
+use std::collections::HashMap;
+
+use salus_accounting::Rho;
+use salus_query::Price;
+use support::{Home, asking, plain, plain_rows, population, small_catalog, text};
+
+/// Number of keys, price and question. Prices are such that noise spans many steps of the lattice and averages stand clear of it.
+const POOL: &[(usize, &str, &str)] = &[
+    (0, "0.002", "SELECT COUNT(*) FROM patient"),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(DISTINCT person_id) FROM encounter",
+    ),
+    (0, "0.05", "SELECT COUNT(*) FROM encounter"),
+    (
+        0,
+        "0.05",
+        "SELECT COUNT(*) FROM encounter WHERE class = 'EMER'",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(DISTINCT person_id) FROM condition WHERE code = '44054006'",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(DISTINCT person_id) FROM condition WHERE clinical_status = 'active'",
+    ),
+    (0, "0.05", "SELECT SUM(length_minutes) FROM encounter"),
+    (
+        0,
+        "0.05",
+        "SELECT SUM(length_minutes) FROM encounter WHERE class = 'IMP'",
+    ),
+    (0, "0.002", "SELECT SUM(deprivation) FROM patient"),
+    (0, "0.01", "SELECT AVG(deprivation) FROM patient"),
+    (0, "0.05", "SELECT AVG(length_minutes) FROM encounter"),
+    (
+        0,
+        "0.05",
+        "SELECT AVG(value) FROM observation WHERE code = '4548-4'",
+    ),
+    (
+        0,
+        "0.05",
+        "SELECT AVG(value) FROM observation WHERE code = '8480-6'",
+    ),
+    (
+        0,
+        "0.05",
+        "SELECT AVG(value) FROM observation WHERE code = '2345-7'",
+    ),
+    (
+        0,
+        "0.05",
+        "SELECT SUM(value) FROM observation WHERE code = '8480-6'",
+    ),
+    (
+        0,
+        "0.05",
+        "SELECT AVG(o.value) FROM observation o JOIN patient p ON o.person_id = p.person_id WHERE o.code = '4548-4' AND p.deprivation > 5",
+    ),
+    (
+        0,
+        "0.05",
+        "SELECT COUNT(*) FROM patient p JOIN encounter e ON p.person_id = e.person_id WHERE p.deprivation > 5",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(*) FROM patient WHERE person_id IN (SELECT person_id FROM condition WHERE code = '38341003')",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(*) FROM patient p WHERE NOT EXISTS (SELECT 1 FROM encounter e WHERE e.person_id = p.person_id)",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(*) FROM (SELECT person_id, COUNT(*) AS n FROM encounter GROUP BY person_id) t WHERE n >= 3",
+    ),
+    (
+        0,
+        "0.02",
+        "SELECT AVG(m) FROM (SELECT person_id, MAX(value) AS m FROM observation WHERE code = '4548-4' GROUP BY person_id) t",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(DISTINCT c.person_id) FROM condition c JOIN (VALUES ('44054006'), ('59621000')) v(code) ON c.code = v.code",
+    ),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(*) FILTER (WHERE deceased), COUNT(*) FILTER (WHERE sex = 'female') FROM patient",
+    ),
+    (
+        1,
+        "0.002",
+        "SELECT deceased, COUNT(*) FROM patient GROUP BY 1",
+    ),
+    (
+        1,
+        "0.002",
+        "SELECT deprivation, COUNT(DISTINCT person_id) FROM patient WHERE deprivation IS NOT NULL GROUP BY 1",
+    ),
+    (
+        1,
+        "0.002",
+        "SELECT CASE WHEN deprivation <= 3 THEN 'low' WHEN deprivation <= 7 THEN 'middle' ELSE 'high' END, COUNT(*) FROM patient GROUP BY 1",
+    ),
+    (
+        1,
+        "0.05",
+        "SELECT CASE WHEN class = 'AMB' THEN 'a' WHEN class = 'EMER' THEN 'e' ELSE 'o' END, COUNT(*) FROM encounter GROUP BY 1",
+    ),
+    (
+        1,
+        "0.05",
+        "SELECT CASE WHEN class = 'AMB' THEN 'a' WHEN class = 'EMER' THEN 'e' ELSE 'o' END, AVG(length_minutes) FROM encounter GROUP BY 1",
+    ),
+    (
+        1,
+        "0.05",
+        "SELECT CASE WHEN class = 'AMB' THEN 'a' WHEN class = 'EMER' THEN 'e' ELSE 'o' END, SUM(length_minutes) FROM encounter GROUP BY 1",
+    ),
+    (
+        1,
+        "0.002",
+        "SELECT length_minutes > 100, COUNT(DISTINCT person_id) FROM encounter GROUP BY 1",
+    ),
+    (
+        1,
+        "0.05",
+        "SELECT CASE WHEN p.deprivation < 6 THEN 0 ELSE 1 END, AVG(o.value) FROM observation o JOIN patient p ON o.person_id = p.person_id WHERE o.code = '2345-7' GROUP BY 1",
+    ),
+    (
+        1,
+        "0.05",
+        "SELECT CASE WHEN p.sex = 'male' THEN 'm' ELSE 'f' END, COUNT(*) FROM patient p JOIN condition c ON c.person_id = p.person_id GROUP BY 1",
+    ),
+];
+
+const REPETITIONS: usize = 24;
+
+/// How many intervals were seen, and how many held the truth as stated, at half and at double their width.
+#[derive(Debug, Default)]
+struct Tally {
+    seen: u32,
+    held: u32,
+    at_half: u32,
+    at_double: u32,
+}
+
+impl Tally {
+    fn add(&mut self, value: f64, low: f64, high: f64, truth: f64) {
+        // Counts are cut at zero, averages sit off the centre: scale each side about the released value.
+        let holds = |scale: f64| {
+            let slack = 1e-9 * (1.0 + truth.abs());
+            value + scale * (low - value) - slack <= truth
+                && truth <= value + scale * (high - value) + slack
+        };
+        self.seen += 1;
+        self.held += u32::from(holds(1.0));
+        self.at_half += u32::from(holds(0.5));
+        self.at_double += u32::from(holds(2.0));
+    }
+
+    /// The rate that 95 % intervals have, within 4.9 standard deviations each side (false alarm below 10^-6); the lattice of the integers and
+    /// the zero of counts may add one in a hundred.
+    fn is_nominal(&self, held: u32) -> bool {
+        let n = f64::from(self.seen);
+        let band = 4.9 * (0.95 * 0.05 / n).sqrt();
+        let rate = f64::from(held) / n;
+        (0.95 - band..=0.96 + band).contains(&rate)
+    }
+}
+
+fn number(value: Option<&str>) -> f64 {
+    value.map_or(0.0, |text| text.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn intervals_hold_the_truth_at_the_stated_rate() {
+    let tables = population(300, 23);
+    let home = Home::new(&small_catalog(), &tables, 400).await;
+    let context = plain(&small_catalog(), &tables);
+    let (engine, _ledger) = home.engine(support::ANY_PRICE).await;
+    let mut tally = Tally::default();
+    for (keys, rho, sql) in POOL {
+        let price = Price::Rho(Rho::parse_floor(rho).unwrap());
+        let rows = plain_rows(&context, sql).await;
+        let truth: HashMap<_, _> = rows.iter().map(|row| row.split_at(*keys)).collect();
+        for _ in 0..REPETITIONS {
+            let asked = engine.ask(sql, &asking(price.clone())).await.unwrap();
+            let answer = &asked.answer;
+            for (row, intervals) in answer.rows.iter().zip(&answer.intervals) {
+                let row: Vec<_> = row.iter().map(text).collect();
+                let (key, values) = row.split_at(*keys);
+                let Some(truth) = truth.get(key) else {
+                    continue;
+                };
+                let bars = intervals.iter().skip(*keys);
+                for ((value, interval), truth) in values.iter().zip(bars).zip(truth.iter()) {
+                    let [low, high] = interval.unwrap();
+                    tally.add(
+                        number(value.as_deref()),
+                        low,
+                        high,
+                        number(truth.as_deref()),
+                    );
+                }
+            }
+        }
+    }
+    println!("{tally:?}");
+    assert!(POOL.len() >= 30 && tally.seen > 1000);
+    assert!(tally.is_nominal(tally.held), "{tally:?}");
+    // The test has power both ways.
+    assert!(!tally.is_nominal(tally.at_half), "{tally:?}");
+    assert!(!tally.is_nominal(tally.at_double), "{tally:?}");
+}
+
+/// The half-width a quote promises is the one the answer comes with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quote_tells_the_error_beforehand() {
+    let home = Home::new(&small_catalog(), &population(300, 23), 400).await;
+    let (engine, ledger) = home.engine(support::ANY_PRICE).await;
+    let asking = asking(Price::Rho(Rho::parse_floor("0.01").unwrap()));
+    let sql = "SELECT COUNT(*) AS n, SUM(length_minutes) AS s FROM encounter";
+    let before = ledger.entries().await.unwrap().len();
+    let quote = engine.quote(sql, &asking).await.unwrap();
+    assert_eq!(
+        ledger.entries().await.unwrap().len(),
+        before,
+        "a quote leaves no trace"
+    );
+    let asked = engine.ask(sql, &asking).await.unwrap();
+    assert_eq!(asked.published.cost, quote.cost);
+    for (column, (name, error)) in quote.errors.iter().enumerate() {
+        let [low, high] = asked.answer.intervals[0][column].unwrap();
+        let half = (high - low) / 2.0;
+        assert!(
+            (error.unwrap() - half).abs() <= 1.0 + half * 1e-3,
+            "{name}: {error:?} {half}"
+        );
+    }
+}
