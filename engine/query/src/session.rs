@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider,
 };
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::session_state::SessionState;
@@ -30,6 +31,9 @@ const MOST_BYTES: usize = 64 * 1024;
 
 /// Chains of operators become nested trees, and trees are walked on the stack.
 const MOST_OPERATORS: usize = 500;
+
+/// Relational operators of a plan with its CTEs written out.
+const MOST_PLAN_OPERATORS: usize = 1_000;
 
 const CATALOG: &str = "salus";
 const SCHEMA: &str = "public";
@@ -105,6 +109,7 @@ pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPl
         .statement_to_plan(statement)
         .await
         .map_err(unresolved)?;
+    refuse_size(&plan)?;
     let plan = state
         .analyzer()
         .execute_and_check(plan, state.config_options(), |_, _| {})
@@ -172,6 +177,30 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
             ))
         }
     }
+}
+
+/// A CTE is written out wherever it is named, so a short query can be a plan that no machine could walk. The walk stops at the limit.
+fn refuse_size(plan: &LogicalPlan) -> Result<(), Refusal> {
+    let mut operators = 0_usize;
+    let _ = plan.apply_with_subqueries(|_| {
+        operators += 1;
+        Ok(if operators > MOST_PLAN_OPERATORS {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    });
+    if operators > MOST_PLAN_OPERATORS {
+        return Err(Refusal::new(
+            "statement",
+            "the query",
+            format!(
+                "the query has more than {MOST_PLAN_OPERATORS} relational operators when its CTEs are written out"
+            ),
+            "simplify it",
+        ));
+    }
+    Ok(())
 }
 
 /// Clauses that DataFusion would read and ignore, and names that the engine uses itself.

@@ -715,3 +715,37 @@ async fn questions_of_absurd_size_are_refused_and_do_not_crash() {
         assert!(outcome.is_ok(), "{} …: {outcome:?}", &sql[..60]);
     }
 }
+
+/// Definitions that use what stands below them twice: written out they are larger than any memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plans_that_double_at_every_level_are_refused() {
+    let side = side(&[]).await;
+    let doubled = (0..30).fold("SELECT sex AS s FROM patient".to_owned(), |inner, i| {
+        format!("SELECT s || s AS s FROM ({inner}) t{i}")
+    });
+    let grouped = (0..30).fold(
+        "SELECT person_id, sex AS s FROM patient".to_owned(),
+        |inner, i| {
+            format!("SELECT person_id, s || s AS s FROM ({inner}) t{i} GROUP BY person_id, s || s")
+        },
+    );
+    let joined: Vec<String> = (1..40)
+        .map(|i| {
+            let inner = i - 1;
+            format!("c{i} AS (SELECT a.person_id FROM c{inner} a JOIN c{inner} b ON a.person_id = b.person_id)")
+        })
+        .collect();
+    let joined = joined.join(", ");
+    for sql in [
+        format!("SELECT COUNT(*) FROM ({doubled}) t WHERE s = 'x'"),
+        format!("SELECT COUNT(*) FROM ({grouped}) t WHERE s = 'x'"),
+        format!("WITH c0 AS (SELECT person_id FROM patient), {joined} SELECT COUNT(*) FROM c39"),
+    ] {
+        let outcome = side.engine.ask(&sql, &asking(Price::Default)).await;
+        assert!(
+            matches!(outcome, Err(AskError::Refused(_))),
+            "{} …: {outcome:?}",
+            &sql[..60]
+        );
+    }
+}

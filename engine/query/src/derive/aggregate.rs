@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use super::domain::domain_of;
 use super::expression::{is_exact, total};
 use super::relation::{Fact, Relation, Role, Unit};
-use super::{Derivation, named, planner, strip_alias};
+use super::{Derivation, named, planner, sized, strip_alias};
 use crate::refusal::Refusal;
 
 impl Derivation<'_> {
@@ -51,7 +51,7 @@ impl Derivation<'_> {
                 role,
                 per_person,
                 domain: domain_of(expr, &input),
-                weight: 1,
+                weight: sized(expr, &input)?,
                 source: source_of(expr, &input),
             });
         }

@@ -221,7 +221,23 @@ fn project(expr: &Expr, column: &Column, input: &Relation) -> Result<(Expr, Fact
             },
         ));
     }
-    if input.weight(expr) > MOST_NODES {
+    let fact = Fact {
+        role,
+        per_person: input.is_per_person(expr),
+        domain: domain_of(expr, input),
+        weight: sized(expr, input)?,
+        source: match strip_alias(expr) {
+            Expr::Column(column) => input.fact(column).and_then(|fact| fact.source.clone()),
+            _ => None,
+        },
+    };
+    Ok((named(total(expr, input)?, column), fact))
+}
+
+/// The weight of an expression that stays within [`MOST_NODES`].
+fn sized(expr: &Expr, input: &Relation) -> Result<u64, Refusal> {
+    let weight = input.weight(expr);
+    if weight > MOST_NODES {
         return Err(Refusal::new(
             "statement",
             expr,
@@ -229,17 +245,7 @@ fn project(expr: &Expr, column: &Column, input: &Relation) -> Result<(Expr, Fact
             "simplify it",
         ));
     }
-    let fact = Fact {
-        role,
-        per_person: input.is_per_person(expr),
-        domain: domain_of(expr, input),
-        weight: input.weight(expr),
-        source: match strip_alias(expr) {
-            Expr::Column(column) => input.fact(column).and_then(|fact| fact.source.clone()),
-            _ => None,
-        },
-    };
-    Ok((named(total(expr, input)?, column), fact))
+    Ok(weight)
 }
 
 /// Whether an expression is the tracked unit itself, not another column equal to it. Either would do; the tracked one is kept for clarity.
