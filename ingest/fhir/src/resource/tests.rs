@@ -131,6 +131,19 @@ fn patient() {
 }
 
 #[test]
+fn deprivation_is_a_decile_or_nothing() {
+    for (decile, expected) in [("7", " deprivation=7"), ("11", ""), ("0", ""), ("7.5", "")] {
+        let json = format!(
+            r#"{{"resourceType":"Patient","id":"p","extension":[{{"url":"https://x.example/area-deprivation-decile","valueInteger":{decile}}}]}}"#
+        );
+        check(
+            &json,
+            &[&format!("patient person_id=7 deceased=false{expected}")],
+        );
+    }
+}
+
+#[test]
 fn several_races_are_two_or_more_and_unknown_adds_nothing() {
     let patient = |codes: &[&str]| {
         let nested: Vec<_> = codes
