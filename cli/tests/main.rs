@@ -1,0 +1,26 @@
+//! The `salus` command as people and scripts meet it: the real binary, real files, real processes.
+//!
+//! One binary for all topics, because linking it takes longer than running most of them.
+
+#[path = "main/architecture.rs"]
+mod architecture;
+#[path = "main/budget.rs"]
+mod budget;
+#[path = "main/commands.rs"]
+mod commands;
+#[path = "main/crash.rs"]
+mod crash;
+#[path = "main/formats.rs"]
+mod formats;
+#[path = "main/questions.rs"]
+mod questions;
+#[path = "main/real_data.rs"]
+mod real_data;
+#[path = "main/receipts.rs"]
+mod receipts;
+#[path = "main/support.rs"]
+mod support;
+#[path = "main/tamper.rs"]
+mod tamper;
+#[path = "main/truth.rs"]
+mod truth;
