@@ -1,0 +1,115 @@
+//! A synthetic population in a lake with a ledger beside it, and an engine over both.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use salus_accounting::{Epsilon, Rho};
+use salus_lake::Lake;
+use salus_ledger::Ledger;
+use salus_query::{Answer, Asking, Books, Engine, Price};
+use salus_synth::{Options, write_lake};
+use tempfile::TempDir;
+
+use crate::{from_environment, purse};
+
+/// Persons of the lake; `SALUS_BENCH_PERSONS` says otherwise.
+const PERSONS: u64 = 200_000;
+
+/// Allows every price that a bench names.
+const POLICY: &str = "version: 1\nquery_max_epsilon: \"1000\"\nquery_default_epsilon: \"1\"\n";
+
+/// A home in a temporary directory, gone when it is dropped.
+#[derive(Debug)]
+pub struct Population {
+    /// Number of persons.
+    pub persons: u64,
+    /// The lake with its one snapshot.
+    pub lake: Lake,
+    /// The ledger, whose purse no bench empties.
+    pub ledger: Ledger,
+    /// What questions are put to.
+    pub engine: Engine,
+    home: TempDir,
+}
+
+impl Population {
+    /// Generates the population and commits it.
+    ///
+    /// # Errors
+    /// When the disk is full, or the environment names no number.
+    pub async fn new() -> Result<Self> {
+        let persons = from_environment("SALUS_BENCH_PERSONS", PERSONS)?;
+        let home = tempfile::tempdir()?;
+        let lake = Lake::create(&home.path().join("home"))?;
+        let transaction = lake.begin()?;
+        let options = Options {
+            persons,
+            ..Options::default()
+        };
+        write_lake(&options, &transaction, &|_| ())?;
+        transaction.commit(&|_| ()).await?;
+        let ledger = purse::ledger(home.path()).await?;
+        let books = Books::current(&lake, &ledger, POLICY).await?;
+        let engine = Engine::open(lake.clone(), ledger.clone(), books).await?;
+        Ok(Self {
+            persons,
+            lake,
+            ledger,
+            engine,
+            home,
+        })
+    }
+
+    /// Files of a table in the snapshot, in order.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn files(&self, table: &str) -> Result<Vec<PathBuf>> {
+        let snapshot = self.lake.snapshot()?.context("no snapshot")?;
+        let dir = self.home.path().join("home/lake").join(table);
+        let version = snapshot.tables.get(table).context("no such table")?;
+        Ok(version
+            .files
+            .iter()
+            .map(|file| dir.join(&file.path))
+            .collect())
+    }
+
+    /// Asks at epsilon 1, as an analyst would.
+    ///
+    /// # Errors
+    /// When the question is refused or fails.
+    pub async fn ask(&self, sql: &str) -> Result<Answer> {
+        let price = Price::Epsilon(Epsilon::parse("1")?);
+        Ok(self.engine.ask(sql, &asking(price)).await?.answer)
+    }
+
+    /// Asks at rho 16, where noise hardly shows.
+    ///
+    /// # Errors
+    /// When the question is refused or fails.
+    pub async fn ask_dearly(&self, sql: &str) -> Result<Answer> {
+        let price = Price::Rho(Rho::parse_floor("16")?);
+        Ok(self.engine.ask(sql, &asking(price)).await?.answer)
+    }
+
+    /// Parses, validates and prices without reading a row: what a question costs in planning alone.
+    ///
+    /// # Errors
+    /// When the question is refused.
+    pub async fn quote(&self, sql: &str) -> Result<()> {
+        let price = Price::Epsilon(Epsilon::parse("1")?);
+        self.engine.quote(sql, &asking(price)).await?;
+        Ok(())
+    }
+}
+
+fn asking(price: Price) -> Asking {
+    Asking {
+        principal: "p-bench".to_owned(),
+        roles: vec!["analyst".to_owned()],
+        purpose: "PUBHLTH".to_owned(),
+        price,
+        rows_per_person: None,
+    }
+}
