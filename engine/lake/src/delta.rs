@@ -44,6 +44,11 @@ pub(crate) async fn publish(
         .filter(|(path, _)| !wanted.contains(path.as_str()))
         .map(|(path, size)| remove(path, *size, now))
         .collect();
+    let mode = if actions.is_empty() {
+        SaveMode::Append
+    } else {
+        SaveMode::Overwrite
+    };
     actions.extend(
         files
             .iter()
@@ -54,7 +59,7 @@ pub(crate) async fn publish(
         delta.version().unwrap_or_default()
     } else {
         let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
+            mode,
             partition_by: None,
             predicate: None,
         };

@@ -126,7 +126,7 @@ mod tests {
         check(&[1, 1, 2, 2, 2, 3]);
         check(
             &(1..2000)
-                .flat_map(|person| vec![person; (person % 5) as usize])
+                .flat_map(|person| (0..person % 5).map(move |_| person))
                 .collect::<Vec<_>>(),
         );
         check(&[5, 5, 1_000_000, 1_000_000_000, 1_000_000_001]);

@@ -145,13 +145,7 @@ impl Merge {
     }
 
     fn emit(&mut self) -> Result<RecordBatch> {
-        let merged = match contiguous(&self.indices) {
-            Some((held, first)) => self.held[held].slice(first, self.indices.len()),
-            None => {
-                let held: Vec<&RecordBatch> = self.held.iter().collect();
-                interleave_record_batch(&held, &self.indices).doing("merge staged rows")?
-            }
-        };
+        let merged = gather(&self.held, &self.indices)?;
         self.indices.clear();
         self.release();
         Ok(merged)
@@ -183,8 +177,17 @@ impl Iterator for Merge {
     }
 }
 
+/// The rows that `indices` name among the `held` batches.
+pub(crate) fn gather(held: &[RecordBatch], indices: &[(usize, usize)]) -> Result<RecordBatch> {
+    if let Some((batch, first)) = contiguous(indices) {
+        return Ok(held[batch].slice(first, indices.len()));
+    }
+    let held: Vec<&RecordBatch> = held.iter().collect();
+    interleave_record_batch(&held, indices).doing("merge rows")
+}
+
 /// The batch and first row when `indices` are consecutive rows of one batch, which then need no copy.
-pub(crate) fn contiguous(indices: &[(usize, usize)]) -> Option<(usize, usize)> {
+fn contiguous(indices: &[(usize, usize)]) -> Option<(usize, usize)> {
     let (held, first) = *indices.first()?;
     let plain = indices
         .iter()

@@ -104,6 +104,7 @@ impl Sorted {
         batch: RecordBatch,
         overflow: &mut dyn FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
+        const STEP: &str = "cap a person's rows";
         let sorted = self.by_key(batch)?;
         let keys = Keys::of(&self.table, &sorted)?;
         let mut count = 0;
@@ -122,7 +123,6 @@ impl Sorted {
         if !any_over {
             return self.pipe.send(sorted);
         }
-        const STEP: &str = "cap a person's rows";
         let fits = BooleanArray::from(fits);
         overflow(&filter_record_batch(&sorted, &not(&fits).doing(STEP)?).doing(STEP)?)?;
         self.pipe

@@ -221,7 +221,7 @@ fn rows_per_batch(batch: &RecordBatch) -> usize {
 ///
 /// # Errors
 /// [`Error::Usage`] when columns, types or nulls differ from it.
-pub(crate) fn conform(table: &str, schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch> {
+pub(crate) fn conform(table: &str, schema: &SchemaRef, batch: RecordBatch) -> Result<RecordBatch> {
     let wrong = |what: &str| Error::Usage(format!("table {table}: {what}"));
     if batch.num_columns() != schema.fields().len() {
         return Err(wrong("the batch has another number of columns"));
@@ -239,9 +239,10 @@ pub(crate) fn conform(table: &str, schema: &SchemaRef, batch: &RecordBatch) -> R
             return Err(wrong(&format!("column {} has nulls", field.name())));
         }
     }
-    let persons = Keys::of(table, batch)?;
+    let persons = Keys::of(table, &batch)?;
     if persons.persons().iter().any(|person| *person < 1) {
         return Err(wrong("person_id is below 1"));
     }
-    RecordBatch::try_new(Arc::clone(schema), batch.columns().to_vec()).doing("check a batch")
+    let (_, columns, _) = batch.into_parts();
+    RecordBatch::try_new(Arc::clone(schema), columns).doing("check a batch")
 }

@@ -173,7 +173,7 @@ impl Transaction {
     /// [`Error::Usage`] when the batch does not have the table's schema, or [`Transaction::append_sorted`] was used before.
     pub fn append(&self, table: &str, batch: RecordBatch) -> Result<()> {
         let intake = self.work.intake(table)?;
-        let batch = conform(table, &intake.target.schema, &batch)?;
+        let batch = conform(table, &intake.target.schema, batch)?;
         {
             let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
             match *mode {
@@ -196,7 +196,7 @@ impl Transaction {
         if intake.merged {
             return self.append(table, batch);
         }
-        let batch = conform(table, &intake.target.schema, &batch)?;
+        let batch = conform(table, &intake.target.schema, batch)?;
         let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*mode, Mode::Empty) {
             *mode = Mode::Sorted(Box::new(Sorted::start(&intake.target)?));
@@ -210,6 +210,10 @@ impl Transaction {
     }
 
     /// Keeps a source line that could not be used. The same line with the same reason is kept once for ever.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "its owner has no further use for it"
+    )]
     pub fn quarantine(&self, quarantined: Quarantined) -> Result<()> {
         self.work.quarantine.push(&quarantined)
     }

@@ -6,12 +6,11 @@
 
 use arrow::array::RecordBatch;
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::interleave_record_batch;
 use arrow::compute::kernels::cmp::not_distinct;
 
 use crate::error::{Doing as _, Result};
 use crate::keys::{Key, Keys, integers};
-use crate::merge::{Batches, contiguous, next_rows};
+use crate::merge::{Batches, gather, next_rows};
 use crate::replaced::{Notes, Replaced};
 
 /// Rows of an output batch.
@@ -224,27 +223,19 @@ impl<S: Sink> Join<'_, S> {
         }
     }
 
-    fn gather(&self, indices: &[(usize, usize)]) -> Result<RecordBatch> {
-        if let Some((held, first)) = contiguous(indices) {
-            return Ok(self.held[held].slice(first, indices.len()));
-        }
-        let held: Vec<&RecordBatch> = self.held.iter().collect();
-        interleave_record_batch(&held, indices).doing("merge rows")
-    }
-
     fn flush(&mut self) -> Result<()> {
         if !self.changed && !self.pairs.is_empty() {
             let (new, old): (Vec<_>, Vec<_>) = self.pairs.iter().copied().unzip();
-            self.changed = !equal(&self.gather(&new)?, &self.gather(&old)?)?;
+            self.changed = !equal(&gather(&self.held, &new)?, &gather(&self.held, &old)?)?;
         }
         self.pairs.clear();
         if !self.over.is_empty() {
-            let over = self.gather(&self.over)?;
+            let over = gather(&self.held, &self.over)?;
             self.over.clear();
             self.sink.overflow(over)?;
         }
         if !self.kept.is_empty() {
-            let kept = self.gather(&self.kept)?;
+            let kept = gather(&self.held, &self.kept)?;
             self.kept.clear();
             self.sink.keep(kept, self.changed)?;
         }

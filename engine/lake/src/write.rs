@@ -270,7 +270,7 @@ impl OpenFile {
             }
         };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..ENCODERS).map(|_| scope.spawn(&work)).collect();
+            let others: Vec<_> = (1..ENCODERS).map(|_| scope.spawn(work)).collect();
             let mut outcome = work();
             for other in others {
                 let joined = other

@@ -75,113 +75,116 @@ fn refused(find: &str, replace: &str) -> String {
     }
 }
 
+/// What to replace in the default catalog, by what, and what the refusal says.
+const BAD: &[(&str, &str, &str)] = &[
+    ("version: 1", "version: 2", "version: 2 is not known"),
+    (
+        "population_ceiling: 17179869184",
+        "population_ceiling: 0",
+        "population_ceiling",
+    ),
+    ("max_cells: 10000", "max_cells: 0", "max_cells"),
+    ("max_cells: 10000", "max_cells: many", "max_cells"),
+    (
+        "  patient:\n",
+        "  patients:\n",
+        "tables.patients: there is no such table",
+    ),
+    ("    unit: person_id", "    unit: id", "tables.patient.unit"),
+    (
+        "one_row_per_person: true",
+        "one_row_per_person: false",
+        "tables.patient.one_row_per_person",
+    ),
+    (
+        "one_row_per_person: false",
+        "one_row_per_person: true",
+        "one_row_per_person",
+    ),
+    (
+        "rows_per_person: 1\n",
+        "rows_per_person: 0\n",
+        "rows_per_person",
+    ),
+    (
+        "rows_per_person: 256",
+        "rows_per_person: 100001",
+        "tables.encounter.rows_per_person",
+    ),
+    (
+        "max_rows_per_person: 200000",
+        "max_rows_per_person: 9999999",
+        "max_rows_per_person",
+    ),
+    (
+        "      sex:\n",
+        "      gender:\n",
+        "tables.patient.columns.gender: there is no such column",
+    ),
+    (
+        "type: date",
+        "type: text",
+        "tables.patient.columns.birth_date.type: is text, the lake stores date",
+    ),
+    ("type: date", "type: float", "float"),
+    (
+        "doc: \"Administrative sex.\"",
+        "doc: \"\"",
+        "tables.patient.columns.sex.doc",
+    ),
+    (
+        "\"male\", \"female\"",
+        "\"male\", \"male\"",
+        "\"male\" is given twice",
+    ),
+    (
+        "        source: \"http://hl7.org/fhir/ValueSet/administrative-gender\"\n",
+        "",
+        "tables.patient.columns.sex.source",
+    ),
+    (
+        "domain: [\"1\", \"2\"",
+        "domain: [\"one\", \"2\"",
+        "\"one\" is not a integer key",
+    ),
+    (
+        "low: \"1\", high: \"10\"",
+        "low: \"10\", high: \"1\"",
+        "low must be below high",
+    ),
+    (
+        "high: \"10\", granularity: \"1\"",
+        "high: \"10\", granularity: \"0.5\"",
+        "whole",
+    ),
+    (
+        "high: \"10\", granularity: \"1\"",
+        "high: \"10\", granularity: \"3\"",
+        "multiples of granularity",
+    ),
+    (
+        "high: \"10\", granularity: \"1\"",
+        "high: \"10\", granularity: \"0\"",
+        "granularity must be positive",
+    ),
+    (
+        "low: \"3\", high: \"20\"",
+        "low: 3e0, high: \"20\"",
+        "\"3e0\" is not a decimal number",
+    ),
+    (
+        "low: \"3\", high: \"20\"",
+        "low: \"3.05\", high: \"20\"",
+        "code 4548-4 in %",
+    ),
+    ("code: \"2345-7\"", "code: \"4548-4\", extra: 1", "extra"),
+    ("code: \"98979-8\"", "code: \"62238-1\"", "given twice"),
+    ("tables:", "columns:", "columns"),
+];
+
 #[test]
 fn bad_catalogs_are_refused_with_the_place() {
-    for (find, replace, message) in [
-        ("version: 1", "version: 2", "version: 2 is not known"),
-        (
-            "population_ceiling: 17179869184",
-            "population_ceiling: 0",
-            "population_ceiling",
-        ),
-        ("max_cells: 10000", "max_cells: 0", "max_cells"),
-        ("max_cells: 10000", "max_cells: many", "max_cells"),
-        (
-            "  patient:\n",
-            "  patients:\n",
-            "tables.patients: there is no such table",
-        ),
-        ("    unit: person_id", "    unit: id", "tables.patient.unit"),
-        (
-            "one_row_per_person: true",
-            "one_row_per_person: false",
-            "tables.patient.one_row_per_person",
-        ),
-        (
-            "one_row_per_person: false",
-            "one_row_per_person: true",
-            "one_row_per_person",
-        ),
-        (
-            "rows_per_person: 1\n",
-            "rows_per_person: 0\n",
-            "rows_per_person",
-        ),
-        (
-            "rows_per_person: 256",
-            "rows_per_person: 100001",
-            "tables.encounter.rows_per_person",
-        ),
-        (
-            "max_rows_per_person: 200000",
-            "max_rows_per_person: 9999999",
-            "max_rows_per_person",
-        ),
-        (
-            "      sex:\n",
-            "      gender:\n",
-            "tables.patient.columns.gender: there is no such column",
-        ),
-        (
-            "type: date",
-            "type: text",
-            "tables.patient.columns.birth_date.type: is text, the lake stores date",
-        ),
-        ("type: date", "type: float", "float"),
-        (
-            "doc: \"Administrative sex.\"",
-            "doc: \"\"",
-            "tables.patient.columns.sex.doc",
-        ),
-        (
-            "\"male\", \"female\"",
-            "\"male\", \"male\"",
-            "\"male\" is given twice",
-        ),
-        (
-            "        source: \"http://hl7.org/fhir/ValueSet/administrative-gender\"\n",
-            "",
-            "tables.patient.columns.sex.source",
-        ),
-        (
-            "domain: [\"1\", \"2\"",
-            "domain: [\"one\", \"2\"",
-            "\"one\" is not a integer key",
-        ),
-        (
-            "low: \"1\", high: \"10\"",
-            "low: \"10\", high: \"1\"",
-            "low must be below high",
-        ),
-        (
-            "high: \"10\", granularity: \"1\"",
-            "high: \"10\", granularity: \"0.5\"",
-            "whole",
-        ),
-        (
-            "high: \"10\", granularity: \"1\"",
-            "high: \"10\", granularity: \"3\"",
-            "multiples of granularity",
-        ),
-        (
-            "high: \"10\", granularity: \"1\"",
-            "high: \"10\", granularity: \"0\"",
-            "granularity must be positive",
-        ),
-        (
-            "low: \"3\", high: \"20\"",
-            "low: 3e0, high: \"20\"",
-            "\"3e0\" is not a decimal number",
-        ),
-        (
-            "low: \"3\", high: \"20\"",
-            "low: \"3.05\", high: \"20\"",
-            "code 4548-4 in %",
-        ),
-        ("code: \"2345-7\"", "code: \"4548-4\", extra: 1", "extra"),
-        ("code: \"98979-8\"", "code: \"62238-1\"", "given twice"),
-        ("tables:", "columns:", "columns"),
-    ] {
+    for (find, replace, message) in BAD {
         let said = refused(find, replace);
         assert!(
             said.contains(message),

@@ -74,7 +74,7 @@ async fn row_groups_end_between_persons() {
         .metadata()
         .row_groups()
         .iter()
-        .map(|group| group.num_rows())
+        .map(parquet::file::metadata::RowGroupMetaData::num_rows)
         .collect();
     // 100 rows a person, about 131,072 rows a group.
     assert_eq!(groups, [131_000, 69_000]);

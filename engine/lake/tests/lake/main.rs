@@ -1,5 +1,12 @@
 //! The lake from outside: what a commit makes visible, what it survives, what a scan sees.
 
+// Test rows are built from small numbers: no conversion can lose anything.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss
+)]
+
 mod catalog;
 mod commit;
 mod crash;
