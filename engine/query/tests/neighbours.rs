@@ -185,9 +185,9 @@ fn distance(a: &Vectors, b: &Vectors, mechanism: usize) -> f64 {
 
 fn shuffled(rows: &Rows, dice: &mut Dice) -> Rows {
     let mut rows = rows.clone();
-    for i in (1..rows.rows.len()).rev() {
+    for i in (1..rows.values.len()).rev() {
         let j = usize::try_from(dice.below(i as u64 + 1)).unwrap();
-        rows.rows.swap(i, j);
+        rows.values.swap(i, j);
     }
     rows
 }

@@ -45,7 +45,7 @@ pub(crate) fn small_catalog() -> String {
 pub(crate) struct Rows {
     pub(crate) table: &'static str,
     pub(crate) columns: Vec<&'static str>,
-    pub(crate) rows: Vec<Vec<Option<String>>>,
+    pub(crate) values: Vec<Vec<Option<String>>>,
 }
 
 impl Rows {
@@ -53,7 +53,7 @@ impl Rows {
         Self {
             table,
             columns: columns.to_vec(),
-            rows: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -63,7 +63,7 @@ impl Rows {
         let values = values
             .iter()
             .map(|text| (!text.is_empty()).then(|| (*text).to_owned()));
-        self.rows.push(values.collect());
+        self.values.push(values.collect());
     }
 
     pub(crate) fn with(mut self, rows: &[&[&str]]) -> Self {
@@ -76,9 +76,9 @@ impl Rows {
     /// The rows whose person is not `person`.
     pub(crate) fn without(&self, person: &str) -> Self {
         let at = self.columns.iter().position(|c| *c == "person_id").unwrap();
-        let rows = self.rows.iter();
+        let rows = self.values.iter();
         Self {
-            rows: rows
+            values: rows
                 .filter(|row| row[at].as_deref() != Some(person))
                 .cloned()
                 .collect(),
@@ -90,9 +90,9 @@ impl Rows {
         let schema = schema(self.table).unwrap();
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             let Some(at) = self.columns.iter().position(|c| c == field.name()) else {
-                return new_null_array(field.data_type(), self.rows.len());
+                return new_null_array(field.data_type(), self.values.len());
             };
-            let text: StringArray = self.rows.iter().map(|row| row[at].as_deref()).collect();
+            let text: StringArray = self.values.iter().map(|row| row[at].as_deref()).collect();
             let values = cast(&text, field.data_type()).unwrap();
             let lost = values.null_count() - datafusion::arrow::array::Array::null_count(&text);
             assert_eq!(lost, 0, "{}.{}", self.table, field.name());
