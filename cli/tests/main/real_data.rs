@@ -192,7 +192,7 @@ fn ask(home: &Home, questions: &[Question], repetitions: usize) -> (Tally, Tally
 #[test]
 fn intervals_hold_the_truth_of_real_exports_at_the_stated_rate() {
     let Some(exports) = exports() else { return };
-    let repetitions = soak(8, 40);
+    let repetitions = soak(6, 40);
     let started = Instant::now();
     let asked: Vec<(usize, Tally, Tally)> = std::thread::scope(|scope| {
         let threads: Vec<_> = EXPORTS
@@ -234,8 +234,8 @@ fn intervals_hold_the_truth_of_real_exports_at_the_stated_rate() {
     );
     assert!((low..=high).contains(&all.held), "{all:?}");
     // Cut at zero, an interval around too small a count still holds the zero.
-    let (low, _) = band(nothing.seen, 0.95, 1.0 - 1e-12);
-    assert!(nothing.held >= low, "{nothing:?}");
+    let (fewest, _) = band(nothing.seen, 0.95, 0.96);
+    assert!(nothing.held >= fewest, "{nothing:?}");
     // Negative control: intervals of half the width must not pass.
     assert!(
         !(low..=high).contains(&all.at_half),
