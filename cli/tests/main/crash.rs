@@ -10,7 +10,7 @@ use salus_certificate::Value as Cbor;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{BY_SEX, Chance, Done, Home, files, soak};
+use crate::support::{BY_SEX, Chance, Done, Home, files, hex, soak};
 
 fn spawn(home: &Home, arguments: &[&str]) -> Child {
     home.command(arguments)
@@ -154,13 +154,8 @@ fn content(home: &Home) -> Vec<(String, u64, String)> {
                 .join("lake")
                 .join(table)
                 .join(file["path"].as_str().unwrap());
-            let digest = Sha256::digest(fs::read(path).unwrap());
-            let hex = digest.iter().fold(String::new(), |mut hex, byte| {
-                use std::fmt::Write as _;
-                write!(hex, "{byte:02x}").unwrap();
-                hex
-            });
-            content.push((table.clone(), file["rows"].as_u64().unwrap(), hex));
+            let hash = hex(&Sha256::digest(fs::read(path).unwrap()));
+            content.push((table.clone(), file["rows"].as_u64().unwrap(), hash));
         }
     }
     content

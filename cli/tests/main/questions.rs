@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::truth::{Export, Person, Row, most};
+use crate::truth::{Export, Person, Row, each, most};
 
 /// What a released number is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -451,9 +451,9 @@ fn of_histories(export: &Export) -> Vec<Question> {
     let hba1c = export.rows("observation", coded(&["4548-4"]));
     let bmi = export.rows("observation", coded(&["39156-5"]));
     let systolic = export.rows("observation_component", coded(&["8480-6"]));
-    let worst: Vec<f64> = export.each(&hba1c, f64::max).into_values().collect();
-    let least: Vec<f64> = export.each(&bmi, f64::min).into_values().collect();
-    let peak = export.each(&systolic, f64::max);
+    let worst: Vec<f64> = each(&hba1c, f64::max).into_values().collect();
+    let least: Vec<f64> = each(&bmi, f64::min).into_values().collect();
+    let peak = each(&systolic, f64::max);
     let measured = export.with("observation", coded(&["4548-4"]));
     let prediabetic = export.with("condition", coded(&["15777000"]));
     let medicated = export.with("medication_request", |_| true);

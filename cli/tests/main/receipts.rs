@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{BY_SEX, Home, PERSONS, run, salus};
+use crate::support::{BY_SEX, Chance, Home, PERSONS, run, salus, soak};
 
 #[test]
 fn a_receipt_holds_for_whoever_has_the_key() {
@@ -46,7 +46,9 @@ fn a_receipt_fails_after_any_byte_changed() {
     let bytes = fs::read(last["receipt"].as_str().unwrap()).unwrap();
     let forged = home.beside("forged");
     let mut others = Vec::new();
-    for at in 0..bytes.len() {
+    let step = soak(3, 1);
+    let start = usize::try_from(Chance::new("receipts").below(step as u64)).unwrap();
+    for at in (start..bytes.len()).step_by(step) {
         let mut changed = bytes.clone();
         changed[at] ^= 1;
         fs::write(&forged, changed).unwrap();
@@ -56,7 +58,10 @@ fn a_receipt_fails_after_any_byte_changed() {
             others.push((at, done.code));
         }
     }
-    println!("{} receipts with one bit changed, none holds", bytes.len());
+    println!(
+        "{} receipts with one bit changed, none holds",
+        bytes.len() / step
+    );
     assert!(others.is_empty(), "not exit code 5: {others:?}");
     fs::write(&forged, &bytes[..bytes.len() - 1]).unwrap();
     home.run(&["receipt", "verify", forged.to_str().unwrap()])

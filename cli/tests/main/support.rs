@@ -1,6 +1,7 @@
 //! Homes in temporary directories and the binary that works on them.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ pub(crate) const BY_SEX: &str =
     "SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex";
 
 /// One unit of rho in the books is 2^-40.
-const UNITS: f64 = (1_u64 << 40) as f64;
+const UNITS: f64 = 1_099_511_627_776.0;
 
 /// The binary, with nothing of the tester's environment that it listens to.
 pub(crate) fn salus() -> Command {
@@ -169,7 +170,7 @@ impl Home {
 pub(crate) fn units(rho: &Value) -> u64 {
     let units = rho.as_f64().unwrap() * UNITS;
     let whole = units.round();
-    assert!((units - whole).abs() < 0.25 && whole < (1_u64 << 50) as f64);
+    assert!((units - whole).abs() < 0.25 && whole < 1024.0 * UNITS);
     whole as u64
 }
 
@@ -183,6 +184,14 @@ pub(crate) fn rho_text(units: u64) -> String {
         rest &= (1 << 40) - 1;
     }
     text
+}
+
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02X}").unwrap();
+        text
+    })
 }
 
 pub(crate) fn copy_tree(from: &Path, to: &Path) {

@@ -5,7 +5,7 @@ use std::fs;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
-use crate::support::{Chance, Done, Home, PERSONS, soak};
+use crate::support::{Chance, Done, Home, PERSONS, hex, soak};
 
 /// A home whose ledger has entries of every kind that commands alone can bring about.
 fn used() -> Home {
@@ -67,10 +67,6 @@ fn entries(home: &Home) -> Vec<Vec<u8>> {
     let files = crate::support::files(&out.join("entries"));
     let bytes = files.iter().map(|file| fs::read(file).unwrap());
     bytes.collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// Whether a report names an entry by its index.

@@ -181,22 +181,18 @@ impl Export {
     pub(crate) fn person(&self, id: &str) -> &Person {
         self.persons.iter().find(|person| person.id == id).unwrap()
     }
+}
 
-    /// One number for each person: a fold over her values in the order of the export.
-    pub(crate) fn each(
-        &self,
-        rows: &[&Row],
-        fold: impl Fn(f64, f64) -> f64,
-    ) -> BTreeMap<String, f64> {
-        let mut folded: BTreeMap<String, f64> = BTreeMap::new();
-        for row in rows {
-            let Some(value) = row.value else { continue };
-            let known = folded.get(&row.person).copied();
-            let next = known.map_or(value, |known| fold(known, value));
-            folded.insert(row.person.clone(), next);
-        }
-        folded
+/// One number for each person: a fold over her values in the order of the export.
+pub(crate) fn each(rows: &[&Row], fold: impl Fn(f64, f64) -> f64) -> BTreeMap<String, f64> {
+    let mut folded: BTreeMap<String, f64> = BTreeMap::new();
+    for row in rows {
+        let Some(value) = row.value else { continue };
+        let known = folded.get(&row.person).copied();
+        let next = known.map_or(value, |known| fold(known, value));
+        folded.insert(row.person.clone(), next);
     }
+    folded
 }
 
 /// Most rows of one person among these: with this k nothing is left out.
