@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -110,7 +111,11 @@ impl Transaction {
         let number = base.as_ref().map_or(0, |base| base.number) + 1;
         let token = format!("{number:010}-{:016x}", u64::from_le_bytes(bytes));
         // A transaction that died left rows here.
-        std::fs::remove_dir_all(&places.staging).at("empty", &places.staging)?;
+        match std::fs::remove_dir_all(&places.staging) {
+            // Or it died right here, between removing and creating.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other.at("empty", &places.staging)?,
+        }
         let staging = places.staging.join(&token);
         files::private_dir(&staging)?;
 
