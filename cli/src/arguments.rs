@@ -211,21 +211,26 @@ pub(crate) struct Query {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Budget {
     /// Show cap, spending and remainder.
+    #[command(after_help = "Example:\n  salus budget show --format json")]
     Show,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
     /// List the entries.
+    #[command(after_help = "Example:\n  salus ledger list --format csv")]
     List,
     /// Show one entry in full.
+    #[command(after_help = "Example:\n  salus ledger show 7")]
     Show {
         /// Index of the entry.
         index: u64,
     },
     /// Recompute the tree, signatures, prices and balances.
+    #[command(after_help = "Example:\n  salus ledger verify --format json")]
     Verify,
     /// Write the static files that an outside verifier reads.
+    #[command(after_help = "Example:\n  salus ledger export evidence && salus-audit evidence")]
     Export {
         /// New or empty directory.
         dir: PathBuf,

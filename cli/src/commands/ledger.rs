@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use salus_certificate::{EntryIndex, Value as Cbor};
-use salus_checker::{Evidence as Exhibit, audit};
+use salus_checker::{Evidence as Exhibit, Report, audit};
 use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
@@ -234,6 +234,30 @@ fn flatten(prefix: &str, value: &Value, rows: &mut Rows) {
     }
 }
 
+/// One record per finding, or one that says that everything holds.
+fn outcome_rows(report: &Report) -> Rows {
+    let mut rows = Rows::new(&["outcome", "entry", "rule", "what"]);
+    if report.holds() {
+        let what = format!(
+            "{} entries, {} checkpoints",
+            report.entries, report.checkpoints
+        );
+        rows.push(["holds".to_owned(), String::new(), String::new(), what]);
+    }
+    for finding in &report.findings {
+        let entry = finding
+            .index
+            .map_or_else(String::new, |index| index.to_string());
+        rows.push([
+            "fails".to_owned(),
+            entry,
+            finding.rule.to_owned(),
+            finding.what.clone(),
+        ]);
+    }
+    rows
+}
+
 /// Two looks at the log: the independent checker over its static form, and the store's own tables against the entries.
 async fn verify(home: &Home, format: Format) -> Result<(), Failure> {
     let evidence = Evidence::read(&home.ledger_dir(), &home.vkey()?).await?;
@@ -243,10 +267,10 @@ async fn verify(home: &Home, format: Format) -> Result<(), Failure> {
         checkpoints: evidence.checkpoints,
         vkey: evidence.vkey,
     });
-    if format == Format::Json {
-        println!("{}", report.to_json());
-    } else {
-        print!("{}", report.to_text());
+    match format {
+        Format::Json => println!("{}", report.to_json()),
+        Format::Table => print!("{}", report.to_text()),
+        Format::Csv => print(format, &outcome_rows(&report), &Value::Null),
     }
     if !report.holds() {
         let named: Vec<String> = report

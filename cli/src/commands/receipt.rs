@@ -14,7 +14,7 @@ use crate::output::{Rows, print};
 
 pub(crate) fn run(root: &Path, command: &Receipt, format: Format) -> Result<(), Failure> {
     let Receipt::Verify { file, key } = command;
-    let text = receipt_text(file)?;
+    let Presented { text, saved } = presented(file)?;
     let vkey = match key {
         Some(key) => fs::read_to_string(key)
             .unwrap_or_else(|_| key.clone())
@@ -25,6 +25,9 @@ pub(crate) fn run(root: &Path, command: &Receipt, format: Format) -> Result<(), 
     let receipt = verify_receipt(&text, &vkey)
         .map_err(|finding| Failure::Integrity(format!("the receipt does not hold: {finding}")))?;
     let answer: Value = serde_json::from_slice(&receipt.answer).unwrap_or(Value::Null);
+    if let Some(saved) = saved {
+        compare(&saved, &answer, receipt.index)?;
+    }
     let mut rows = Rows::new(&["receipt", "entry", "reserved by", "checkpoint"]);
     let checkpoint = String::from_utf8_lossy(&receipt.checkpoint)
         .lines()
@@ -45,24 +48,44 @@ pub(crate) fn run(root: &Path, command: &Receipt, format: Format) -> Result<(), 
     Ok(())
 }
 
-/// A receipt as it stands, or the one that the saved JSON of a query names or holds.
-fn receipt_text(file: &Path) -> Result<String, Failure> {
+/// What was presented: a receipt, and the answer that was saved beside it, if any.
+struct Presented {
+    text: String,
+    saved: Option<Value>,
+}
+
+/// A receipt as it stands, or the saved JSON of a query that names or holds one.
+fn presented(file: &Path) -> Result<Presented, Failure> {
     let text =
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let Ok(json) = serde_json::from_str::<Value>(&text) else {
-        return Ok(text);
+        return Ok(Presented { text, saved: None });
     };
-    let named = json
-        .get("receipt")
-        .unwrap_or(&json)
-        .as_str()
-        .map(str::to_owned);
-    match named {
-        Some(receipt) if receipt.contains('\n') => Ok(receipt),
-        Some(path) => Ok(fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?),
-        None => Err(Failure::usage(format!(
-            "{} holds no receipt",
-            file.display()
-        ))),
+    let named = json.get("receipt").unwrap_or(&json).as_str();
+    let text = match named {
+        Some(receipt) if receipt.contains('\n') => receipt.to_owned(),
+        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?,
+        None => {
+            return Err(Failure::usage(format!(
+                "{} holds no receipt",
+                file.display()
+            )));
+        }
+    };
+    let saved = json.is_object().then_some(json);
+    Ok(Presented { text, saved })
+}
+
+/// The saved answer must be the one that the receipt opens to.
+fn compare(saved: &Value, answer: &Value, index: u64) -> Result<(), Failure> {
+    let same = ["columns", "rows", "intervals", "confidence"]
+        .iter()
+        .all(|field| saved.get(field) == answer.get(field))
+        && saved.get("entry") == Some(&json!(index));
+    if same {
+        return Ok(());
     }
+    Err(Failure::Integrity(
+        "the saved answer is not the one of the receipt".to_owned(),
+    ))
 }

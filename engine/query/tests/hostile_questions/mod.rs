@@ -1,0 +1,542 @@
+//! Questions that must be refused, each with the rule.
+
+/// Rule that refuses, and the question. `any` stands for rules whose choice is a matter of taste.
+pub(crate) const HOSTILE: &[(&str, &str)] = &[
+    // One statement, and it only reads.
+    ("statement", "DROP TABLE patient"),
+    ("statement", "CREATE TABLE mine AS SELECT * FROM patient"),
+    ("statement", "CREATE VIEW mine AS SELECT * FROM patient"),
+    (
+        "statement",
+        "CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/etc/passwd'",
+    ),
+    ("statement", "INSERT INTO patient (person_id) VALUES (1)"),
+    ("statement", "UPDATE patient SET sex = 'x'"),
+    ("statement", "DELETE FROM patient"),
+    ("statement", "TRUNCATE TABLE patient"),
+    ("statement", "COPY patient TO '/tmp/stolen.csv'"),
+    (
+        "statement",
+        "COPY (SELECT COUNT(*) FROM patient) TO '/tmp/stolen.csv'",
+    ),
+    ("statement", "SET datafusion.execution.batch_size = 1"),
+    ("statement", "RESET datafusion.execution.batch_size"),
+    ("statement", "SHOW TABLES"),
+    ("statement", "SHOW ALL"),
+    ("statement", "DESCRIBE patient"),
+    ("statement", "EXPLAIN SELECT COUNT(*) FROM patient"),
+    ("statement", "EXPLAIN ANALYZE SELECT COUNT(*) FROM patient"),
+    ("statement", "PREPARE q AS SELECT COUNT(*) FROM patient"),
+    ("statement", "EXECUTE q"),
+    ("statement", "BEGIN"),
+    (
+        "statement",
+        "SELECT COUNT(*) FROM patient; SELECT COUNT(*) FROM patient",
+    ),
+    ("statement", "SELECT COUNT(*) FROM patient FOR UPDATE"),
+    ("statement", "SELEKT COUNT(*) FROM patient"),
+    ("statement", ""),
+    ("statement", "SELECT COUNT(*) INTO stolen FROM patient"),
+    (
+        "any",
+        "WITH x AS (INSERT INTO patient (person_id) VALUES (1)) SELECT COUNT(*) FROM x",
+    ),
+    (
+        "any",
+        "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 9) SELECT COUNT(*) FROM patient, r",
+    ),
+    // Names that do not resolve: other tables, files, system tables, functions.
+    ("resolve", "SELECT COUNT(*) FROM nowhere"),
+    ("resolve", "SELECT COUNT(nothing) FROM patient"),
+    ("resolve", "SELECT COUNT(*) FROM '/etc/passwd'"),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM 'lake/patient/part-0.parquet'",
+    ),
+    ("resolve", "SELECT COUNT(*) FROM information_schema.tables"),
+    ("resolve", "SELECT COUNT(*) FROM generate_series(1, 10)"),
+    ("resolve", "SELECT COUNT(*) FROM read_csv('/etc/passwd')"),
+    ("resolve", "SELECT SUM(clamp(random(), 0, 1)) FROM patient"),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM patient WHERE now() > birth_date",
+    ),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM patient WHERE current_date > birth_date",
+    ),
+    ("resolve", "SELECT COUNT(*) FROM patient WHERE uuid() = 'x'"),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM patient WHERE version() = 'x'",
+    ),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM patient WHERE regexp_like(sex, '((a+)+)+$')",
+    ),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM patient WHERE repeat(sex, 1000000000) = 'x'",
+    ),
+    (
+        "resolve",
+        "SELECT COUNT(*) FROM patient WHERE array_length(make_array(1)) = 1",
+    ),
+    ("S1", "SELECT COUNT(*) FROM patient WHERE sex ~ 'fe.*'"),
+    (
+        "S1",
+        "SELECT COUNT(*) FROM patient WHERE sex SIMILAR TO 'fe%'",
+    ),
+    // The person is opaque.
+    ("S1", "SELECT COUNT(*) FROM patient WHERE person_id = 5"),
+    ("S1", "SELECT COUNT(*) FROM patient WHERE person_id < 100"),
+    (
+        "S1",
+        "SELECT COUNT(*) FROM patient WHERE person_id IN (1, 2, 3)",
+    ),
+    ("S1", "SELECT COUNT(*) FROM patient WHERE person_id % 2 = 0"),
+    (
+        "S1",
+        "SELECT COUNT(*) FROM patient WHERE CAST(person_id AS VARCHAR) LIKE '1%'",
+    ),
+    (
+        "S1",
+        "SELECT SUM(clamp(pid, 0, 5)) FROM (SELECT person_id + 1 AS pid FROM patient) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(DISTINCT CASE WHEN sex = 'male' THEN person_id END) FROM patient",
+    ),
+    (
+        "any",
+        "SELECT COUNT(DISTINCT COALESCE(a.person_id, b.person_id)) FROM patient a LEFT JOIN encounter b ON a.person_id = b.person_id",
+    ),
+    ("any", "SELECT SUM(clamp(person_id, 0, 5)) FROM patient"),
+    ("any", "SELECT MAX(person_id) FROM patient"),
+    (
+        "S1",
+        "SELECT COUNT(*) FROM (SELECT person_id, MIN(person_id) AS m FROM encounter GROUP BY person_id) t",
+    ),
+    (
+        "release",
+        "SELECT person_id, COUNT(*) FROM encounter GROUP BY person_id",
+    ),
+    // Rows are not shown.
+    ("release", "SELECT * FROM patient"),
+    ("release", "SELECT sex FROM patient LIMIT 1"),
+    ("release", "SELECT DISTINCT sex FROM patient"),
+    ("any", "TABLE patient"),
+    ("release", "VALUES (1), (2)"),
+    ("release", "SELECT 1"),
+    ("release", "SELECT COUNT(*) FROM measurement"),
+    ("release", "SELECT sex FROM patient GROUP BY sex"),
+    ("any", "SELECT array_agg(sex) FROM patient"),
+    ("any", "SELECT string_agg(sex, ',') FROM patient"),
+    (
+        "any",
+        "SELECT first_value(sex ORDER BY birth_date) FROM patient",
+    ),
+    ("release", "SELECT MIN(birth_date) FROM patient"),
+    ("release", "SELECT MAX(deprivation) FROM patient"),
+    ("release", "SELECT median(deprivation) FROM patient"),
+    (
+        "any",
+        "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY deprivation) FROM patient",
+    ),
+    ("release", "SELECT approx_distinct(sex) FROM patient"),
+    ("release", "SELECT stddev(deprivation) FROM patient"),
+    ("any", "SELECT corr(deprivation, deprivation) FROM patient"),
+    ("release", "SELECT COUNT(DISTINCT code) FROM condition"),
+    ("release", "SELECT SUM(DISTINCT deprivation) FROM patient"),
+    ("release", "SELECT AVG(DISTINCT deprivation) FROM patient"),
+    // S2: joins that do not bind the person.
+    ("S2", "SELECT COUNT(*) FROM patient, encounter"),
+    ("S2", "SELECT COUNT(*) FROM patient CROSS JOIN encounter"),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient a JOIN patient b ON a.birth_date = b.birth_date",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON a.person_id = b.id",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM encounter a JOIN encounter b ON a.id = b.id",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON a.person_id + 1 = b.person_id",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON CAST(a.person_id AS VARCHAR) = CAST(b.person_id AS VARCHAR)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON a.person_id = b.person_id OR a.sex = 'male'",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON a.person_id <> b.person_id",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON a.person_id >= b.person_id",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient a JOIN encounter b ON a.person_id IS NOT DISTINCT FROM b.person_id",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient a FULL JOIN encounter b ON a.person_id = b.person_id",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient FULL JOIN encounter USING (person_id)",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient a RIGHT SEMI JOIN encounter b ON a.person_id = b.person_id",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient a RIGHT ANTI JOIN encounter b ON a.person_id = b.person_id",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM (patient a LEFT JOIN encounter b ON a.person_id = b.person_id) JOIN condition c ON b.person_id = c.person_id",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT b.person_id AS pid FROM patient a LEFT JOIN encounter b ON a.person_id = b.person_id) t GROUP BY pid",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient WHERE EXISTS (SELECT 1 FROM condition WHERE code = '44054006')",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM condition WHERE code IN (SELECT code FROM condition)",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM condition WHERE encounter_id NOT IN (SELECT encounter_id FROM procedure)",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM condition WHERE code NOT IN (SELECT code FROM measurement WHERE code <> 'x')",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM condition c WHERE code NOT IN (SELECT value_code FROM observation o WHERE o.person_id = c.person_id)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient p WHERE NOT EXISTS (SELECT 1 FROM encounter e WHERE e.person_id > p.person_id)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient p WHERE EXISTS (SELECT 1 FROM encounter e WHERE e.id = p.person_id)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient p, LATERAL (SELECT * FROM encounter e WHERE e.person_id = p.person_id LIMIT 1) l",
+    ),
+    // Values computed over everybody.
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient WHERE deprivation > (SELECT AVG(deprivation) FROM patient)",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient WHERE deprivation >= ALL (SELECT deprivation FROM patient)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*), (SELECT COUNT(*) FROM encounter) FROM patient",
+    ),
+    (
+        "any",
+        "SELECT a FROM (SELECT sex AS a, (SELECT COUNT(*) FROM patient) AS b FROM patient GROUP BY sex) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient HAVING COUNT(*) > (SELECT COUNT(*) FROM encounter)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient, (VALUES ((SELECT COUNT(*) FROM encounter))) v(n) WHERE deprivation < n",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient LIMIT (SELECT COUNT(*) FROM encounter)",
+    ),
+    // S3: public rows without a person behind them.
+    (
+        "S3",
+        "SELECT COUNT(*) FROM measurement m LEFT JOIN observation o ON m.code = o.code",
+    ),
+    (
+        "S3",
+        "SELECT COUNT(*) FROM observation o RIGHT JOIN measurement m ON m.code = o.code",
+    ),
+    (
+        "S3",
+        "SELECT COUNT(*) FROM observation o FULL JOIN measurement m ON m.code = o.code",
+    ),
+    (
+        "S3",
+        "SELECT COUNT(*) FROM measurement m WHERE EXISTS (SELECT 1 FROM observation o WHERE o.code = m.code)",
+    ),
+    (
+        "S3",
+        "SELECT COUNT(*) FROM measurement m WHERE NOT EXISTS (SELECT 1 FROM observation o WHERE o.code = m.code)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient p CROSS JOIN (SELECT a.x FROM (VALUES (1)) a(x) FULL JOIN (VALUES (2)) b(y) ON a.x = b.y) v",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient p CROSS JOIN ((VALUES (1)) a(x) RIGHT ANTI JOIN (VALUES (2), (3)) b(y) ON a.x = b.y)",
+    ),
+    // S4: aggregates below the release are per person, and exact.
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t",
+    ),
+    (
+        "S4",
+        "SELECT SUM(clamp(n, 0, 5)) FROM (SELECT COUNT(*) AS n FROM patient) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM patient p JOIN (SELECT MAX(deprivation) AS m FROM patient) t ON p.deprivation = t.m",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, SUM(CAST(value AS DOUBLE)) AS s FROM observation GROUP BY person_id) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, AVG(length_minutes) AS s FROM encounter GROUP BY person_id) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, MAX(sqrt(value)) AS s FROM observation GROUP BY person_id) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, stddev(value) AS s FROM observation GROUP BY person_id) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, first_value(value) AS s FROM observation GROUP BY person_id) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, first_value(value ORDER BY effective_date) AS s FROM observation GROUP BY person_id) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT person_id, array_agg(code) AS s FROM condition GROUP BY person_id) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, sex, COUNT(*) AS n FROM patient GROUP BY GROUPING SETS ((person_id, sex), (sex))) t",
+    ),
+    (
+        "S4",
+        "SELECT COUNT(*) FROM (SELECT person_id, COUNT(*) AS n FROM patient GROUP BY ROLLUP (person_id)) t",
+    ),
+    // S5, S6, S7: windows, unions, DISTINCT, LIMIT below.
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT row_number() OVER (ORDER BY birth_date) AS r FROM patient) t WHERE r < 10",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS r FROM encounter) t",
+    ),
+    ("S5", "SELECT SUM(COUNT(*)) OVER () FROM patient"),
+    (
+        "any",
+        "SELECT sex, COUNT(*) FROM patient GROUP BY sex QUALIFY row_number() OVER (ORDER BY COUNT(*)) = 1",
+    ),
+    (
+        "S6",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION ALL SELECT person_id FROM patient) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION SELECT person_id FROM encounter) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM patient INTERSECT SELECT person_id FROM encounter) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM patient EXCEPT SELECT person_id FROM encounter) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient UNION ALL SELECT COUNT(*) FROM encounter",
+    ),
+    (
+        "S6",
+        "SELECT COUNT(*) FROM (SELECT DISTINCT sex FROM patient) t",
+    ),
+    (
+        "S6",
+        "SELECT COUNT(*) FROM (SELECT DISTINCT code, clinical_status FROM condition) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT DISTINCT ON (sex) person_id, sex FROM patient ORDER BY sex, birth_date) t",
+    ),
+    (
+        "S7",
+        "SELECT COUNT(*) FROM (SELECT * FROM patient LIMIT 10) t",
+    ),
+    (
+        "S7",
+        "SELECT COUNT(*) FROM (SELECT * FROM patient ORDER BY birth_date LIMIT 1) t WHERE sex = 'male'",
+    ),
+    (
+        "S7",
+        "SELECT COUNT(*) FROM (SELECT * FROM patient OFFSET 10) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT * FROM patient FETCH FIRST 1 ROWS ONLY) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient TABLESAMPLE BERNOULLI (50)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient WHERE person_id IN (SELECT person_id FROM encounter ORDER BY start_date LIMIT 1)",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient, UNNEST(make_array(1, 2, 3)) u",
+    ),
+    // Keys that are not public, too many, or aggregated in sets.
+    ("keys", "SELECT code, COUNT(*) FROM condition GROUP BY code"),
+    (
+        "keys",
+        "SELECT postal3, COUNT(*) FROM patient GROUP BY postal3",
+    ),
+    (
+        "keys",
+        "SELECT birth_date, COUNT(*) FROM patient GROUP BY birth_date",
+    ),
+    (
+        "keys",
+        "SELECT value, COUNT(*) FROM observation GROUP BY value",
+    ),
+    ("keys", "SELECT id, COUNT(*) FROM encounter GROUP BY id"),
+    (
+        "keys",
+        "SELECT upper(sex), COUNT(*) FROM patient GROUP BY upper(sex)",
+    ),
+    (
+        "keys",
+        "SELECT CASE WHEN sex = 'male' THEN postal3 ELSE 'x' END, COUNT(*) FROM patient GROUP BY 1",
+    ),
+    (
+        "keys",
+        "SELECT age_band(birth_date, DATE '2025-01-01', 7), COUNT(*) FROM patient GROUP BY 1",
+    ),
+    (
+        "keys",
+        "SELECT date_trunc('month', start_date), COUNT(*) FROM encounter GROUP BY 1",
+    ),
+    (
+        "keys",
+        "SELECT date_part('year', birth_date), COUNT(*) FROM patient GROUP BY 1",
+    ),
+    (
+        "keys",
+        "SELECT sex, state, COUNT(*) FROM patient GROUP BY ROLLUP (sex, state)",
+    ),
+    (
+        "keys",
+        "SELECT sex, state, COUNT(*) FROM patient GROUP BY CUBE (sex, state)",
+    ),
+    (
+        "keys",
+        "SELECT sex, state, COUNT(*) FROM patient GROUP BY GROUPING SETS ((sex), (state))",
+    ),
+    (
+        "keys",
+        "SELECT state, race, marital_status, age_band(birth_date, DATE '2025-01-01', 1), COUNT(*) FROM patient GROUP BY 1, 2, 3, 4",
+    ),
+    // Sums without public bounds, and bounds that are none.
+    ("bounds", "SELECT SUM(value) FROM observation"),
+    (
+        "bounds",
+        "SELECT AVG(value) FROM observation WHERE code = 'no such code'",
+    ),
+    (
+        "bounds",
+        "SELECT AVG(value) FROM observation WHERE code = '4548-4' OR code = '2345-7'",
+    ),
+    (
+        "bounds",
+        "SELECT SUM(value * 2) FROM observation WHERE code = '4548-4'",
+    ),
+    (
+        "bounds",
+        "SELECT SUM(n) FROM (SELECT person_id, COUNT(*) AS n FROM encounter GROUP BY person_id) t",
+    ),
+    ("bounds", "SELECT SUM(clamp(value, 10, 0)) FROM observation"),
+    ("bounds", "SELECT SUM(clamp(value, 1, 1)) FROM observation"),
+    (
+        "bounds",
+        "SELECT SUM(clamp(value, 0, 1000000000000000000000000)) FROM observation",
+    ),
+    (
+        "bounds",
+        "SELECT SUM(clamp(value, -1000000000000000, 1000000000000000)) FROM observation",
+    ),
+    (
+        "bounds",
+        "SELECT SUM(clamp(value, NULL, 1)) FROM observation",
+    ),
+    (
+        "any",
+        "SELECT SUM(clamp(value, deprivation, 100)) FROM observation o JOIN patient p ON o.person_id = p.person_id",
+    ),
+    ("any", "SELECT SUM(clamp(value, 0, 'NaN')) FROM observation"),
+    (
+        "any",
+        "SELECT SUM(clamp(CAST(1 AS DECIMAL(60, 2)), 0, 1)) FROM patient WHERE sex = 'made-up'",
+    ),
+    // Computing with released numbers, placeholders, internal names.
+    ("release", "SELECT COUNT(*) + 1 FROM patient"),
+    ("release", "SELECT SUM(deprivation) / COUNT(*) FROM patient"),
+    ("any", "SELECT COUNT(*) FROM patient WHERE deprivation = $1"),
+    ("any", "SELECT COUNT(*) FROM patient LIMIT $1"),
+    (
+        "any",
+        "SELECT sex AS \"__salus_cell\", COUNT(*) AS \"__salus_cell\" FROM patient GROUP BY sex",
+    ),
+    ("any", "SELECT COUNT(*) AS \"__salus_cell\" FROM patient"),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT sex AS \"__salus_unit_1\" FROM patient) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM (SELECT sex AS \"__salus_key_0\", state AS \"__salus_unit\" FROM patient) t",
+    ),
+    (
+        "any",
+        "SELECT COUNT(DISTINCT \"__salus_unit_1\") FROM (SELECT sex FROM patient) t",
+    ),
+];
