@@ -108,6 +108,18 @@ async fn aggregation_per_person_streams_in_one_stage() {
 }
 
 #[tokio::test]
+async fn a_join_on_the_person_moves_no_rows() {
+    let (_home, lake, _) = population().await;
+    let query = "SELECT c.code FROM patient p JOIN condition c ON p.person_id = c.person_id";
+    let (_, shown) = plan(&lake, 4, query).await;
+    assert!(shown.contains("mode=Partitioned"), "{shown}");
+    assert!(!shown.contains("RepartitionExec"), "{shown}");
+    // On anything else than the person the rows do move.
+    let (_, shown) = plan(&lake, 4, &query.replace("p.person_id =", "p.deprivation =")).await;
+    assert!(shown.contains("RepartitionExec"), "{shown}");
+}
+
+#[tokio::test]
 async fn answers_do_not_depend_on_partitions() {
     let (_home, lake, _) = population().await;
     let query = "SELECT p.sex, COUNT(*) AS n, COUNT(DISTINCT p.person_id) AS people, SUM(c.id) AS s
