@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make bench`: criterion benches, briefly, then figures over named floors in the same run.
+# `make bench`: figures over named floors in the same run, then criterion benches, briefly.
 #   SALUS_BENCH_PERSONS (200000), SALUS_BENCH_EXPORT_PERSONS (16000), SALUS_BENCH_ROUNDS (7), SALUS_BENCH_JSON
 #   scripts/bench.sh --ratios leaves out criterion.
 set -euo pipefail
@@ -11,8 +11,11 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$HOME/.cache/salus-target}"
 json=${SALUS_BENCH_JSON:-$CARGO_TARGET_DIR/bench/ratios.json}
 mkdir -p "$(dirname "$json")"
 
-say "building with optimisation (the first time some twenty-five minutes on two cores)"
+say "building with optimisation (the first time takes long: DataFusion alone is most of it)"
 cargo build --locked --release --workspace
+
+say "figures over floors (load: $(cut -d' ' -f1-3 /proc/loadavg))"
+"$CARGO_TARGET_DIR/release/ratios" "$json"
 
 if [ "${1:-}" != --ratios ]; then
   say "criterion: noise and ledger"
@@ -22,6 +25,3 @@ if [ "${1:-}" != --ratios ]; then
   say "ingest"
   cargo bench --locked --workspace --bench ingest
 fi
-
-say "figures over floors (load: $(cut -d' ' -f1-3 /proc/loadavg))"
-"$CARGO_TARGET_DIR/release/ratios" "$json"

@@ -34,7 +34,7 @@ fn main() -> anyhow::Result<()> {
             b.iter(|| {
                 runtime
                     .block_on(population.quote(pair.private))
-                    .expect("a quote")
+                    .expect("a quote");
             });
         });
         for (floor, plain) in [("plain", &files), ("plain_over_lake", &lake)] {

@@ -5,10 +5,10 @@
 //! | a private question | the same SQL in a plain DataFusion session over the same Parquet files | [`questions`], [`plain`] |
 //! | ingest of an export | reading and parsing the same lines and dropping them | [`export`] |
 //! | reserve and release in the ledger | writing and flushing the same bytes | [`purse`], [`flush`] |
-//! | discrete Gaussian noise | starting and joining a thread, which every call must do | [`purse`] |
+//! | discrete Gaussian noise | a thread, which every call must start; the system's random bytes | `src/bin/ratios.rs` |
 //!
-//! `make bench` runs the criterion benches and then the program `ratios`, which alternates figure and floor and writes the
-//! medians of their ratios with the machine they were taken on ([`machine`], [`ratio`]). What was measured stands in
+//! `make bench` runs the program `ratios`, which alternates figure and floor and writes the medians of their ratios with the
+//! machine they were taken on ([`machine`], [`ratio`]), and then the criterion benches. What is measured stands in
 //! `docs/benchmarks.md`.
 
 pub mod export;

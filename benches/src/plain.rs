@@ -102,7 +102,7 @@ pub fn cells(batches: &[RecordBatch]) -> Result<Cells> {
         for row in 0..batch.num_rows() {
             let key: Vec<&str> = keys
                 .iter()
-                .map(|key| key.as_string::<i32>())
+                .map(AsArray::as_string::<i32>)
                 .map(|key| {
                     if key.is_valid(row) {
                         key.value(row)

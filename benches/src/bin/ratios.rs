@@ -1,5 +1,7 @@
 //! Figures over floors, in turns, as a table and as JSON: `ratios [FILE] [query|ingest|ledger|noise …]`.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -27,7 +29,10 @@ const QUERY_AIM: f64 = 1.3;
 /// An ingest reads at least so many megabytes a second on two cores.
 const INGEST_AIM: f64 = 150.0;
 
-/// Questions of one batch in the noise and ledger figures.
+/// Values of a large draw.
+const VALUES: usize = 100_000;
+
+/// Questions of one batch in the ledger figures.
 const BATCH: u32 = 20;
 
 #[derive(Debug, Serialize)]
@@ -90,6 +95,14 @@ fn main() -> Result<()> {
 }
 
 fn noise(add: &mut impl FnMut(Ratio)) -> Result<()> {
+    let draw = |values: usize| {
+        timed(|| {
+            Ok(add_discrete_gaussian(
+                vec![vec![0; values]],
+                &[Rational::from(20)],
+            )?)
+        })
+    };
     let thread = || {
         timed(|| {
             std::thread::spawn(|| ())
@@ -97,35 +110,19 @@ fn noise(add: &mut impl FnMut(Ratio)) -> Result<()> {
                 .map_err(|_| anyhow::anyhow!("a thread panicked"))
         })
     };
-    for (values, unit) in [(1_usize, "µs"), (100_000, "values/s")] {
-        let rounds = alternate(
-            SHORT_ROUNDS,
-            || {
-                timed(|| {
-                    Ok(add_discrete_gaussian(
-                        vec![vec![0; values]],
-                        &[Rational::from(20)],
-                    )?)
-                })
-            },
-            thread,
-        )?;
-        let show = |time: Duration| match values {
-            1 => milliseconds(time) * 1e3,
-            _ => per_second(values, time),
-        };
-        let floor = if values == 1 {
-            "a bare thread"
-        } else {
-            "a bare thread (no floor for the values)"
-        };
-        add(Ratio::of(
-            format!("noise/{values}"),
-            floor,
-            (unit, &show),
-            &rounds,
-        ));
-    }
+    let microseconds = |time| milliseconds(time) * 1e3;
+    let rounds = alternate(SHORT_ROUNDS, || draw(1), thread)?;
+    let shown: (&str, &dyn Fn(Duration) -> f64) = ("µs", &microseconds);
+    add(Ratio::of("noise/1", "a bare thread", shown, &rounds));
+
+    let mut source = File::open("/dev/urandom")?;
+    let mut random = vec![0; VALUES * 32];
+    let entropy = || timed(|| Ok(source.read_exact(&mut random)?));
+    let rounds = alternate(SHORT_ROUNDS, || draw(VALUES), entropy)?;
+    let rate = |time| per_second(VALUES, time);
+    let shown: (&str, &dyn Fn(Duration) -> f64) = ("values/s", &rate);
+    let floor = "32 random bytes a value from the system";
+    add(Ratio::of(format!("noise/{VALUES}"), floor, shown, &rounds));
     Ok(())
 }
 
