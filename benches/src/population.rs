@@ -50,7 +50,7 @@ impl Population {
         transaction.commit(&|_| ()).await?;
         let ledger = purse::ledger(home.path()).await?;
         let books = Books::current(&lake, &ledger, POLICY).await?;
-        let engine = Engine::open(lake.clone(), ledger.clone(), books).await?;
+        let engine = Engine::open(lake.clone(), ledger.clone(), books)?;
         Ok(Self {
             persons,
             lake,

@@ -117,7 +117,7 @@ impl Home {
         let lake = self.lake()?;
         let ledger = self.ledger().await?;
         let books = self.books(&lake, &ledger).await?;
-        Ok((Engine::open(lake, ledger.clone(), books).await?, ledger))
+        Ok((Engine::open(lake, ledger.clone(), books)?, ledger))
     }
 
     /// Writes the secret from which pseudonyms are made.
@@ -135,12 +135,9 @@ impl Home {
             .chain_update(&secret)
             .chain_update(user.as_bytes())
             .finalize();
-        let hex: String = digest
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Ok(format!("p-{hex}"))
+        let mut name = crate::output::hex(&digest);
+        name.truncate(12);
+        Ok(format!("p-{name}"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tables, JSON and CSV.
 
+use std::fmt::Write;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
@@ -47,6 +49,15 @@ pub(crate) fn print(format: Format, rows: &Rows, json: &Value) {
             println!("{table}");
         }
     }
+}
+
+/// Bytes in lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// RFC 4180.

@@ -39,9 +39,9 @@ pub(crate) fn run(root: &Path, command: &Catalog, format: Format) -> Result<(), 
     if *functions {
         let names = salus_query::functions();
         let mut rows = Rows::new(&["function"]);
-        names
-            .iter()
-            .for_each(|name| rows.push([(*name).to_owned()]));
+        for name in &names {
+            rows.push([(*name).to_owned()]);
+        }
         print(format, &rows, &json!({"functions": names}));
         return Ok(());
     }
@@ -49,12 +49,11 @@ pub(crate) fn run(root: &Path, command: &Catalog, format: Format) -> Result<(), 
         show_measurements(&lake, format);
         return Ok(());
     }
-    match table {
-        Some(name) => show_table(&lake, name, format),
-        None => {
-            show_all(&lake, format);
-            Ok(())
-        }
+    if let Some(name) = table {
+        show_table(&lake, name, format)
+    } else {
+        show_all(&lake, format);
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use crate::arguments::{Format, Init};
 use crate::commands::budget::loss_json;
 use crate::failure::Failure;
 use crate::home::{Home, write_private};
-use crate::output::{Rows, print};
+use crate::output::{Rows, hex, print};
 
 /// Version of the rules of admission that this build applies.
 const RULES: u64 = 1;
@@ -115,5 +115,5 @@ fn parse_epsilon(name: &str, text: &str) -> Result<Epsilon, Failure> {
 fn random_name() -> Result<String, Failure> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(|e| anyhow!("no randomness: {e}"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex(&bytes))
 }

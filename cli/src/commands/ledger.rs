@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::arguments::{Format, Ledger};
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output::{Rows, print};
+use crate::output::{Rows, hex, print};
 
 pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
@@ -94,23 +94,23 @@ impl Line {
                 line.about = format!(
                     "{} for {}, cap rho {}",
                     genesis.origin, genesis.space, genesis.cap.rho
-                )
+                );
             }
             Body::Key(_) => line.about = "signs checkpoints from here on".into(),
             Body::Dataset(dataset) => {
-                line.about = format!("{}, unit {}", dataset.dataset, dataset.unit)
+                line.about = format!("{}, unit {}", dataset.dataset, dataset.unit);
             }
             Body::Catalog(catalog) => {
-                line.about = format!("{}, version {}", catalog.dataset, catalog.version)
+                line.about = format!("{}, version {}", catalog.dataset, catalog.version);
             }
             Body::Policy(policy) => {
                 line.about = format!(
                     "version {}, one question at most rho {}",
                     policy.version, policy.query_rho
-                )
+                );
             }
             Body::Snapshot(snapshot) => {
-                line.about = format!("{}, snapshot {}", snapshot.dataset, snapshot.snapshot)
+                line.about = format!("{}, snapshot {}", snapshot.dataset, snapshot.snapshot);
             }
             Body::Reserve(reserve) => {
                 line.who.clone_from(&reserve.principal);
@@ -127,7 +127,7 @@ impl Line {
                 line.about = format!(
                     "ends entry {} without an answer; it stays spent",
                     abort.reserve.0
-                )
+                );
             }
             Body::Refuse(refuse) => {
                 line.who.clone_from(&refuse.principal);
@@ -197,12 +197,7 @@ async fn question_of(ledger: &Log, stored: &StoredEntry) -> Result<Option<String
 fn readable(value: &Cbor) -> Value {
     match value {
         Cbor::Uint(number) => json!(number),
-        Cbor::Bytes(bytes) => json!(
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        ),
+        Cbor::Bytes(bytes) => json!(hex(bytes)),
         Cbor::Text(text) => json!(text),
         Cbor::Array(items) => items.iter().map(readable).collect(),
         Cbor::Map(map) => Value::Object(

@@ -48,7 +48,7 @@ fn export(
         Compress::Zstd => Compression::Zstd,
     };
     Ok(write_ndjson(options, dir, compression, &|done| {
-        progress.set(done)
+        progress.set(done);
     })?)
 }
 

@@ -35,6 +35,8 @@ pub struct TableVersion {
     pub version: i64,
     /// Rows of all files.
     pub rows: u64,
+    /// The cap on one person's rows that was enforced when the files were written.
+    pub max_rows_per_person: u64,
     /// The files in the order of `person_id`; no person is in two of them.
     pub files: Vec<FileRef>,
 }

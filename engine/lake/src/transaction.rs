@@ -389,10 +389,18 @@ impl Work {
         }
         let mut tables = BTreeMap::new();
         for table in TABLES {
-            let files = written
-                .tables
-                .remove(table)
-                .unwrap_or_else(|| self.old_files(table));
+            let now = self
+                .lake
+                .catalog()
+                .table(table)
+                .map_or(u64::MAX, |facts| facts.max_rows_per_person);
+            let old = self.base.as_ref().and_then(|base| base.tables.get(*table));
+            // Files that stay were written under the cap of their own time.
+            let (files, max_rows_per_person) = match (written.tables.remove(table), old) {
+                (Some(files), _) => (files, now),
+                (None, Some(old)) => (old.files.clone(), old.max_rows_per_person),
+                (None, None) => (Vec::new(), now),
+            };
             let schema =
                 schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
             let dir = self.lake.places().lake.join(table);
@@ -403,6 +411,7 @@ impl Work {
                 TableVersion {
                     version,
                     rows,
+                    max_rows_per_person,
                     files,
                 },
             );

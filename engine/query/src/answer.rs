@@ -127,7 +127,7 @@ fn number(output: &Output, released: &Released, cell: usize, sigmas: &[f64]) -> 
         Output::Average { count, sum, grid } => {
             let (n, s) = (noisy(count) as f64, noisy(sum) as f64);
             let width = grid.width() as f64;
-            let centre = (grid.low as f64 + grid.high as f64) / 2.0;
+            let centre = f64::midpoint(grid.low as f64, grid.high as f64);
             let (low, high) = interval::ratio(s, sigmas[sum], n, sigmas[count], width);
             let mean = (n > 0.0).then(|| ungrid((s / n).clamp(-width, width) / 2.0 + centre, grid));
             Number {

@@ -2,7 +2,7 @@
 
 use salus_accounting::{Delta, Rho};
 use salus_certificate::EntryIndex;
-use salus_lake::{Lake, Snapshot};
+use salus_lake::{Catalog, Lake, Snapshot};
 use salus_ledger::{Body, Fact, Kind, Ledger};
 use sha2::{Digest, Sha256};
 
@@ -124,6 +124,23 @@ impl Books {
             default_rho,
             conversion_delta,
         })
+    }
+
+    /// Refuses a catalog that promises fewer rows per person than the snapshot was committed under: nobody enforced them.
+    pub(crate) fn check_caps(&self, catalog: &Catalog) -> Result<(), AskError> {
+        let tables = self.snapshot.iter().flat_map(|snapshot| &snapshot.tables);
+        for (name, version) in tables {
+            let promised = catalog
+                .table(name)
+                .map_or(0, |table| table.max_rows_per_person);
+            if version.rows > 0 && promised < version.max_rows_per_person {
+                return Err(AskError::Lake(format!(
+                    "catalog.yaml: tables.{name}.max_rows_per_person is {promised}, but the snapshot was committed under {}; restore it, or ingest again under the new catalog",
+                    version.max_rows_per_person
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Number of the snapshot that questions are bound to.

@@ -82,10 +82,10 @@ fn shape(plan: &LogicalPlan) -> Vec<String> {
     let _ = plan.apply(|node| {
         match node {
             LogicalPlan::Aggregate(aggregate) => {
-                shape.push(format!("aggregate by {}", aggregate.group_expr.len()))
+                shape.push(format!("aggregate by {}", aggregate.group_expr.len()));
             }
             LogicalPlan::Join(join) => {
-                shape.push(format!("{} join on {}", join.join_type, join.on.len()))
+                shape.push(format!("{} join on {}", join.join_type, join.on.len()));
             }
             LogicalPlan::Distinct(_) => shape.push("distinct".to_owned()),
             LogicalPlan::TableScan(scan) => shape.push(format!("scan {}", scan.table_name)),

@@ -127,9 +127,10 @@ struct Priced {
 
 impl Engine {
     /// Opens the engine. The ledger's newest dataset, catalog, policy and snapshot entries must describe the lake; see [`Books::current`].
-    pub async fn open(lake: Lake, ledger: Ledger, books: Books) -> Result<Self, AskError> {
+    pub fn open(lake: Lake, ledger: Ledger, books: Books) -> Result<Self, AskError> {
         let lake_error =
             |e: datafusion::error::DataFusionError| AskError::Lake(e.strip_backtrace());
+        books.check_caps(lake.catalog())?;
         Ok(Self {
             planning: session::planning(&lake).map_err(lake_error)?,
             executor: Executor::new(lake.clone()).map_err(lake_error)?,

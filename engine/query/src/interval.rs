@@ -48,15 +48,15 @@ pub(crate) fn sum(noisy: f64, sigma: f64) -> Interval {
     (noisy - h, noisy + h)
 }
 
-/// The ratio s/n of two noisy numbers whose true ratio lies in [−width, width]: Fieller's set {c : |s − c·n| ≤ z·sqrt(σs² + c²σn²)}, cut to that range.
+/// The ratio sum/n of two noisy numbers whose true ratio lies in [−width, width]: Fieller's set {c : |sum − c·n| ≤ z·sqrt(σs² + c²σn²)}, cut to that range.
 ///
 /// It has its level exactly, also where n is no larger than its noise: then it is the whole range.
 /// Source: Fieller, E. C. (1954), Some problems in interval estimation, J. R. Stat. Soc. B 16.
-pub(crate) fn ratio(s: f64, sigma_s: f64, n: f64, sigma_n: f64, width: f64) -> Interval {
+pub(crate) fn ratio(sum: f64, sigma_s: f64, n: f64, sigma_n: f64, width: f64) -> Interval {
     let (sigma_s, sigma_n) = (continuous(sigma_s), continuous(sigma_n));
     let a = n * n - Z * Z * sigma_n * sigma_n;
-    let b = s * n;
-    let c = s * s - Z * Z * sigma_s * sigma_s;
+    let b = sum * n;
+    let c = sum * sum - Z * Z * sigma_s * sigma_s;
     let discriminant = b * b - a * c;
     if a <= 0.0 || n <= 0.0 || discriminant < 0.0 {
         return (-width, width);

@@ -161,7 +161,10 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
         ));
     };
     match &statement {
-        Statement::Statement(inner) if is_plain_select(inner) => Ok(statement),
+        Statement::Statement(inner) if is_plain_select(inner) => {
+            refuse_doubling(inner, sql, &dialect)?;
+            Ok(statement)
+        }
         other => {
             let text = other.to_string();
             let word = text
@@ -177,6 +180,74 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
             ))
         }
     }
+}
+
+/// Before anything is planned: DataFusion writes a CTE out wherever it is named, and one that names its predecessor twice doubles at each step.
+///
+/// Counts names, which is at least the number of uses. A WITH inside another query would need scopes; it is refused.
+fn refuse_doubling(
+    statement: &ast::Statement,
+    sql: &str,
+    dialect: &dyn Dialect,
+) -> Result<(), Refusal> {
+    let refuse = |message: &str| {
+        Err(Refusal::new(
+            "statement",
+            "WITH",
+            message,
+            "use fewer, simpler CTEs, all in one WITH at the beginning",
+        ))
+    };
+    let all = words(sql, dialect);
+    let clauses = all
+        .iter()
+        .zip(all.iter().skip(1).map(Some).chain([None]))
+        .filter(|(word, next)| {
+            word.eq_ignore_ascii_case("with")
+                && !next.is_some_and(|next| next.eq_ignore_ascii_case("time"))
+        })
+        .count();
+    let ast::Statement::Query(query) = statement else {
+        return Ok(());
+    };
+    let Some(with) = &query.with else {
+        return if clauses > 0 {
+            refuse("WITH stands inside another query")
+        } else {
+            Ok(())
+        };
+    };
+    if clauses > 1 {
+        return refuse("WITH stands inside another query");
+    }
+    let mut sizes: Vec<(String, usize)> = Vec::new();
+    for cte in &with.cte_tables {
+        let body = words(&cte.query.to_string(), dialect);
+        let size = sizes.iter().fold(1_usize, |size, (name, of)| {
+            let uses = body
+                .iter()
+                .filter(|word| word.eq_ignore_ascii_case(name))
+                .count();
+            size.saturating_add(uses.saturating_mul(*of))
+        });
+        if size > MOST_PLAN_OPERATORS {
+            return refuse("these CTEs are too large when they are written out");
+        }
+        sizes.push((cte.alias.name.value.clone(), size));
+    }
+    Ok(())
+}
+
+/// The words of a query, quoted or not.
+fn words(sql: &str, dialect: &dyn Dialect) -> Vec<String> {
+    let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
+    tokens
+        .into_iter()
+        .filter_map(|token| match token {
+            Token::Word(word) => Some(word.value),
+            _ => None,
+        })
+        .collect()
 }
 
 /// A CTE is written out wherever it is named, so a short query can be a plan that no machine could walk. The walk stops at the limit.

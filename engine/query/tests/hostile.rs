@@ -190,7 +190,7 @@ async fn plans_that_double_at_every_level_are_refused() {
             format!("SELECT person_id, s || s AS s FROM ({inner}) t{i} GROUP BY person_id, s || s")
         },
     );
-    let joined: Vec<String> = (1..12)
+    let joined: Vec<String> = (1..40)
         .map(|i| {
             let inner = i - 1;
             format!("c{i} AS (SELECT a.person_id FROM c{inner} a JOIN c{inner} b ON a.person_id = b.person_id)")
@@ -200,7 +200,7 @@ async fn plans_that_double_at_every_level_are_refused() {
     for sql in [
         format!("SELECT COUNT(*) FROM ({doubled}) t WHERE s = 'x'"),
         format!("SELECT COUNT(*) FROM ({grouped}) t WHERE s = 'x'"),
-        format!("WITH c0 AS (SELECT person_id FROM patient), {joined} SELECT COUNT(*) FROM c11"),
+        format!("WITH c0 AS (SELECT person_id FROM patient), {joined} SELECT COUNT(*) FROM c39"),
     ] {
         let outcome = side.engine.ask(&sql, &asking(Price::Default)).await;
         assert!(

@@ -31,26 +31,26 @@ pub(super) fn bounded(
     catalog: &Catalog,
 ) -> Result<(Expr, Grid), Refusal> {
     let argument = without_widening(argument, relation);
-    if let Expr::ScalarFunction(call) = argument {
-        if let (Clamp::NAME, [x, low, high]) = (call.name(), call.args.as_slice()) {
-            let bounds = literal(low)
-                .as_ref()
-                .and_then(decimal)
-                .zip(literal(high).as_ref().and_then(decimal));
-            let Some((low, high)) = bounds else {
-                return Err(Refusal::new(
-                    "bounds",
-                    argument,
-                    "the bounds of clamp must be literal numbers",
-                    "write for instance clamp(value, 3.5, 20)",
-                ));
-            };
-            let x = without_widening(x, relation);
-            return Ok((
-                x.clone(),
-                grid(low, high, natural_scale(x, relation), argument)?,
+    if let Expr::ScalarFunction(call) = argument
+        && let (Clamp::NAME, [x, low, high]) = (call.name(), call.args.as_slice())
+    {
+        let bounds = literal(low)
+            .as_ref()
+            .and_then(decimal)
+            .zip(literal(high).as_ref().and_then(decimal));
+        let Some((low, high)) = bounds else {
+            return Err(Refusal::new(
+                "bounds",
+                argument,
+                "the bounds of clamp must be literal numbers",
+                "write for instance clamp(value, 3.5, 20)",
             ));
-        }
+        };
+        let x = without_widening(x, relation);
+        return Ok((
+            x.clone(),
+            grid(low, high, natural_scale(x, relation), argument)?,
+        ));
     }
     if let Some((low, high, granularity)) = of_catalog(argument, relation, catalog) {
         return Ok((

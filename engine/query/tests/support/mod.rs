@@ -141,9 +141,7 @@ impl Home {
         };
         let ledger = ledger(&place).await;
         let books = Books::current(&self.lake, &ledger, policy).await.unwrap();
-        let engine = Engine::open(self.lake.clone(), ledger.clone(), books)
-            .await
-            .unwrap();
+        let engine = Engine::open(self.lake.clone(), ledger.clone(), books).unwrap();
         (engine, ledger)
     }
 }
