@@ -11,7 +11,7 @@ use clap_complete::Shell;
 #[command(
     name = "salus",
     version,
-    after_help = "Exit codes: 0 done, 1 anything else, 2 usage, 3 refused by a privacy rule, 4 budget exhausted, 5 integrity failure.\n\n\
+    after_help = "Exit codes:\n  0 done\n  1 anything else\n  2 usage\n  3 refused by a privacy rule\n  4 budget exhausted\n  5 integrity failure\n\n\
                   Example:\n  salus init && salus synth --persons 10000 --seed 1 --out export && salus ingest fhir export\n  \
                   salus query \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5"
 )]

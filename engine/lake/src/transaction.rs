@@ -397,7 +397,9 @@ impl Work {
             let old = self.base.as_ref().and_then(|base| base.tables.get(*table));
             // Files that stay were written under the cap of their own time.
             let (files, max_rows_per_person) = match (written.tables.remove(table), old) {
-                (Some(files), _) => (files, now),
+                // Stretches that no new row touches are not rewritten, so the larger cap holds.
+                (Some(files), Some(old)) => (files, now.max(old.max_rows_per_person)),
+                (Some(files), None) => (files, now),
                 (None, Some(old)) => (old.files.clone(), old.max_rows_per_person),
                 (None, None) => (Vec::new(), now),
             };

@@ -306,7 +306,7 @@ pub enum Value {
     Quantity(&'static Measure, i32),
     /// A coded answer.
     Coded(&'static Concept),
-    /// Systolic and diastolic pressure in mm[Hg], as components.
+    /// Systolic and diastolic pressure in `mm[Hg]`, as components.
     Pressure(i32, i32),
     /// The measurement failed: `dataAbsentReason`.
     Absent,
