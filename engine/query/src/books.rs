@@ -21,6 +21,9 @@ pub struct Books {
     pub(crate) conversion_delta: Delta,
 }
 
+/// The column that names the person, in every table: the catalog allows no other.
+pub(crate) const UNIT: &str = "person_id";
+
 /// The one dataset of an embedded home.
 const DATASET: &str = "main";
 
@@ -56,7 +59,7 @@ impl Books {
                 ledger
                     .record(Fact::Dataset {
                         dataset: DATASET.into(),
-                        unit: "person_id".into(),
+                        unit: UNIT.into(),
                     })
                     .await?
             }

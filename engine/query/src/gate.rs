@@ -9,7 +9,7 @@ use salus_ledger::{
 };
 
 use crate::answer::{Answer, answer, approximate};
-use crate::books::Books;
+use crate::books::{Books, UNIT};
 use crate::execute::Executor;
 use crate::interval::half_width;
 use crate::question::Question;
@@ -293,7 +293,7 @@ impl Engine {
                 snapshot: self.books.snapshot_entry,
                 catalog: self.books.catalog,
                 policy: self.books.policy,
-                unit: release.unit_name(),
+                unit: UNIT.to_owned(),
                 steps: priced.question.steps.clone(),
                 bounds: Bounds {
                     rows_per_person: release.rows_per_person,

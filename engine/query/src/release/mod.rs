@@ -13,7 +13,7 @@ use datafusion::logical_expr::logical_plan::Aggregate;
 use salus_certificate::Aggregate as Kind;
 use salus_lake::Catalog;
 
-use crate::derive::relation::{Relation, Role};
+use crate::derive::relation::Relation;
 use crate::refusal::Refusal;
 
 /// What the analyst may set about bounding.
@@ -116,17 +116,6 @@ impl Release {
         population_ceiling: u64,
     ) -> datafusion::error::Result<LogicalPlan> {
         bounded::plan(self, population_ceiling)
-    }
-
-    /// The unit's name as the certificate states it.
-    pub(crate) fn unit_name(&self) -> String {
-        let unit = self
-            .relation
-            .facts
-            .iter()
-            .position(|fact| fact.role == Role::Unit);
-        debug_assert!(unit.is_some());
-        "person_id".to_owned()
     }
 }
 
