@@ -253,7 +253,8 @@ fn is_tracked(expr: &Expr, input: &Relation) -> bool {
     input.role(strip_alias(expr)) == Role::Unit
 }
 
-fn strip_alias(expr: &Expr) -> &Expr {
+/// The expression under its names.
+pub(crate) fn strip_alias(expr: &Expr) -> &Expr {
     match expr {
         Expr::Alias(alias) => strip_alias(&alias.expr),
         other => other,

@@ -9,6 +9,7 @@ use salus_lake::Catalog;
 use super::grid::bounded;
 use crate::derive::expression::total;
 use crate::derive::relation::{Relation, Role};
+use crate::derive::strip_alias;
 use crate::functions::grid::Grid;
 use crate::refusal::Refusal;
 
@@ -192,12 +193,5 @@ fn filtered(value: Expr, filter: Option<Expr>) -> Expr {
             vec![(Box::new(filter), Box::new(value))],
             None,
         )),
-    }
-}
-
-fn strip_alias(expr: &Expr) -> &Expr {
-    match expr {
-        Expr::Alias(alias) => strip_alias(&alias.expr),
-        other => other,
     }
 }
