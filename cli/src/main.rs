@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod crash;
 mod failure;
 mod home;
 mod output;
@@ -19,22 +20,7 @@ const STACK: usize = 32 << 20;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A panic's message can hold a value of somebody's record; where it happened says enough.
-    std::panic::set_hook(Box::new(|panic| {
-        // `salus … | head` closes the pipe; that is not an error of ours.
-        let payload = panic.payload();
-        if payload
-            .downcast_ref::<String>()
-            .is_some_and(|text| text.starts_with("failed printing to stdout"))
-        {
-            std::process::exit(1);
-        }
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        eprintln!("salus: internal error at {place}");
-    }));
+    crash::say_place_only();
     let format = arguments.format;
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -10,6 +10,8 @@ mod budget;
 mod commands;
 #[path = "main/crash.rs"]
 mod crash;
+#[path = "main/failures.rs"]
+mod failures;
 #[path = "main/formats.rs"]
 mod formats;
 #[path = "main/questions.rs"]

@@ -16,13 +16,6 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
-use datafusion::optimizer::eliminate_filter::EliminateFilter;
-use datafusion::optimizer::filter_null_join_keys::FilterNullJoinKeys;
-use datafusion::optimizer::optimize_projections::OptimizeProjections;
-use datafusion::optimizer::push_down_filter::PushDownFilter;
-use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
-use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 use salus_lake::{Lake, Snapshot, TABLES};
@@ -33,31 +26,6 @@ use crate::session;
 
 /// Memory of one question's operators. Public and the same for every question.
 const MEMORY: usize = 6 << 30;
-
-/// Optimises a bounded plan with the rules that have been reviewed: each keeps the multiset of every relation.
-///
-/// # Errors
-/// If the optimised plan no longer has the joins, aggregates and scans of the plan that was analysed: then it is not the plan that was priced.
-pub(crate) fn optimise(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
-    let before = shape(&plan);
-    let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
-        Arc::new(SimplifyExpressions::new()),
-        Arc::new(EliminateFilter::new()),
-        Arc::new(FilterNullJoinKeys::default()),
-        Arc::new(PushDownFilter::new()),
-        Arc::new(CommonSubexprEliminate::new()),
-        Arc::new(OptimizeProjections::new()),
-    ];
-    let plan = Optimizer::with_rules(rules).optimize(plan, state, |_, _| {})?;
-    // A filter that is always false may turn a branch into an empty relation; what is left must still be what was there.
-    let after = shape(&plan);
-    if before == after || plan_is_smaller(&before, &after, &plan) {
-        return Ok(plan);
-    }
-    Err(DataFusionError::Internal(
-        "the optimised plan is not the plan that was priced".into(),
-    ))
-}
 
 /// Plans physically over empty tables: what DataFusion cannot plan is refused before a price is taken, not after.
 pub(crate) async fn rehearse(plan: &LogicalPlan, state: &SessionState) -> Result<()> {
@@ -74,47 +42,6 @@ pub(crate) async fn rehearse(plan: &LogicalPlan, state: &SessionState) -> Result
         .await?;
     datafusion::physical_plan::collect(physical, state.task_ctx()).await?;
     Ok(())
-}
-
-/// Operators on which sensitivity rests, in pre-order.
-fn shape(plan: &LogicalPlan) -> Vec<String> {
-    let mut shape = Vec::new();
-    let _ = plan.apply(|node| {
-        match node {
-            LogicalPlan::Aggregate(aggregate) => {
-                shape.push(format!("aggregate by {}", aggregate.group_expr.len()));
-            }
-            LogicalPlan::Join(join) => {
-                shape.push(format!("{} join on {}", join.join_type, join.on.len()));
-            }
-            LogicalPlan::Distinct(_) => shape.push("distinct".to_owned()),
-            LogicalPlan::TableScan(scan) => shape.push(format!("scan {}", scan.table_name)),
-            LogicalPlan::Limit(_)
-            | LogicalPlan::Window(_)
-            | LogicalPlan::Union(_)
-            | LogicalPlan::Sort(_) => shape.push(node.display().to_string()),
-            _ => {}
-        }
-        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
-    });
-    shape
-}
-
-/// An empty relation in place of a branch reads less and keeps every bound; the aggregates above it must all be there.
-fn plan_is_smaller(before: &[String], after: &[String], plan: &LogicalPlan) -> bool {
-    let has_empty = plan
-        .exists(|node| {
-            Ok(matches!(node, LogicalPlan::EmptyRelation(relation) if !relation.produce_one_row))
-        })
-        .unwrap_or(false);
-    has_empty
-        && before.starts_with(
-            &after[..after
-                .iter()
-                .take_while(|op| op.starts_with("aggregate"))
-                .count()],
-        )
-        && after.len() < before.len()
 }
 
 /// Runs bounded plans on this machine.
@@ -164,13 +91,9 @@ impl Executor {
         plan: &LogicalPlan,
         snapshot: &Snapshot,
     ) -> std::result::Result<Exact, ExecutionFailed> {
-        // A panic is one more failure that must not say what caused it.
-        AssertUnwindSafe(self.sums(release, plan, snapshot))
-            .catch_unwind()
+        contained(self.sums(release, plan, snapshot))
             .await
-            .map_err(|_| ExecutionFailed)?
             .map(Exact::seal)
-            .map_err(|_| ExecutionFailed)
     }
 
     async fn sums(
@@ -230,6 +153,16 @@ impl Executor {
 #[error("no answer could be produced; the budget stays spent")]
 pub(crate) struct ExecutionFailed;
 
+/// Whatever goes wrong in `work` is the one failure that says nothing. A panic too: its message can hold a value of somebody's record.
+async fn contained<T>(
+    work: impl Future<Output = Result<T>>,
+) -> std::result::Result<T, ExecutionFailed> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) | Err(_) => Err(ExecutionFailed),
+    }
+}
+
 fn wide(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(cast(column, &DataType::Decimal128(38, 0))?)
 }
@@ -250,4 +183,38 @@ fn cell(
         })
         .collect::<Result<Vec<_>>>()?;
     Ok(index.cell(values.into_iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::logical_expr::{
+        ColumnarValue, LogicalPlanBuilder, Volatility, col, create_udf, lit,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn errors_and_panics_of_an_execution_are_one_failure() {
+        let context = SessionContext::new();
+        for panics in [true, false] {
+            let fails = create_udf(
+                "fails",
+                vec![DataType::Int64],
+                DataType::Int64,
+                Volatility::Volatile,
+                Arc::new(move |_: &[ColumnarValue]| {
+                    assert!(!panics, "Jane Doe");
+                    Err(DataFusionError::Execution("Jane Doe".into()))
+                }),
+            );
+            let plan = LogicalPlanBuilder::values(vec![vec![lit(1_i64)]])
+                .and_then(|rows| rows.project(vec![fails.call(vec![col("column1")])]))
+                .and_then(LogicalPlanBuilder::build)
+                .unwrap();
+            let run = async { context.execute_logical_plan(plan).await?.collect().await };
+            let failure = contained(run).await.unwrap_err();
+            assert_eq!(failure, ExecutionFailed);
+            assert!(!format!("{failure} {failure:?}").contains("Jane"));
+        }
+    }
 }

@@ -27,6 +27,7 @@ mod execute;
 mod functions;
 mod gate;
 mod interval;
+mod optimise;
 mod policy;
 mod post;
 mod price;

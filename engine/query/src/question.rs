@@ -7,7 +7,8 @@ use salus_certificate::Step;
 use salus_lake::Catalog;
 
 use crate::derive::Derivation;
-use crate::execute::{optimise, rehearse};
+use crate::execute::rehearse;
+use crate::optimise::optimise;
 use crate::post::{PostProcessing, release_of};
 use crate::refusal::Refusal;
 use crate::release::{BoundingOptions, Release};
