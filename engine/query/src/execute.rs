@@ -6,7 +6,6 @@ use std::sync::Arc;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type};
-use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::empty::EmptyTable;
@@ -111,13 +110,16 @@ impl Executor {
             .await?;
         let mut sums = vec![vec![0_i128; release.cells.len()]; release.contributions.len()];
         let index = release.cells.index();
-        let keys = release.cells.keys.len();
+        let keys = index.keys();
         for batch in &batches {
             let values = (keys..batch.num_columns())
                 .map(|j| wide(batch.column(j)))
                 .collect::<Result<Vec<_>>>()?;
             for row in 0..batch.num_rows() {
-                let Some(cell) = cell(batch, row, release, &index)? else {
+                let key = (0..keys)
+                    .map(|i| ScalarValue::try_from_array(batch.column(i), row))
+                    .collect::<Result<Vec<_>>>()?;
+                let Some(cell) = index.cell(key.into_iter())? else {
                     continue;
                 };
                 for (sum, values) in sums.iter_mut().zip(&values) {
@@ -165,24 +167,6 @@ async fn contained<T>(
 
 fn wide(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(cast(column, &DataType::Decimal128(38, 0))?)
-}
-
-fn cell(
-    batch: &RecordBatch,
-    row: usize,
-    release: &Release,
-    index: &crate::release::CellIndex,
-) -> Result<Option<usize>> {
-    let values = release
-        .cells
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(i, key)| {
-            ScalarValue::try_from_array(batch.column(i), row)?.cast_to(key.field.data_type())
-        })
-        .collect::<Result<Vec<_>>>()?;
-    Ok(index.cell(values.into_iter()))
 }
 
 #[cfg(test)]

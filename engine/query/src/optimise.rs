@@ -17,7 +17,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 ///
 /// # Errors
 /// If the optimised plan no longer has the joins, aggregates and scans of the plan that was analysed: then it is not the plan that was priced.
-pub(crate) fn optimise(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+pub(crate) fn optimise(plan: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(SimplifyExpressions::new()),
         Arc::new(EliminateFilter::new()),
@@ -31,11 +31,11 @@ pub(crate) fn optimise(plan: LogicalPlan, state: &SessionState) -> Result<Logica
 
 fn optimise_with(
     rules: Vec<Arc<dyn OptimizerRule + Send + Sync>>,
-    plan: LogicalPlan,
+    plan: &LogicalPlan,
     state: &SessionState,
 ) -> Result<LogicalPlan> {
     let optimised = Optimizer::with_rules(rules).optimize(plan.clone(), state, |_, _| {})?;
-    if same_bones(&plan, &optimised) {
+    if same_bones(plan, &optimised) {
         return Ok(optimised);
     }
     Err(DataFusionError::Internal(
@@ -148,7 +148,7 @@ mod tests {
             .unwrap()
             .build()
             .unwrap();
-        optimise(plan, &state()).unwrap();
+        optimise(&plan, &state()).unwrap();
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
         ];
         for (i, fault) in faults.into_iter().enumerate() {
             let plan = priced().distinct().unwrap().build().unwrap();
-            let error = optimise_with(vec![Arc::new(Fault(fault))], plan, &state()).unwrap_err();
+            let error = optimise_with(vec![Arc::new(Fault(fault))], &plan, &state()).unwrap_err();
             let error = error.to_string();
             assert!(
                 error.contains("not the plan that was priced"),
@@ -204,7 +204,7 @@ mod tests {
             .unwrap()
             .build()
             .unwrap();
-        let optimised = optimise(plan.clone(), &state()).unwrap();
+        let optimised = optimise(&plan, &state()).unwrap();
         assert!(
             optimised
                 .display_indent()
@@ -221,6 +221,6 @@ mod tests {
             }
             _ => None,
         };
-        assert!(optimise_with(vec![Arc::new(Fault(fault))], optimised, &state()).is_err());
+        assert!(optimise_with(vec![Arc::new(Fault(fault))], &optimised, &state()).is_err());
     }
 }

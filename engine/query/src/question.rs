@@ -55,7 +55,7 @@ impl Question {
         };
         let plan = release
             .bounded_plan(catalog.population_ceiling)
-            .and_then(|plan| optimise(plan, state))
+            .and_then(|plan| optimise(&plan, state))
             .map_err(unplanned)?;
         rehearse(&plan, state).await.map_err(unplanned)?;
         post.rehearse(state).await.map_err(unplanned)?;

@@ -72,7 +72,13 @@ const AGGREGATE: &[&str] = &[
 /// Names with which `Total` may wrap a function.
 pub(crate) fn is_allowed(function: &str) -> bool {
     SCALAR.contains(&function)
-        || [clamp::Clamp::NAME, age::AgeBand::NAME, "age"].contains(&function)
+        || [
+            clamp::Clamp::NAME,
+            age::AgeBand::NAME,
+            age::BandNumber::NAME,
+            "age",
+        ]
+        .contains(&function)
 }
 
 /// The scalar functions of the allow-list.

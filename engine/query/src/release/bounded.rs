@@ -37,32 +37,78 @@ fn column(name: &str) -> Expr {
 }
 
 pub(super) fn plan(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
-    let rows = valued_rows(release)?;
-    let bounded = if needs_no_bounding(release) {
-        rows
-    } else {
-        per_person(release, rows)?
-    };
+    if needs_no_bounding(release) {
+        return sums_of_rows(release, population_ceiling);
+    }
+    let bounded = per_person(release, valued_rows(release)?)?;
     let sums = release
         .contributions
         .iter()
         .enumerate()
-        .map(|(j, contribution)| {
-            let value = column(&value_column(j));
-            let ceiling = u128::from(population_ceiling)
-                * u128::from(release.rows_per_person)
-                * u128::from(contribution.bound());
-            // An Int64 sum would wrap; where the public ceiling does not exclude it, sum in 128 bits.
-            let value = if ceiling < 1 << 63 {
-                value
-            } else {
-                cast(value, DataType::Decimal128(38, 0))
-            };
-            sum(value).alias(sum_column(j))
-        });
+        .map(|(j, contribution)| exact_sum(release, contribution, j, population_ceiling));
     without_additions(bounded)
         .aggregate(keys(release), sums)?
         .build()
+}
+
+/// Where nobody's rows need bounding, they are grouped by the keys as the analyst wrote them, and the sums of what is outside a domain are put
+/// together afterwards: sums of integers may be added up in any order. Counting is cheaper than adding ones.
+fn sums_of_rows(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
+    let keys_as_written = release.cells.keys.iter().enumerate();
+    let keys_as_written = keys_as_written.map(|(i, key)| key.raw.clone().alias(key_column(i)));
+    let mut values = Vec::new();
+    let mut sums = Vec::new();
+    for (j, contribution) in release.contributions.iter().enumerate() {
+        let counted = match contribution {
+            Contribution::Persons(None) | Contribution::Rows(None) => {
+                sums.push(count(lit(1_i64)).alias(sum_column(j)));
+                continue;
+            }
+            Contribution::Persons(Some(Expr::IsNotNull(value)))
+            | Contribution::Rows(Some(Expr::IsNotNull(value))) => Some(value.as_ref().clone()),
+            Contribution::Persons(Some(condition)) | Contribution::Rows(Some(condition)) => {
+                Some(when(condition.clone(), lit(1_i64)).end()?)
+            }
+            Contribution::Sum { .. } | Contribution::CentredSum { .. } => None,
+        };
+        if let Some(counted) = counted {
+            values.push(counted.alias(value_column(j)));
+            sums.push(count(column(&value_column(j))).alias(sum_column(j)));
+        } else {
+            values.push(value(contribution)?.alias(value_column(j)));
+            sums.push(exact_sum(release, contribution, j, population_ceiling));
+        }
+    }
+    let projected: Vec<_> = keys_as_written.chain(values).collect();
+    let rows = LogicalPlanBuilder::from(release.relation.plan.clone());
+    let rows = if projected.is_empty() {
+        rows.build()?
+    } else {
+        rows.project(projected)?.build()?
+    };
+    without_additions(rows)
+        .aggregate(keys(release), sums)?
+        .build()
+}
+
+/// The sum of a contribution's column over everybody.
+fn exact_sum(
+    release: &Release,
+    contribution: &Contribution,
+    j: usize,
+    population_ceiling: u64,
+) -> Expr {
+    let value = column(&value_column(j));
+    let ceiling = u128::from(population_ceiling)
+        * u128::from(release.rows_per_person)
+        * u128::from(contribution.bound());
+    // An Int64 sum would wrap; where the public ceiling does not exclude it, sum in 128 bits.
+    let value = if ceiling < 1 << 63 {
+        value
+    } else {
+        cast(value, DataType::Decimal128(38, 0))
+    };
+    sum(value).alias(sum_column(j))
 }
 
 /// One row of integers per row of the relation: unit, keys, and what the row brings to each mechanism.
@@ -77,7 +123,7 @@ fn valued_rows(release: &Release) -> Result<LogicalPlan> {
         .keys
         .iter()
         .enumerate()
-        .map(|(i, key)| key.expr.clone().alias(key_column(i)));
+        .map(|(i, key)| key.mapped.clone().alias(key_column(i)));
     let values = release
         .contributions
         .iter()

@@ -10,6 +10,8 @@ use datafusion::prelude::{lit, when};
 use crate::derive::domain::domain_of;
 use crate::derive::expression::total;
 use crate::derive::relation::{Relation, Role};
+use crate::derive::strip_alias;
+use crate::functions::age::AgeBand;
 use crate::refusal::Refusal;
 
 /// What the data holds beside the declared values of a text key.
@@ -18,12 +20,16 @@ const OTHER: &str = "OTHER";
 /// One grouping key.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
-    /// The total expression, mapped into the domain.
-    pub expr: Expr,
-    /// The column as the aggregate puts it out.
-    pub field: FieldRef,
-    /// Every value the mapped expression can take.
+    /// What rows are grouped by, total but not mapped into the domain: as cheap as the query was written.
+    pub raw: Expr,
+    /// The same, mapped into the domain: what is grouped by where a person's rows are brought together first.
+    pub mapped: Expr,
+    /// Every value the answer shows.
     pub values: Vec<ScalarValue>,
+    /// The values of the mapped expression, in the order of `values`; mostly the same.
+    pub grouped: Vec<ScalarValue>,
+    /// Which of them stands for what is outside the domain.
+    pub outside: Option<usize>,
     /// All rows of a person have the same key.
     pub per_person: bool,
 }
@@ -55,14 +61,17 @@ impl Key {
             ));
         };
         let data_type = field.data_type();
+        if let Some(key) = Self::age_band(expr, field, relation)? {
+            return Ok(key);
+        }
         let plain = total(expr, relation)?;
         // Asked of the total version, which can be NULL where the original would have failed.
         let nullable = plain.nullable(relation.schema()).unwrap_or(true) || !domain.closed;
         let mut values = domain.values.clone();
         let mapped = if domain.closed {
-            plain
+            plain.clone()
         } else {
-            outside_is_other(plain, &mut values, data_type).map_err(|e| {
+            outside_is_other(plain.clone(), &mut values, data_type).map_err(|e| {
                 Refusal::new(
                     "keys",
                     expr,
@@ -82,13 +91,53 @@ impl Key {
             })?;
             values.push(null);
         }
+        let other = (!domain.closed).then(|| other_of(&values));
         Ok(Self {
-            expr: mapped,
-            field: field.clone(),
+            raw: plain,
+            mapped,
+            grouped: values.clone(),
+            outside: other.flatten(),
             values,
             per_person: relation.is_per_person(expr),
         })
     }
+
+    /// Bands of ages are grouped by number and shown as text.
+    fn age_band(
+        expr: &Expr,
+        field: &FieldRef,
+        relation: &Relation,
+    ) -> Result<Option<Self>, Refusal> {
+        let (Some((number, bands)), Ok(null)) = (
+            AgeBand::numbered(strip_alias(expr)),
+            ScalarValue::try_from(field.data_type()),
+        ) else {
+            return Ok(None);
+        };
+        let number = total(&number, relation)?;
+        let numbers = (0..).take(bands.len()).map(|n| ScalarValue::Int32(Some(n)));
+        Ok(Some(Self {
+            raw: number.clone(),
+            mapped: number,
+            grouped: numbers.chain([ScalarValue::Int32(None)]).collect(),
+            outside: None,
+            values: bands
+                .into_iter()
+                .map(ScalarValue::from)
+                .chain([null])
+                .collect(),
+            per_person: relation.is_per_person(expr),
+        }))
+    }
+}
+
+/// Where text that is not declared goes, and numbers: OTHER, and NULL, which is last.
+fn other_of(values: &[ScalarValue]) -> Option<usize> {
+    let is_other = |value: &ScalarValue| matches!(value.try_as_str(), Some(Some(OTHER)));
+    values
+        .iter()
+        .position(is_other)
+        .or_else(|| values.iter().position(ScalarValue::is_null))
 }
 
 /// Declared values stay; other text becomes OTHER, other numbers become NULL.
@@ -180,13 +229,19 @@ impl Cells {
             keys: self
                 .keys
                 .iter()
-                .map(|key| {
-                    key.values
+                .map(|key| KeyIndex {
+                    data_type: key
+                        .grouped
+                        .first()
+                        .map_or(DataType::Null, ScalarValue::data_type),
+                    positions: key
+                        .grouped
                         .iter()
                         .cloned()
                         .enumerate()
                         .map(|(i, v)| (v, i))
-                        .collect()
+                        .collect(),
+                    outside: key.outside,
                 })
                 .collect(),
         }
@@ -210,17 +265,35 @@ impl Cells {
 /// Looks up cells by key values.
 #[derive(Debug)]
 pub(crate) struct CellIndex {
-    keys: Vec<HashMap<ScalarValue, usize>>,
+    keys: Vec<KeyIndex>,
+}
+
+#[derive(Debug)]
+struct KeyIndex {
+    data_type: DataType,
+    positions: HashMap<ScalarValue, usize>,
+    outside: Option<usize>,
 }
 
 impl CellIndex {
-    /// The cell of these key values; `None` if one is outside its domain, which the mapping of keys excludes.
-    pub(crate) fn cell(&self, values: impl Iterator<Item = ScalarValue>) -> Option<usize> {
-        self.keys
-            .iter()
-            .zip(values)
-            .try_fold(0_usize, |cell, (key, value)| {
-                Some(cell * key.len() + key.get(&value)?)
-            })
+    /// Number of keys.
+    pub(crate) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The cell of these key values; `None` if one is outside a closed domain, which cannot be.
+    pub(crate) fn cell(
+        &self,
+        values: impl Iterator<Item = ScalarValue>,
+    ) -> datafusion::error::Result<Option<usize>> {
+        let mut cell = 0;
+        for (key, value) in self.keys.iter().zip(values) {
+            let value = value.cast_to(&key.data_type)?;
+            match key.positions.get(&value).copied().or(key.outside) {
+                Some(position) => cell = cell * key.positions.len() + position,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(cell))
     }
 }

@@ -5,7 +5,7 @@ mod cells;
 mod grid;
 mod outputs;
 
-pub(crate) use cells::{CellIndex, Cells, Key};
+pub(crate) use cells::{Cells, Key};
 pub(crate) use outputs::{Contribution, Output};
 
 use datafusion::logical_expr::LogicalPlan;

@@ -153,7 +153,7 @@ impl Output {
                 let (value, grid) = bounded(argument, relation, catalog)?;
                 let value = filtered(total(&value, relation)?, filter);
                 // What cannot be put on the grid (NaN, an overflow) is NULL there, and must not be counted either.
-                let on_grid = crate::functions::grid::ToGrid::call(grid, false, value.clone());
+                let on_grid = crate::functions::grid::ToGrid::call(grid, true, value.clone());
                 let count = mechanism(Contribution::Rows(Some(on_grid.is_not_null())));
                 let sum = mechanism(Contribution::CentredSum { value, grid });
                 Ok(Self::Average { count, sum, grid })
