@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::datasource::empty::EmptyTable;
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
@@ -26,21 +26,40 @@ use crate::session;
 /// Memory of one question's operators. Public and the same for every question.
 const MEMORY: usize = 6 << 30;
 
-/// Plans physically over empty tables: what DataFusion cannot plan is refused before a price is taken, not after.
+/// Plans and runs over tables of two made-up rows: what DataFusion cannot plan or run is refused before a price is taken, not after.
 pub(crate) async fn rehearse(plan: &LogicalPlan, state: &SessionState) -> Result<()> {
-    let empty = plan.clone().transform_up(|node| match node {
+    let made_up = plan.clone().transform_up(|node| match node {
         LogicalPlan::TableScan(mut scan) => {
-            scan.source = provider_as_source(Arc::new(EmptyTable::new(scan.source.schema())));
+            let rows = made_up(scan.source.schema())?;
+            scan.source = provider_as_source(Arc::new(MemTable::try_new(
+                rows.schema(),
+                vec![vec![rows]],
+            )?));
             Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
         }
         other => Ok(Transformed::no(other)),
     })?;
     let physical = state
         .query_planner()
-        .create_physical_plan(&empty.data, state)
+        .create_physical_plan(&made_up.data, state)
         .await?;
     datafusion::physical_plan::collect(physical, state.task_ctx()).await?;
     Ok(())
+}
+
+/// A row of NULLs, as far as the schema allows, and a row without.
+fn made_up(schema: SchemaRef) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| {
+        let some = ScalarValue::new_default(field.data_type())?;
+        let none = if field.is_nullable() {
+            ScalarValue::try_from(field.data_type())?
+        } else {
+            some.clone()
+        };
+        ScalarValue::iter_to_array([none, some])
+    });
+    let columns = columns.collect::<Result<_>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
 }
 
 /// Runs bounded plans on this machine.

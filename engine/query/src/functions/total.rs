@@ -201,7 +201,13 @@ impl ScalarUDFImpl for Total {
                     .get_result_type()?
             }
             Partial::Cast(wanted) => wanted.clone(),
-            Partial::Concat => DataType::Utf8,
+            Partial::Concat => {
+                let [left, right] = args.arg_fields else {
+                    return exec_err!("|| takes two operands");
+                };
+                let (left, right) = (left.data_type(), right.data_type());
+                BinaryTypeCoercer::new(left, &Operator::StringConcat, right).get_result_type()?
+            }
             Partial::Coalesce => match args.arg_fields {
                 [first, ..] => first.data_type().clone(),
                 [] => return exec_err!("COALESCE takes at least one operand"),
