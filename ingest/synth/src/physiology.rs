@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn ckd_epi_agrees_with_published_vectors() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        let path = std::path::Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap())
             .join("../../../shared/data/risk/ckdepi2021-vectors.csv");
         let Ok(text) = std::fs::read_to_string(&path) else {
             assert!(

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The directory of the vectors, or `None` after saying that it is not there. In CI it must be.
 fn vectors(name: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let path = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap())
         .join("../../../shared/data/ledger")
         .join(name);
     if path.exists() {

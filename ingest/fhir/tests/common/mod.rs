@@ -140,7 +140,7 @@ pub fn reasons(summary: &Summary) -> Vec<(&str, u64)> {
 
 /// A real export of the shared data, or `None` with a printed line when it is not there.
 pub fn real(name: &str) -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+    let root = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap())
         .join("../../../shared/data/fhir")
         .join(name);
     if root.is_dir() {
