@@ -74,10 +74,10 @@ impl Counter {
             })
             .await?;
         let bounds = Bounds {
+            step: 1,
             rows_per_person: 1,
             groups_per_person: 1,
             cells: 2,
-            keys: [0; 32],
         };
         let step = |rule: &str, inputs: Vec<u64>, table: Option<&str>| Step {
             rule: rule.to_owned(),
@@ -100,7 +100,8 @@ impl Counter {
                     step("S0", vec![], Some("patient")),
                     step("RELEASE", vec![0], None),
                 ],
-                bounds,
+                releases: vec![bounds],
+                keys: [0; 32],
                 mechanisms: vec![mechanism],
             },
         })

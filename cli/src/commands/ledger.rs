@@ -119,7 +119,12 @@ impl Line {
                 line.about = format!(
                     "{} mechanisms over {} cells",
                     reserve.certificate.mechanisms.len(),
-                    reserve.certificate.bounds.cells
+                    reserve
+                        .certificate
+                        .releases
+                        .iter()
+                        .map(|release| release.cells)
+                        .sum::<u64>()
                 );
             }
             Body::Release(release) => line.about = format!("answers entry {}", release.reserve.0),

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 /// Where the real exports are, beside the repository.
 pub(crate) fn exports() -> Option<PathBuf> {
-    let shared = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../shared/data/fhir");
+    let shared =
+        Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../../shared/data/fhir");
     if shared.is_dir() {
         return Some(shared);
     }

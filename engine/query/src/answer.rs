@@ -15,7 +15,8 @@ use serde_json::Value as Json;
 
 use crate::functions::grid::Grid;
 use crate::interval::{self, CONFIDENCE, Interval};
-use crate::post::{PostProcessing, released_schema};
+use crate::post::{Origin, Repetitions, released_schema};
+use crate::question::Question;
 use crate::release::{Output, Release};
 use datafusion::prelude::SessionContext;
 
@@ -32,117 +33,133 @@ pub struct Answer {
     pub confidence: f64,
 }
 
-/// A number and its interval.
-struct Number {
-    value: ScalarValue,
-    interval: Interval,
-}
-
 /// Turns released integers into the answer.
 pub(crate) async fn answer(
     released: &Released,
-    release: &Release,
+    question: &Question,
     mechanisms: &[Mechanism],
-    schema: &DFSchemaRef,
-    post: &PostProcessing,
     context: &SessionContext,
 ) -> Result<Answer> {
     let sigmas: Vec<f64> = mechanisms
         .iter()
         .map(|mechanism| approximate(&mechanism.sigma))
         .collect();
-    let keys = release.cells.keys.len();
-    let mut columns: Vec<Vec<ScalarValue>> =
-        vec![Vec::with_capacity(release.cells.len()); schema.fields().len()];
-    let mut intervals: Vec<Vec<Interval>> = Vec::with_capacity(release.cells.len());
-    for cell in 0..release.cells.len() {
-        for (column, value) in columns.iter_mut().zip(release.cells.values_at(cell)) {
-            column.push(value);
-        }
-        let mut cell_intervals = Vec::with_capacity(release.outputs.len());
-        for (output, column) in release.outputs.iter().zip(columns.iter_mut().skip(keys)) {
-            let number = number(output, released, cell, &sigmas);
-            column.push(number.value);
-            cell_intervals.push(number.interval);
-        }
-        intervals.push(cell_intervals);
-    }
-    let batch = batch(columns, schema)?;
+    let tables = |columns: &[Vec<i128>]| {
+        let parts = question.releases.iter().enumerate();
+        parts
+            .map(|(i, part)| {
+                let own = columns.get(question.mechanisms_of(i)).unwrap_or_default();
+                table(&part.release, own)
+            })
+            .collect::<Result<Vec<_>>>()
+    };
+    let post = &question.post;
+    let numbers = tables(&released.columns)?;
+    let rows = post.answer(context, numbers.clone()).await?;
+    let samples = if post.computes() {
+        let repetitions = Repetitions::draw(&released.columns, &sigmas, tables)?;
+        let samples = post.repeat(context, numbers, &repetitions, &rows).await?;
+        Some((samples, repetitions.count()))
+    } else {
+        None
+    };
+    let names = post.columns.iter().map(|column| column.name.clone());
     let mut answer = Answer {
-        columns: post
-            .columns
-            .iter()
-            .map(|column| column.name.clone())
-            .collect(),
-        rows: Vec::new(),
-        intervals: Vec::new(),
+        columns: names.collect(),
+        rows: Vec::with_capacity(rows.len()),
+        intervals: Vec::with_capacity(rows.len()),
         confidence: CONFIDENCE,
     };
-    for (batch, cells) in post.run(context, batch).await? {
-        for (row, cell) in cells.into_iter().enumerate() {
-            let cell = usize::try_from(cell).unwrap_or(usize::MAX);
-            let values = (0..batch.num_columns()).map(|column| {
-                Ok(json(&ScalarValue::try_from_array(
-                    batch.column(column),
-                    row,
-                )?))
-            });
-            answer.rows.push(values.collect::<Result<_>>()?);
-            let bars = post.columns.iter().map(|column| {
-                let output = column.origin.checked_sub(keys)?;
-                let (low, high) = *intervals.get(cell)?.get(output)?;
-                Some([low, high])
-            });
-            answer.intervals.push(bars.collect());
-        }
+    for (i, row) in rows.iter().enumerate() {
+        let bars = post.columns.iter().enumerate().map(|(j, column)| {
+            let (low, high) = match column.origin {
+                Origin::Public => return None,
+                Origin::Released {
+                    identity,
+                    release,
+                    column,
+                } => {
+                    let part = question.mechanisms_of(release);
+                    let release = &question.releases.get(release)?.release;
+                    let output = column.checked_sub(release.cells.keys.len())?;
+                    let output = release.outputs.get(output)?;
+                    let own = released.columns.get(part.clone())?;
+                    bar(output, own, row.cell(identity)?, sigmas.get(part)?)
+                }
+                Origin::Derived => {
+                    let (samples, count) = samples.as_ref()?;
+                    interval::of_samples(samples.get(i)?.get(j)?, *count)?
+                }
+            };
+            Some([low, high])
+        });
+        answer.intervals.push(bars.collect());
+        answer.rows.push(row.values.iter().map(json).collect());
     }
     Ok(answer)
 }
 
-#[allow(clippy::cast_precision_loss)] // For show only: the ledger keeps no float.
-fn number(output: &Output, released: &Released, cell: usize, sigmas: &[f64]) -> Number {
-    let noisy = |mechanism: usize| released.columns[mechanism][cell];
-    match *output {
-        Output::Count { count } => Number {
-            value: ScalarValue::Int64(Some(
-                i64::try_from(noisy(count)).unwrap_or(if noisy(count) < 0 {
-                    i64::MIN
-                } else {
-                    i64::MAX
-                }),
-            )),
-            interval: interval::count(noisy(count) as f64, sigmas[count]),
-        },
-        Output::Sum { sum, grid } => {
-            let (low, high) = interval::sum(noisy(sum) as f64, sigmas[sum]);
-            Number {
-                value: ScalarValue::Decimal128(
-                    Some(noisy(sum)),
-                    38,
-                    i8::try_from(grid.scale).unwrap_or(i8::MAX),
-                ),
-                interval: (ungrid(low, grid), ungrid(high, grid)),
-            }
+/// The numbers of a release, one row for each cell: its keys, its outputs, and which cell it is.
+fn table(release: &Release, columns: &[Vec<i128>]) -> Result<RecordBatch> {
+    let keys = release.cells.keys.len();
+    let cells = release.cells.len();
+    let mut values: Vec<Vec<ScalarValue>> =
+        vec![Vec::with_capacity(cells); release.schema.fields().len()];
+    for cell in 0..cells {
+        for (column, value) in values.iter_mut().zip(release.cells.values_at(cell)) {
+            column.push(value);
         }
+        for (output, column) in release.outputs.iter().zip(values.iter_mut().skip(keys)) {
+            column.push(number(output, columns, cell));
+        }
+    }
+    batch(values, &release.schema)
+}
+
+/// The value of an output in a cell.
+#[allow(clippy::cast_precision_loss)] // For show only: the ledger keeps no float.
+fn number(output: &Output, columns: &[Vec<i128>], cell: usize) -> ScalarValue {
+    let noisy = |mechanism: usize| columns[mechanism][cell];
+    match *output {
+        Output::Count { count } => {
+            let noisy = noisy(count);
+            let most = if noisy < 0 { i64::MIN } else { i64::MAX };
+            ScalarValue::Int64(Some(i64::try_from(noisy).unwrap_or(most)))
+        }
+        Output::Sum { sum, grid } => ScalarValue::Decimal128(
+            Some(noisy(sum)),
+            38,
+            i8::try_from(grid.scale).unwrap_or(i8::MAX),
+        ),
         Output::Average { count, sum, grid } => {
             let (n, s) = (noisy(count) as f64, noisy(sum) as f64);
             let width = grid.width() as f64;
-            let centre = f64::midpoint(grid.low as f64, grid.high as f64);
-            let (low, high) = interval::ratio(s, sigmas[sum], n, sigmas[count], width);
-            let mean = (n > 0.0).then(|| ungrid((s / n).clamp(-width, width) / 2.0 + centre, grid));
-            Number {
-                value: ScalarValue::Float64(mean),
-                interval: (
-                    ungrid(low / 2.0 + centre, grid),
-                    ungrid(high / 2.0 + centre, grid),
-                ),
-            }
+            let mean = (s / n).clamp(-width, width) / 2.0 + centre(grid);
+            ScalarValue::Float64((n > 0.0).then(|| grid.show(mean)))
         }
     }
 }
 
-fn ungrid(units: f64, grid: Grid) -> f64 {
-    units / 10_f64.powi(i32::try_from(grid.scale).unwrap_or(i32::MAX))
+/// The interval of an output in a cell.
+#[allow(clippy::cast_precision_loss)] // For show only.
+fn bar(output: &Output, columns: &[Vec<i128>], cell: usize, sigmas: &[f64]) -> Interval {
+    let noisy = |mechanism: usize| columns[mechanism][cell] as f64;
+    let shown = |(low, high): Interval, grid: Grid| (grid.show(low), grid.show(high));
+    match *output {
+        Output::Count { count } => interval::count(noisy(count), sigmas[count]),
+        Output::Sum { sum, grid } => shown(interval::sum(noisy(sum), sigmas[sum]), grid),
+        Output::Average { count, sum, grid } => {
+            let width = grid.width() as f64;
+            let (low, high) =
+                interval::ratio(noisy(sum), sigmas[sum], noisy(count), sigmas[count], width);
+            shown((low / 2.0 + centre(grid), high / 2.0 + centre(grid)), grid)
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // For show only.
+fn centre(grid: Grid) -> f64 {
+    f64::midpoint(grid.low as f64, grid.high as f64)
 }
 
 fn batch(columns: Vec<Vec<ScalarValue>>, schema: &DFSchemaRef) -> Result<RecordBatch> {

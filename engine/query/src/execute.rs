@@ -20,6 +20,7 @@ use futures::FutureExt;
 use salus_lake::{Lake, Snapshot, TABLES};
 use salus_ledger::{Charge, Exact};
 
+use crate::question::Planned;
 use crate::release::Release;
 use crate::session;
 
@@ -98,20 +99,24 @@ impl Executor {
         &self.context
     }
 
-    /// The exact sums of a release: one vector per mechanism, one value per cell, zero where nobody is.
+    /// The exact sums of all releases: one vector per mechanism, one value per cell, zero where nobody is.
     ///
     /// # Guarantee
     /// Takes a [`Charge`], so a RESERVE entry is durable; gives an [`Exact`], which only that charge opens. The error says nothing.
     pub(crate) async fn execute(
         &self,
         _charge: &Charge,
-        release: &Release,
-        plan: &LogicalPlan,
+        releases: &[Planned],
         snapshot: &Snapshot,
     ) -> std::result::Result<Exact, ExecutionFailed> {
-        contained(self.sums(release, plan, snapshot))
-            .await
-            .map(Exact::seal)
+        let all = async {
+            let mut columns = Vec::new();
+            for part in releases {
+                columns.extend(self.sums(&part.release, &part.plan, snapshot).await?);
+            }
+            Ok(columns)
+        };
+        contained(all).await.map(Exact::seal)
     }
 
     async fn sums(

@@ -8,13 +8,13 @@ use salus_ledger::{
     AnswerFailed, Ledger, Published, Refusal as LedgeredRefusal, Reservation, ReserveError,
 };
 
-use crate::answer::{Answer, answer, approximate};
+use crate::answer::{Answer, answer};
 use crate::books::{Books, UNIT};
 use crate::execute::Executor;
-use crate::interval::half_width;
+use crate::post::Origin;
 use crate::question::Question;
 use crate::refusal::Refusal;
-use crate::release::{BoundingOptions, Output};
+use crate::release::BoundingOptions;
 use crate::session;
 
 /// Who asks, what for, and at which price.
@@ -57,7 +57,7 @@ pub struct Quote {
     pub groups_per_person: u64,
     /// Number of answered cells.
     pub cells: usize,
-    /// Name of each released number with half the width of its interval; `None` for averages, whose error depends on the answer.
+    /// Name of each number with half the width of its interval; `None` where the error depends on the answer: averages, and what is computed.
     pub errors: Vec<(String, Option<f64>)>,
     /// The derivation: rule, operator and most rows of one person, bottom-up.
     pub derivation: Vec<(String, String, u64)>,
@@ -160,14 +160,10 @@ impl Engine {
             .ledger
             .reserve(self.reservation(&priced, asking))
             .await?;
+        let releases = &priced.question.releases;
         let exact = match self
             .executor
-            .execute(
-                &charge,
-                &priced.question.release,
-                &priced.question.plan,
-                &priced.snapshot,
-            )
+            .execute(&charge, releases, &priced.snapshot)
             .await
         {
             Ok(exact) => exact,
@@ -185,7 +181,7 @@ impl Engine {
         Ok(Asked {
             answer,
             published,
-            rows_per_person: priced.question.release.rows_per_person,
+            rows_per_person: priced.question.rows_per_person(),
         })
     }
 
@@ -194,28 +190,26 @@ impl Engine {
         let question = self.validate(sql, asking).await?;
         let priced = self.price(question, asking)?;
         let account = self.ledger.account().await?;
-        let release = &priced.question.release;
-        let keys = release.cells.keys.len();
-        let sigma = |mechanism: usize| approximate(&priced.mechanisms[mechanism].sigma);
-        let errors = priced.question.post.columns.iter().filter_map(|column| {
-            let error = match *release.outputs.get(column.origin.checked_sub(keys)?)? {
-                Output::Count { count } => Some(half_width(sigma(count))),
-                Output::Sum { sum, grid } => Some(
-                    half_width(sigma(sum)) / 10_f64.powi(i32::try_from(grid.scale).unwrap_or(0)),
-                ),
-                Output::Average { .. } => None,
+        let question = &priced.question;
+        let errors = question.post.columns.iter().filter_map(|column| {
+            let error = match column.origin {
+                Origin::Public => return None,
+                Origin::Derived => None,
+                Origin::Released {
+                    release, column, ..
+                } => question.error(release, column, &priced.mechanisms),
             };
             Some((column.name.clone(), error))
         });
+        let releases = || question.releases.iter().map(|part| &part.release);
         Ok(Quote {
             cost: cost(&priced.mechanisms),
             remaining: account.cap.checked_sub(account.spent).unwrap_or(Loss::ZERO),
-            rows_per_person: release.rows_per_person,
-            groups_per_person: release.groups_per_person,
-            cells: release.cells.len(),
+            rows_per_person: question.rows_per_person(),
+            groups_per_person: releases().map(|r| r.groups_per_person).max().unwrap_or(1),
+            cells: releases().map(|r| r.cells.len()).sum(),
             errors: errors.collect(),
-            derivation: priced
-                .question
+            derivation: question
                 .steps
                 .iter()
                 .map(|step| {
@@ -270,7 +264,7 @@ impl Engine {
             Price::Rho(rho) => *rho,
             Price::Epsilon(epsilon) => rho_for_epsilon(epsilon, self.books.conversion_delta),
         };
-        let mechanisms = crate::price::mechanisms(&question.release, rho)?;
+        let mechanisms = crate::price::mechanisms(&question.releases, rho)?;
         let snapshot = self.books.snapshot.clone().ok_or(AskError::NoSnapshot)?;
         Ok(Priced {
             question,
@@ -280,14 +274,19 @@ impl Engine {
     }
 
     fn reservation(&self, priced: &Priced, asking: &Asking) -> Reservation {
-        let release = &priced.question.release;
+        let releases = priced.question.releases.iter().map(|part| Bounds {
+            step: part.release.step,
+            rows_per_person: part.release.rows_per_person,
+            groups_per_person: part.release.groups_per_person,
+            cells: part.release.cells.len() as u64,
+        });
         Reservation {
             principal: asking.principal.clone(),
             roles: asking.roles.clone(),
             purpose: asking.purpose.clone(),
             question: priced.question.sql.clone(),
             plan: priced.question.plan_bytes(),
-            keys: release.cells.canonical_bytes(),
+            keys: priced.question.key_bytes(),
             certificate: Certificate {
                 dataset: self.books.dataset,
                 snapshot: self.books.snapshot_entry,
@@ -295,12 +294,8 @@ impl Engine {
                 policy: self.books.policy,
                 unit: UNIT.to_owned(),
                 steps: priced.question.steps.clone(),
-                bounds: Bounds {
-                    rows_per_person: release.rows_per_person,
-                    groups_per_person: release.groups_per_person,
-                    cells: release.cells.len() as u64,
-                    keys: [0; 32],
-                },
+                releases: releases.collect(),
+                keys: [0; 32],
                 mechanisms: priced.mechanisms.clone(),
             },
         }
@@ -314,10 +309,8 @@ impl Engine {
         let question = &priced.question;
         let answer = answer(
             released,
-            &question.release,
+            question,
             &priced.mechanisms,
-            &question.released,
-            &question.post,
             self.executor.context(),
         )
         .await

@@ -1,19 +1,27 @@
-//! What a question costs: one discrete Gaussian per mechanism, the price split evenly among them.
+//! What a question costs: one discrete Gaussian per mechanism, the price split evenly among all of them.
 
 use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for};
 use salus_certificate::{Aggregate, Mechanism, MechanismKind};
 
+use crate::question::Planned;
 use crate::refusal::Refusal;
 use crate::release::Release;
 
-/// The mechanisms of a release at a price of at most `rho` together.
+/// The mechanisms of all releases at a price of at most `rho` together.
 ///
 /// # Guarantee
 /// Each mechanism's `sensitivity2` is the squared L2 distance by which one person can move its vector over all cells: (k · bound)² · L0, and L0 for persons.
 /// The sum of their `rho` does not pass `rho`.
-pub(crate) fn mechanisms(release: &Release, rho: Rho) -> Result<Vec<Mechanism>, Refusal> {
-    let shares = release.contributions.len() as u64;
+pub(crate) fn mechanisms(releases: &[Planned], rho: Rho) -> Result<Vec<Mechanism>, Refusal> {
+    let contributions = releases.iter().map(|part| part.release.contributions.len());
+    let shares = contributions.sum::<usize>() as u64;
     let share = Rho::from_units(rho.units() / shares.max(1));
+    let mechanisms = (0..).zip(releases);
+    let mechanisms = mechanisms.map(|(i, part)| of_release(i, &part.release, share));
+    Ok(mechanisms.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechanism>, Refusal> {
     release
         .contributions
         .iter()
@@ -32,6 +40,9 @@ pub(crate) fn mechanisms(release: &Release, rho: Rho) -> Result<Vec<Mechanism>, 
             let sigma = sigma_for(&sensitivity2, share).ok_or_else(refuse)?;
             Ok(Mechanism {
                 kind: MechanismKind::DiscreteGaussian,
+                release: position,
+                values: 1,
+                threshold: None,
                 aggregate,
                 bound: contribution.bound(),
                 rho: rho_of(&sensitivity2, &sigma).ok_or_else(refuse)?,

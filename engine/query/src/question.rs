@@ -1,17 +1,19 @@
-//! Parse and validate: from SQL to a question whose plan is bounded and whose derivation is written down. No data is read.
+//! Parse and validate: from SQL to a question whose plans are bounded and whose derivation is written down. No data is read.
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use salus_certificate::Step;
+use salus_certificate::{Mechanism, Step};
 use salus_lake::Catalog;
 
+use crate::answer::approximate;
 use crate::derive::Derivation;
 use crate::execute::rehearse;
+use crate::interval::half_width;
 use crate::optimise::optimise;
-use crate::post::{PostProcessing, release_of};
+use crate::post::{PostProcessing, split};
 use crate::refusal::Refusal;
-use crate::release::{BoundingOptions, Release};
+use crate::release::{BoundingOptions, Output, Release};
 use crate::session::resolve;
 
 /// An admitted question.
@@ -19,16 +21,19 @@ use crate::session::resolve;
 pub(crate) struct Question {
     /// The SQL text.
     pub sql: String,
-    /// The release.
-    pub release: Release,
+    /// The releases, each with the plan that will be executed, over schemas.
+    pub releases: Vec<Planned>,
     /// What runs on released numbers.
     pub post: PostProcessing,
-    /// Schema of the release's output.
-    pub released: datafusion::common::DFSchemaRef,
-    /// The plan that will be executed, over schemas.
-    pub plan: LogicalPlan,
     /// The derivation.
     pub steps: Vec<Step>,
+}
+
+/// A release and its bounded plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Planned {
+    pub release: Release,
+    pub plan: LogicalPlan,
 }
 
 impl Question {
@@ -39,12 +44,9 @@ impl Question {
         options: BoundingOptions,
     ) -> Result<Self, Refusal> {
         let resolved = resolve(state, sql).await?;
-        let aggregate = release_of(&resolved)?;
         let mut derivation = Derivation::new(catalog);
-        let relation = derivation.relation(&aggregate.input)?;
-        let below = relation.step;
-        let release = Release::analyse(aggregate, relation, catalog, options)?;
-        let post = PostProcessing::analyse(&resolved)?;
+        let parts = split(&resolved, &mut derivation)?;
+        let mut steps = derivation.into_steps();
         let unplanned = |e: DataFusionError| {
             Refusal::new(
                 "resolve",
@@ -53,32 +55,93 @@ impl Question {
                 "check the types of what is compared and summed",
             )
         };
-        let plan = release
-            .bounded_plan(catalog.population_ceiling)
-            .and_then(|plan| optimise(&plan, state))
-            .map_err(unplanned)?;
-        rehearse(&plan, state).await.map_err(unplanned)?;
+        let mut releases = Vec::with_capacity(parts.releases.len());
+        for part in &parts.releases {
+            let release = Release::analyse(part, catalog, options)?;
+            if let Some(step) = steps.get_mut(part.step) {
+                step.rows = release.rows_per_person;
+            }
+            let plan = release
+                .bounded_plan(catalog.population_ceiling)
+                .and_then(|plan| optimise(&plan, state))
+                .map_err(unplanned)?;
+            rehearse(&plan, state).await.map_err(unplanned)?;
+            releases.push(Planned { release, plan });
+        }
+        let cells = releases.iter().map(|part| part.release.cells.len() as u64);
+        if cells.sum::<u64>() > catalog.max_cells {
+            return Err(Refusal::new(
+                "keys",
+                "the query",
+                format!(
+                    "its releases have more than {} cells together",
+                    catalog.max_cells
+                ),
+                "group by fewer or coarser keys, or ask several questions",
+            ));
+        }
+        let post = PostProcessing::analyse(parts.above, &parts.releases)?;
         post.rehearse(state).await.map_err(unplanned)?;
-        let mut steps = derivation.into_steps();
-        steps.push(Step {
-            rule: "RELEASE".to_owned(),
-            op: "aggregate".to_owned(),
-            inputs: vec![below],
-            table: None,
-            rows: release.rows_per_person,
-        });
         Ok(Self {
             sql: sql.to_owned(),
+            releases,
             post,
-            released: aggregate.schema.clone(),
-            plan,
             steps,
-            release,
         })
     }
 
-    /// Canonical text of the operator tree: the ledger commits to it, salted.
+    /// k: the largest of all releases.
+    pub(crate) fn rows_per_person(&self) -> u64 {
+        let most = self
+            .releases
+            .iter()
+            .map(|part| part.release.rows_per_person);
+        most.max().unwrap_or(1)
+    }
+
+    /// The part of the mechanisms that belongs to a release.
+    pub(crate) fn mechanisms_of(&self, release: usize) -> std::ops::Range<usize> {
+        let length = |part: &Planned| part.release.contributions.len();
+        let start = self.releases.iter().take(release).map(length).sum();
+        start..start + self.releases.get(release).map_or(0, length)
+    }
+
+    /// Half the width of the interval of a released column, where it does not depend on the answer.
+    pub(crate) fn error(
+        &self,
+        release: usize,
+        column: usize,
+        mechanisms: &[Mechanism],
+    ) -> Option<f64> {
+        let mechanisms = mechanisms.get(self.mechanisms_of(release))?;
+        let release = &self.releases.get(release)?.release;
+        let output = release
+            .outputs
+            .get(column.checked_sub(release.cells.keys.len())?)?;
+        let half =
+            |mechanism: usize| Some(half_width(approximate(&mechanisms.get(mechanism)?.sigma)));
+        match *output {
+            Output::Count { count } => half(count),
+            Output::Sum { sum, grid } => Some(grid.show(half(sum)?)),
+            Output::Average { .. } => None,
+        }
+    }
+
+    /// Canonical text of the operator trees: the ledger commits to it, salted.
     pub(crate) fn plan_bytes(&self) -> Vec<u8> {
-        self.plan.display_indent().to_string().into_bytes()
+        let plans = self
+            .releases
+            .iter()
+            .map(|part| part.plan.display_indent().to_string());
+        plans.collect::<Vec<_>>().join("\n").into_bytes()
+    }
+
+    /// Canonical bytes of the answered keys of all releases.
+    pub(crate) fn key_bytes(&self) -> Vec<u8> {
+        let keys = self
+            .releases
+            .iter()
+            .map(|part| part.release.cells.canonical_bytes());
+        keys.collect::<Vec<_>>().join(&2)
     }
 }

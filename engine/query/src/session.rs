@@ -13,6 +13,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
+use datafusion::optimizer::scalar_subquery_to_join::ScalarSubqueryToJoin;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
@@ -73,6 +74,8 @@ pub(crate) fn builder() -> SessionStateBuilder {
     options.sql_parser.collect_spans = true;
     // What depends on the data's values while a query runs stays off.
     options.optimizer.enable_dynamic_filter_pushdown = false;
+    // Scalar subqueries become joins, which the rules of admission can see.
+    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
     options.execution.collect_statistics = false;
     SessionStateBuilder::new()
         .with_config(config)
@@ -90,8 +93,8 @@ pub(crate) fn builder() -> SessionStateBuilder {
 
 /// Parses and resolves one SELECT.
 ///
-/// Three of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
-/// admission can see: subqueries of IN and EXISTS become joins, comma joins become inner joins, equalities become join keys.
+/// Four of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
+/// admission can see: subqueries become joins, comma joins become inner joins, equalities become join keys.
 pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPlan, Refusal> {
     let statement = parse(sql)?;
     let unresolved = |error: DataFusionError| {
@@ -116,6 +119,7 @@ pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPl
         .map_err(unresolved)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(DecorrelatePredicateSubquery::new()),
+        Arc::new(ScalarSubqueryToJoin::new()),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(ExtractEquijoinPredicate::new()),
     ];

@@ -11,7 +11,7 @@
 //! | [`Epsilon`] | what people are shown; never added up | exact |
 //!
 //! The loss of a discrete Gaussian is [`rho_of`], its inverse [`sigma_for`]; [`epsilon_of`] and [`rho_for_epsilon`] convert between
-//! the books and what people are shown; [`total_delta`] and [`split_delta`] put booked delta and conversion delta together.
+//! the books and what people are shown; [`threshold_delta`] is the price of keys that are not public; [`total_delta`] and [`split_delta`] put booked delta and conversion delta together.
 //!
 //! ```
 //! use salus_accounting::{Delta, Rational, Rho, epsilon_of, rho_of, sigma_for};
@@ -51,6 +51,7 @@ mod gaussian;
 mod loss;
 mod rational;
 mod rho;
+mod threshold;
 
 pub use conversion::{epsilon_of, rho_for_epsilon};
 pub use dashu::integer::UBig;
@@ -61,3 +62,4 @@ pub use gaussian::{rho_of, sigma_for};
 pub use loss::Loss;
 pub use rational::Rational;
 pub use rho::Rho;
+pub use threshold::{threshold_above, threshold_delta};

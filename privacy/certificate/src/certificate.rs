@@ -28,10 +28,12 @@ pub struct Certificate {
     pub policy: EntryIndex,
     /// Column that names the person.
     pub unit: String,
-    /// The derivation, bottom-up; the last step is the release.
+    /// The derivation, bottom-up; the last step is a release.
     pub steps: Vec<Step>,
-    /// Contribution bounds and the answered keys.
-    pub bounds: Bounds,
+    /// Contribution bounds, one for each release.
+    pub releases: Vec<Bounds>,
+    /// Salted commitment to the answered keys of all releases. The ledger fills it in; zeros before.
+    pub keys: Hash,
     /// One mechanism for each released column.
     pub mechanisms: Vec<Mechanism>,
 }
@@ -39,7 +41,7 @@ pub struct Certificate {
 /// One operator of the plan and the rule that admits it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Name of the rule: S0, S0p, S1, S2, S3, S4 or RELEASE.
+    /// Name of the rule: S0, S0p, S1 to S6, S8 or RELEASE.
     pub rule: String,
     /// The operator in the words of the planner; no literals.
     pub op: String,
@@ -51,28 +53,32 @@ pub struct Step {
     pub rows: u64,
 }
 
-/// How much one person can contribute, and to what.
+/// How much one person can contribute to one release, and to what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
+    /// Position of the release among the steps.
+    pub step: u64,
     /// k: rows of a person that count in one group, at least 1.
     pub rows_per_person: u64,
     /// L0: groups that a person can touch, at least 1.
     pub groups_per_person: u64,
-    /// Number of answered groups, at least 1.
+    /// Number of answered groups; 0 where the keys are not public, and which of them are answered is decided by a [`Threshold`].
     pub cells: u64,
-    /// Salted commitment to the answered keys. The ledger fills it in; zeros before.
-    pub keys: Hash,
 }
 
-/// One noisy release: a column with one value for each group.
+/// One noisy release: a column with one or more values for each group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mechanism {
     /// The noise.
     pub kind: MechanismKind,
+    /// Position of its release among [`Certificate::releases`].
+    pub release: u64,
     /// What is counted or summed.
     pub aggregate: Aggregate,
-    /// Most that one row can change the aggregate, in grid units; 1 for `persons` and `rows`.
+    /// Most that one row can change the aggregate, in grid units; 1 for counts; the number of levels of a tree.
     pub bound: u64,
+    /// Values for each group: the nodes of a tree, else 1.
+    pub values: u64,
     /// L2 sensitivity squared over all groups, in grid units squared.
     pub sensitivity2: Rational,
     /// Standard deviation parameter of the noise, in grid units.
@@ -81,6 +87,17 @@ pub struct Mechanism {
     pub rho: Rho,
     /// The price in delta.
     pub delta: Delta,
+    /// Which groups are answered, where the keys are not public.
+    pub threshold: Option<Threshold>,
+}
+
+/// A group is answered if at least `minimum` persons are in it and their noisy number is above `tau`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// Least number of persons, at least 1.
+    pub minimum: u64,
+    /// What the noisy number must exceed, at least `minimum`.
+    pub tau: u64,
 }
 
 /// The distribution of the noise.
@@ -101,9 +118,25 @@ pub enum Aggregate {
     Sum,
     /// Sum of 2X − LO − HI.
     CentredSum,
+    /// Sum of (2X − LO − HI)².
+    CentredSquare,
+    /// Distinct values, at most k of each person.
+    Values,
+    /// Rows, at most k of each person, in every node of a tree over a public grid.
+    Tree,
 }
 
 impl Aggregate {
+    const ALL: [Self; 7] = [
+        Self::Persons,
+        Self::Rows,
+        Self::Sum,
+        Self::CentredSum,
+        Self::CentredSquare,
+        Self::Values,
+        Self::Tree,
+    ];
+
     /// The name in the ledger's format.
     pub fn name(self) -> &'static str {
         match self {
@@ -111,11 +144,14 @@ impl Aggregate {
             Self::Rows => "rows",
             Self::Sum => "sum",
             Self::CentredSum => "centred_sum",
+            Self::CentredSquare => "centred_square",
+            Self::Values => "values",
+            Self::Tree => "tree",
         }
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        [Self::Persons, Self::Rows, Self::Sum, Self::CentredSum]
+        Self::ALL
             .into_iter()
             .find(|aggregate| aggregate.name() == name)
     }
@@ -140,7 +176,11 @@ impl Certificate {
             ("policy", Value::Uint(self.policy.0)),
             ("unit", Value::text(&self.unit)),
             ("steps", Value::array(self.steps.iter().map(Step::to_value))),
-            ("bounds", self.bounds.to_value()),
+            (
+                "releases",
+                Value::array(self.releases.iter().map(Bounds::to_value)),
+            ),
+            ("keys", Value::bytes(self.keys)),
             (
                 "mechanisms",
                 Value::array(self.mechanisms.iter().map(Mechanism::to_value)),
@@ -162,12 +202,16 @@ impl Certificate {
             policy: fields.index("policy")?,
             unit: fields.text("unit")?,
             steps: fields.array("steps", Step::from_value)?,
-            bounds: Bounds::from_value(fields.take("bounds")?)?,
+            releases: fields.array("releases", Bounds::from_value)?,
+            keys: fields.hash("keys")?,
             mechanisms: fields.array("mechanisms", Mechanism::from_value)?,
         };
         fields.finish()?;
-        if certificate.steps.is_empty() || certificate.mechanisms.is_empty() {
-            return Err(shape("certificate", "has no step or no mechanism"));
+        if certificate.steps.is_empty()
+            || certificate.releases.is_empty()
+            || certificate.mechanisms.is_empty()
+        {
+            return Err(shape("certificate", "has no step, release or mechanism"));
         }
         Ok(certificate)
     }
@@ -205,24 +249,24 @@ impl Bounds {
     /// The canonical map.
     pub fn to_value(&self) -> Value {
         Value::map([
+            ("step", Value::Uint(self.step)),
             ("rows_per_person", Value::Uint(self.rows_per_person)),
             ("groups_per_person", Value::Uint(self.groups_per_person)),
             ("cells", Value::Uint(self.cells)),
-            ("keys", Value::bytes(self.keys)),
         ])
     }
 
     fn from_value(value: Value) -> Result<Self, CertificateError> {
-        let mut fields = Fields::of("bounds", value)?;
+        let mut fields = Fields::of("release", value)?;
         let bounds = Self {
+            step: fields.uint("step")?,
             rows_per_person: fields.uint("rows_per_person")?,
             groups_per_person: fields.uint("groups_per_person")?,
             cells: fields.uint("cells")?,
-            keys: fields.hash("keys")?,
         };
         fields.finish()?;
-        if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 || bounds.cells == 0 {
-            return Err(shape("bounds", "has a bound of zero"));
+        if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 {
+            return Err(shape("release", "has a bound of zero"));
         }
         Ok(bounds)
     }
@@ -231,15 +275,22 @@ impl Bounds {
 impl Mechanism {
     /// The canonical map.
     pub fn to_value(&self) -> Value {
-        Value::map([
+        let threshold = self
+            .threshold
+            .iter()
+            .map(|threshold| ("threshold", threshold.to_value()));
+        let fields = [
             ("kind", Value::text(self.kind.name())),
+            ("release", Value::Uint(self.release)),
             ("aggregate", Value::text(self.aggregate.name())),
             ("bound", Value::Uint(self.bound)),
+            ("values", Value::Uint(self.values)),
             ("sensitivity2", rational_value(&self.sensitivity2)),
             ("sigma", rational_value(&self.sigma)),
             ("rho", Value::Uint(self.rho.units())),
             ("delta", delta_value(self.delta)),
-        ])
+        ];
+        Value::map(fields.into_iter().chain(threshold))
     }
 
     fn from_value(value: Value) -> Result<Self, CertificateError> {
@@ -250,16 +301,45 @@ impl Mechanism {
         };
         let aggregate = Aggregate::from_name(&fields.text("aggregate")?)
             .ok_or(shape("aggregate", "is not a known aggregate"))?;
+        let threshold = fields.optional("threshold");
         let mechanism = Self {
             kind,
+            release: fields.uint("release")?,
             aggregate,
             bound: fields.uint("bound")?,
+            values: fields.uint("values")?,
             sensitivity2: fields.rational("sensitivity2")?,
             sigma: fields.rational("sigma")?,
             rho: fields.rho("rho")?,
             delta: fields.delta("delta")?,
+            threshold: threshold.map(Threshold::from_value).transpose()?,
         };
         fields.finish()?;
+        if mechanism.values == 0 {
+            return Err(shape("values", "is zero"));
+        }
         Ok(mechanism)
+    }
+}
+
+impl Threshold {
+    fn to_value(self) -> Value {
+        Value::map([
+            ("minimum", Value::Uint(self.minimum)),
+            ("tau", Value::Uint(self.tau)),
+        ])
+    }
+
+    fn from_value(value: Value) -> Result<Self, CertificateError> {
+        let mut fields = Fields::of("threshold", value)?;
+        let threshold = Self {
+            minimum: fields.uint("minimum")?,
+            tau: fields.uint("tau")?,
+        };
+        fields.finish()?;
+        if threshold.minimum == 0 || threshold.tau < threshold.minimum {
+            return Err(shape("threshold", "is not 1 <= minimum <= tau"));
+        }
+        Ok(threshold)
     }
 }

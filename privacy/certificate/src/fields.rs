@@ -39,6 +39,11 @@ impl Fields {
             .transpose()
     }
 
+    /// The field `name`, if it is there.
+    pub fn optional(&mut self, name: &'static str) -> Option<Value> {
+        self.map.remove(name)
+    }
+
     /// The unsigned integer `name`.
     pub fn uint(&mut self, name: &'static str) -> Result<u64, CertificateError> {
         uint(name, &self.take(name)?)

@@ -12,7 +12,7 @@
 //! use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step, Value};
 //!
 //! // Everybody counts once, in one of twelve groups; sigma is 50 persons.
-//! let bounds = Bounds { rows_per_person: 1, groups_per_person: 1, cells: 12, keys: [0; 32] };
+//! let bounds = Bounds { step: 1, rows_per_person: 1, groups_per_person: 1, cells: 12 };
 //! let count = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(50))?;
 //! let step = |rule: &str, inputs: &[u64], table: Option<&str>| Step {
 //!     rule: rule.to_owned(),
@@ -28,7 +28,8 @@
 //!     policy: EntryIndex(4),
 //!     unit: "person_id".to_owned(),
 //!     steps: vec![step("S0", &[], Some("patient")), step("RELEASE", &[0], None)],
-//!     bounds,
+//!     releases: vec![bounds],
+//!     keys: [0; 32],
 //!     mechanisms: vec![count],
 //! };
 //! let loss = certificate.price()?;
@@ -58,7 +59,9 @@ mod fields;
 mod price;
 mod value;
 
-pub use certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, MechanismKind, Step};
+pub use certificate::{
+    Aggregate, Bounds, Certificate, EntryIndex, Mechanism, MechanismKind, Step, Threshold,
+};
 pub use error::CertificateError;
 pub use fields::{Fields, Hash, delta_value, loss_value, text};
 pub use price::sensitivity2;

@@ -1,11 +1,15 @@
 //! The price of a certificate, recomputed: nobody's arithmetic is believed, least of all the planner's.
 
-use salus_accounting::{Delta, Loss, Rational, rho_of};
+use salus_accounting::{Delta, Loss, Rational, rho_of, threshold_delta};
 
-use crate::{Aggregate, Bounds, Certificate, CertificateError, Mechanism, MechanismKind, Step};
+use crate::{
+    Aggregate, Bounds, Certificate, CertificateError, Mechanism, MechanismKind, Step, Threshold,
+};
 
 /// Rules that a step may name (rule P1).
-const STEP_RULES: [&str; 7] = ["S0", "S0p", "S1", "S2", "S3", "S4", RELEASE];
+const STEP_RULES: [&str; 10] = [
+    "S0", "S0p", "S1", "S2", "S3", "S4", "S5", "S6", "S8", RELEASE,
+];
 const RELEASE: &str = "RELEASE";
 
 /// Scans of private and of public tables.
@@ -24,9 +28,13 @@ impl Certificate {
     /// [`CertificateError::Rule`] with the first rule that fails.
     pub fn price(&self) -> Result<Loss, CertificateError> {
         self.check_steps()?;
+        self.check_thresholds()?;
         let mut total = Loss::ZERO;
         for (position, mechanism) in self.mechanisms.iter().enumerate() {
-            let loss = mechanism.price(&self.bounds, position)?;
+            let release = self
+                .release_of(mechanism)
+                .ok_or_else(|| broken("P3", "a mechanism of no release"))?;
+            let loss = mechanism.price(release, position)?;
             total = total
                 .checked_add(loss)
                 .ok_or_else(|| broken("P5", "the sum of the losses does not fit"))?;
@@ -38,20 +46,54 @@ impl Certificate {
     }
 
     fn check_steps(&self) -> Result<(), CertificateError> {
-        let Some((release, before)) = self.steps.split_last() else {
-            return Err(broken("P1", "there is no step"));
-        };
         for (position, step) in self.steps.iter().enumerate() {
             self.check_step(position, step)?;
         }
-        if release.rule != RELEASE || before.iter().any(|step| step.rule == RELEASE) {
-            return Err(broken("P1", "the last step, and no other, is the release"));
+        if self.steps.last().is_none_or(|step| step.rule != RELEASE) {
+            return Err(broken("P1", "the last step is a release"));
         }
-        if release.rows != self.bounds.rows_per_person {
+        let steps = (0..).zip(&self.steps);
+        let releases = steps.filter(|(_, step)| step.rule == RELEASE);
+        let same = releases
+            .map(|(position, step)| (position, step.rows))
+            .eq(self
+                .releases
+                .iter()
+                .map(|bounds| (bounds.step, bounds.rows_per_person)));
+        if !same {
             return Err(broken(
                 "P1",
-                "the release does not carry the bound on rows per person",
+                "the releases are not those of the steps, with their rows per person",
             ));
+        }
+        Ok(())
+    }
+
+    fn release_of(&self, mechanism: &Mechanism) -> Option<&Bounds> {
+        self.releases.get(usize::try_from(mechanism.release).ok()?)
+    }
+
+    /// Where the keys are not public one count of persons decides which groups are answered; elsewhere none does.
+    fn check_thresholds(&self) -> Result<(), CertificateError> {
+        for (position, release) in (0..).zip(&self.releases) {
+            let mut deciding = self
+                .mechanisms
+                .iter()
+                .filter(|mechanism| mechanism.release == position && mechanism.threshold.is_some());
+            let first = deciding.next();
+            let right = match (release.cells, first) {
+                (0, Some(mechanism)) => {
+                    mechanism.aggregate == Aggregate::Persons && deciding.next().is_none()
+                }
+                (0, None) => false,
+                (_, first) => first.is_none(),
+            };
+            if !right {
+                return Err(broken(
+                    "P3",
+                    "a release without public keys has one count of persons with a threshold, others have none",
+                ));
+            }
         }
         Ok(())
     }
@@ -68,8 +110,8 @@ impl Certificate {
                 .filter(|input| *input < position)
                 .and_then(|input| self.steps.get(input))
             {
-                Some(earlier) => inputs.push(earlier),
-                None => return fails("P1", "an input is not an earlier step"),
+                Some(earlier) if earlier.rule != RELEASE => inputs.push(earlier),
+                _ => return fails("P1", "an input is not an earlier step below the releases"),
             }
         }
         if SCANS.contains(&step.rule.as_str()) {
@@ -82,16 +124,27 @@ impl Certificate {
                 "every step but a scan reads at least one step and names no table",
             );
         }
-        if matches!(step.rule.as_str(), "S1" | "S4") {
-            let [input] = inputs.as_slice() else {
-                return fails("P2", "a filter, projection or aggregate has one input");
-            };
-            if input.rows != 0 && (step.rows == 0 || step.rows > input.rows) {
-                return fails(
-                    "P2",
-                    "the operator claims more rows of a person than its input has",
-                );
+        let most = match step.rule.as_str() {
+            "S1" | "S4" | "S5" | "S8" => {
+                let [input] = inputs.as_slice() else {
+                    return fails("P2", "the operator has one input");
+                };
+                input.rows
             }
+            "S6" => {
+                let known = inputs.iter().all(|input| input.rows != 0);
+                let sum = inputs
+                    .iter()
+                    .try_fold(0_u64, |sum, input| sum.checked_add(input.rows));
+                sum.filter(|_| known).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        if most != 0 && (step.rows == 0 || step.rows > most) {
+            return fails(
+                "P2",
+                "the operator claims more rows of a person than its inputs have",
+            );
         }
         Ok(())
     }
@@ -99,7 +152,7 @@ impl Certificate {
 
 impl Mechanism {
     /// Discrete Gaussian noise of scale `sigma` on an aggregate that one row changes by at most `bound` grid units,
-    /// priced under `bounds`.
+    /// priced under `bounds` as the first release, one value for each group, no threshold.
     ///
     /// # Errors
     ///
@@ -116,8 +169,11 @@ impl Mechanism {
             .ok_or_else(|| broken("P4", "sigma is zero or the price does not fit"))?;
         Ok(Self {
             kind: MechanismKind::DiscreteGaussian,
+            release: 0,
             aggregate,
             bound,
+            values: 1,
+            threshold: None,
             sensitivity2,
             sigma,
             rho,
@@ -144,8 +200,17 @@ impl Mechanism {
                 "rho is not the one that follows from sensitivity and sigma",
             ));
         }
-        if self.delta != Delta::ZERO {
-            return Err(fails("P4", "discrete Gaussian noise has no delta"));
+        if self.values != 1 && self.aggregate != Aggregate::Tree {
+            return Err(fails("P3", "a group has one value"));
+        }
+        let least = self.threshold.map_or(Some(Delta::ZERO), |threshold| {
+            threshold.delta(&self.sigma, bounds)
+        });
+        if least != Some(self.delta) {
+            return Err(fails(
+                "P4",
+                "delta is not the one that follows from threshold and sigma",
+            ));
         }
         Ok(Loss {
             rho: self.rho,
@@ -154,8 +219,17 @@ impl Mechanism {
     }
 }
 
+impl Threshold {
+    /// The probability, rounded up, that a group which is there because of one person is answered: the delta of the threshold.
+    /// `None` if it cannot be bounded.
+    pub fn delta(&self, sigma: &Rational, bounds: &Bounds) -> Option<Delta> {
+        let above = self.tau.checked_sub(self.minimum)?;
+        threshold_delta(sigma, above, bounds.groups_per_person)
+    }
+}
+
 /// L2 sensitivity squared over all groups that one person can touch, in grid units squared (rule P3): L0 for `persons`,
-/// (k · bound)² · L0 otherwise. `bound` must be 1 for `persons` and `rows`.
+/// k² · levels · L0 for `tree`, (k · bound)² · L0 otherwise. `bound` must be 1 for counts.
 ///
 /// # Errors
 ///
@@ -165,11 +239,14 @@ pub fn sensitivity2(
     bound: u64,
     bounds: &Bounds,
 ) -> Result<Rational, &'static str> {
-    if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 || bounds.cells == 0 {
+    if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 {
         return Err("the bounds are at least one");
     }
     let groups = Rational::from(u128::from(bounds.groups_per_person));
-    let counts = matches!(aggregate, Aggregate::Persons | Aggregate::Rows);
+    let counts = matches!(
+        aggregate,
+        Aggregate::Persons | Aggregate::Rows | Aggregate::Values
+    );
     if counts && bound != 1 {
         return Err("a count changes by one");
     }
@@ -177,10 +254,12 @@ pub fn sensitivity2(
         return Ok(groups);
     }
     let rows = Rational::from(u128::from(bounds.rows_per_person));
-    Ok(rows
-        .product(&Rational::from(u128::from(bound)))
-        .square()
-        .product(&groups))
+    let bound = Rational::from(u128::from(bound));
+    if aggregate == Aggregate::Tree {
+        // k rows in one node of each level at most.
+        return Ok(rows.square().product(&bound).product(&groups));
+    }
+    Ok(rows.product(&bound).square().product(&groups))
 }
 
 fn broken(rule: &'static str, what: &str) -> CertificateError {

@@ -2,11 +2,12 @@
 
 use minicbor::data::Type;
 use proptest::collection::{btree_map, vec};
+use proptest::option;
 use proptest::prelude::*;
 use salus_accounting::{Delta, Rational, Rho};
 use salus_certificate::{
     Aggregate, Bounds, Certificate, CertificateError, EntryIndex, MAX_DEPTH, Mechanism,
-    MechanismKind, Step, Value,
+    MechanismKind, Step, Threshold, Value,
 };
 
 fn values() -> impl Strategy<Value = Value> {
@@ -42,12 +43,15 @@ prop_compose! {
     fn mechanisms()(
         aggregate in prop_oneof![
             Just(Aggregate::Persons), Just(Aggregate::Rows), Just(Aggregate::Sum), Just(Aggregate::CentredSum),
+            Just(Aggregate::CentredSquare), Just(Aggregate::Values), Just(Aggregate::Tree),
         ],
+        release in any::<u64>(), values in 1..=u64::MAX, threshold in option::of((1..100_u64, 0..100_u64)),
         bound in any::<u64>(), sensitivity2 in rationals(), sigma in rationals(),
         rho in any::<u64>(), delta in 0..=(1_u128 << 80),
     ) -> Mechanism {
         Mechanism {
-            kind: MechanismKind::DiscreteGaussian, aggregate, bound, sensitivity2, sigma,
+            kind: MechanismKind::DiscreteGaussian, release, aggregate, bound, values, sensitivity2, sigma,
+            threshold: threshold.map(|(minimum, more)| Threshold { minimum, tau: minimum + more }),
             rho: Rho::from_units(rho), delta: Delta::from_units(delta).unwrap(),
         }
     }
@@ -56,12 +60,14 @@ prop_compose! {
 prop_compose! {
     fn certificates()(
         indices in any::<[u64; 4]>(), unit in "\\PC{0,12}", steps in vec(steps(), 1..4),
-        rows in 1..=u64::MAX, groups in 1..=u64::MAX, cells in 1..=u64::MAX, keys in any::<[u8; 32]>(),
+        releases in vec((any::<u64>(), 1..=u64::MAX, 1..=u64::MAX, any::<u64>()), 1..3), keys in any::<[u8; 32]>(),
         mechanisms in vec(mechanisms(), 1..4),
     ) -> Certificate {
         let [dataset, snapshot, catalog, policy] = indices.map(EntryIndex);
-        let bounds = Bounds { rows_per_person: rows, groups_per_person: groups, cells, keys };
-        Certificate { dataset, snapshot, catalog, policy, unit, steps, bounds, mechanisms }
+        let releases = releases.into_iter().map(|(step, rows_per_person, groups_per_person, cells)| {
+            Bounds { step, rows_per_person, groups_per_person, cells }
+        }).collect();
+        Certificate { dataset, snapshot, catalog, policy, unit, steps, releases, keys, mechanisms }
     }
 }
 
@@ -303,10 +309,10 @@ fn rationals_and_deltas_have_one_spelling() {
 
 fn certificate_with(sigma: Rational) -> Certificate {
     let bounds = Bounds {
+        step: 0,
         rows_per_person: 1,
         groups_per_person: 1,
         cells: 1,
-        keys: [0; 32],
     };
     let mechanism = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, sigma).unwrap();
     let scan = Step {
@@ -323,7 +329,8 @@ fn certificate_with(sigma: Rational) -> Certificate {
         policy: EntryIndex(4),
         unit: "person_id".to_owned(),
         steps: vec![scan],
-        bounds,
+        releases: vec![bounds],
+        keys: [0; 32],
         mechanisms: vec![mechanism],
     }
 }

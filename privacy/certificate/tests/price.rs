@@ -2,7 +2,8 @@
 
 use salus_accounting::{Delta, Loss, Rational, Rho};
 use salus_certificate::{
-    Aggregate, Bounds, Certificate, CertificateError, EntryIndex, Mechanism, Step, sensitivity2,
+    Aggregate, Bounds, Certificate, CertificateError, EntryIndex, Mechanism, Step, Threshold,
+    sensitivity2,
 };
 
 fn step(rule: &str, inputs: &[u64], table: Option<&str>, rows: u64) -> Step {
@@ -18,10 +19,10 @@ fn step(rule: &str, inputs: &[u64], table: Option<&str>, rows: u64) -> Step {
 /// Encounters (at most 50 rows of a person), filtered, joined to patients, 3 rows of a person counted in 2 groups.
 fn certificate() -> Certificate {
     let bounds = Bounds {
+        step: 5,
         rows_per_person: 3,
         groups_per_person: 2,
         cells: 12,
-        keys: [1; 32],
     };
     let mechanism = |aggregate, bound, sigma| {
         Mechanism::discrete_gaussian(aggregate, bound, &bounds, Rational::from(sigma)).unwrap()
@@ -46,7 +47,8 @@ fn certificate() -> Certificate {
             mechanism(Aggregate::CentredSum, 400, 30_000),
             mechanism(Aggregate::Sum, 300, 30_000),
         ],
-        bounds,
+        releases: vec![bounds],
+        keys: [1; 32],
     }
 }
 
@@ -81,10 +83,10 @@ fn the_price_is_the_sum_over_mechanisms_in_units_rounded_up() {
 #[test]
 fn sensitivities_are_those_of_the_table() {
     let bounds = |k, groups| Bounds {
+        step: 5,
         rows_per_person: k,
         groups_per_person: groups,
         cells: 1,
-        keys: [0; 32],
     };
     let of = |aggregate, bound, k, l0| sensitivity2(aggregate, bound, &bounds(k, l0));
     let number = |n: u128| Ok(Rational::from(n));
@@ -98,6 +100,10 @@ fn sensitivities_are_those_of_the_table() {
     assert!(of(Aggregate::Rows, 2, 1, 1).is_err());
     assert!(of(Aggregate::Persons, 1, 0, 1).is_err());
     assert!(of(Aggregate::Persons, 1, 1, 0).is_err());
+    assert_eq!(of(Aggregate::CentredSquare, 10, 7, 5), number(24_500));
+    assert_eq!(of(Aggregate::Values, 1, 7, 5), number(245));
+    assert!(of(Aggregate::Values, 2, 7, 5).is_err());
+    assert_eq!(of(Aggregate::Tree, 3, 7, 5), number(735));
     // The largest that the format can say does not wrap.
     let most = of(Aggregate::Sum, u64::MAX, u64::MAX, u64::MAX).unwrap();
     let max = Rational::from(u128::from(u64::MAX));
@@ -131,11 +137,32 @@ fn every_rule_is_checked() {
         ("P2", |c| c.steps[1].rows = 0),
         ("P2", |c| c.steps[4].rows = 51),
         ("P2", |c| c.steps[4].rows = 0),
-        ("P3", |c| c.bounds.groups_per_person = 3),
-        ("P3", |c| c.bounds.groups_per_person = 0),
-        ("P3", |c| c.bounds.cells = 0),
+        ("P3", |c| c.releases[0].groups_per_person = 3),
+        ("P3", |c| c.releases[0].groups_per_person = 0),
+        ("P3", |c| c.releases[0].cells = 0),
+        ("P3", |c| c.mechanisms[0].release = 1),
+        ("P3", |c| c.mechanisms[0].values = 2),
         ("P3", |c| {
-            c.bounds.rows_per_person = 4;
+            c.mechanisms[0].threshold = Some(Threshold {
+                minimum: 1,
+                tau: 99,
+            });
+        }),
+        ("P1", |c| c.releases[0].step = 4),
+        ("P1", |c| c.releases.push(c.releases[0].clone())),
+        ("P1", |c| c.releases.clear()),
+        ("P1", |c| c.steps[4].inputs = vec![5]),
+        ("P2", |c| {
+            c.steps[4].rule = "S6".into();
+            c.steps[4].inputs = vec![0, 1];
+            c.steps[4].rows = 101;
+        }),
+        ("P2", |c| {
+            c.steps[4].rule = "S5".into();
+            c.steps[4].inputs = vec![0, 1];
+        }),
+        ("P3", |c| {
+            c.releases[0].rows_per_person = 4;
             c.steps[5].rows = 4;
         }),
         ("P3", |c| c.mechanisms[0].bound = 2),
@@ -176,10 +203,10 @@ fn an_unbounded_input_bounds_nothing_and_any_bound_may_follow() {
 #[test]
 fn what_costs_nothing_or_more_than_fits_has_no_price() {
     let bounds = Bounds {
+        step: 5,
         rows_per_person: 3,
         groups_per_person: 2,
         cells: 12,
-        keys: [1; 32],
     };
     let mut free = certificate();
     free.mechanisms =
@@ -200,4 +227,61 @@ fn what_costs_nothing_or_more_than_fits_has_no_price() {
     let times = u64::MAX / half.rho.units() + 1;
     dear.mechanisms = (0..times).map(|_| half.clone()).collect();
     assert_eq!(rule(&dear), "P5");
+}
+
+/// Keys that are not public: one count of persons decides, and its delta is that of the threshold.
+#[test]
+fn a_threshold_is_priced_in_delta() {
+    let mut unknown = certificate();
+    unknown.releases[0].cells = 0;
+    assert_eq!(rule(&unknown), "P3");
+    let threshold = Threshold {
+        minimum: 5,
+        tau: 105,
+    };
+    unknown.mechanisms[0].threshold = Some(threshold);
+    assert_eq!(rule(&unknown), "P4");
+    let delta = threshold.delta(&unknown.mechanisms[0].sigma, &unknown.releases[0]);
+    let delta = delta.unwrap();
+    // Two groups, five sigma: 2 · 2.9e-7, and a little for the lattice and the bound.
+    assert!(delta > Delta::parse_floor("4e-7").unwrap());
+    assert!(delta < Delta::parse_floor("7e-7").unwrap());
+    unknown.mechanisms[0].delta = delta;
+    assert_eq!(unknown.price().unwrap().delta, delta);
+
+    let mut cheaper = unknown.clone();
+    cheaper.mechanisms[0].delta = delta.checked_sub(Delta::from_units(1).unwrap()).unwrap();
+    assert_eq!(rule(&cheaper), "P4");
+    let mut twice = unknown.clone();
+    twice.mechanisms.push(unknown.mechanisms[0].clone());
+    assert_eq!(rule(&twice), "P3");
+    let mut rows = unknown;
+    rows.mechanisms[1].threshold = rows.mechanisms[0].threshold.take();
+    rows.mechanisms[1].delta = delta;
+    rows.mechanisms[0].delta = Delta::ZERO;
+    assert_eq!(rule(&rows), "P3");
+}
+
+/// A numerator and a denominator in one statement: each mechanism is priced under the bounds of its own release.
+#[test]
+fn several_releases_are_priced_each_under_its_own_bounds() {
+    let mut both = certificate();
+    let one = both.price().unwrap();
+    both.steps.push(step("S0", &[], Some("patient"), 1));
+    both.steps.push(step("RELEASE", &[6], None, 1));
+    both.releases.push(Bounds {
+        step: 7,
+        rows_per_person: 1,
+        groups_per_person: 1,
+        cells: 1,
+    });
+    let mut second =
+        Mechanism::discrete_gaussian(Aggregate::Persons, 1, &both.releases[1], Rational::from(20))
+            .unwrap();
+    second.release = 1;
+    both.mechanisms.push(second.clone());
+    let sum = one.checked_add(Loss::from_rho(second.rho)).unwrap();
+    assert_eq!(both.price().unwrap(), sum);
+    both.mechanisms[4].release = 0;
+    assert_eq!(rule(&both), "P3");
 }

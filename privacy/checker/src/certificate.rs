@@ -10,11 +10,19 @@ pub(crate) struct Certificate {
     pub(crate) catalog: u64,
     pub(crate) policy: u64,
     pub(crate) steps: Vec<Step>,
+    pub(crate) releases: Vec<Release>,
+    pub(crate) mechanisms: Vec<Mechanism>,
+}
+
+pub(crate) struct Release {
+    /// Position among the steps.
+    pub(crate) step: u64,
     /// `k`, at least 1.
     pub(crate) rows_per_person: u64,
     /// `L0`, at least 1.
     pub(crate) groups_per_person: u64,
-    pub(crate) mechanisms: Vec<Mechanism>,
+    /// 0: the keys are not public.
+    pub(crate) cells: u64,
 }
 
 pub(crate) struct Step {
@@ -27,32 +35,38 @@ pub(crate) struct Step {
 
 /// A discrete Gaussian, the only mechanism of version 1.
 pub(crate) struct Mechanism {
+    pub(crate) release: u64,
     pub(crate) aggregate: Aggregate,
     pub(crate) bound: u64,
+    /// For each group.
+    pub(crate) values: u64,
     pub(crate) sensitivity2: Rational,
     pub(crate) sigma: Rational,
     pub(crate) rho: u64,
     pub(crate) delta: u128,
+    pub(crate) threshold: Option<Threshold>,
+}
+
+/// `1 <= minimum <= tau`.
+pub(crate) struct Threshold {
+    pub(crate) minimum: u64,
+    pub(crate) tau: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aggregate {
     Persons,
+    /// `rows` and `values` are priced alike.
     Rows,
-    /// `sum` and `centred_sum` are priced alike.
+    /// `sum`, `centred_sum` and `centred_square` are priced alike.
     Sum,
+    Tree,
 }
 
 impl Certificate {
     pub(crate) fn of(value: Value<'_>) -> Result<Self, Malformed> {
         let mut fields = Fields::of(value, "certificate")?;
-        let mut bounds = Fields::of(fields.take("bounds")?, "bounds")?;
-        let rows_per_person = at_least_one(&bounds.take("rows_per_person")?, "rows_per_person")?;
-        let groups_per_person =
-            at_least_one(&bounds.take("groups_per_person")?, "groups_per_person")?;
-        at_least_one(&bounds.take("cells")?, "cells")?;
-        bounds.take("keys")?.hash("keys")?;
-        bounds.end()?;
+        fields.take("keys")?.hash("keys")?;
         fields.take("unit")?.text("unit")?;
         let certificate = Certificate {
             dataset: fields.take("dataset")?.uint("dataset")?,
@@ -60,8 +74,7 @@ impl Certificate {
             catalog: fields.take("catalog")?.uint("catalog")?,
             policy: fields.take("policy")?.uint("policy")?,
             steps: list(fields.take("steps")?, "steps", step)?,
-            rows_per_person,
-            groups_per_person,
+            releases: list(fields.take("releases")?, "releases", release)?,
             mechanisms: list(fields.take("mechanisms")?, "mechanisms", mechanism)?,
         };
         fields.end()?;
@@ -86,6 +99,31 @@ fn list<'a, T>(
         return Err(Malformed(format!("{what}: empty")));
     }
     items.into_iter().map(item).collect()
+}
+
+fn release(value: Value<'_>) -> Result<Release, Malformed> {
+    let mut fields = Fields::of(value, "release")?;
+    let release = Release {
+        step: fields.take("step")?.uint("step")?,
+        rows_per_person: at_least_one(&fields.take("rows_per_person")?, "rows_per_person")?,
+        groups_per_person: at_least_one(&fields.take("groups_per_person")?, "groups_per_person")?,
+        cells: fields.take("cells")?.uint("cells")?,
+    };
+    fields.end()?;
+    Ok(release)
+}
+
+fn threshold(value: Value<'_>) -> Result<Threshold, Malformed> {
+    let mut fields = Fields::of(value, "threshold")?;
+    let threshold = Threshold {
+        minimum: at_least_one(&fields.take("minimum")?, "minimum")?,
+        tau: fields.take("tau")?.uint("tau")?,
+    };
+    fields.end()?;
+    if threshold.tau < threshold.minimum {
+        return Err(Malformed("threshold: tau below the minimum".to_owned()));
+    }
+    Ok(threshold)
 }
 
 fn step(value: Value<'_>) -> Result<Step, Malformed> {
@@ -120,17 +158,22 @@ fn mechanism(value: Value<'_>) -> Result<Mechanism, Malformed> {
     }
     let aggregate = match fields.take("aggregate")?.text("aggregate")? {
         "persons" => Aggregate::Persons,
-        "rows" => Aggregate::Rows,
-        "sum" | "centred_sum" => Aggregate::Sum,
+        "rows" | "values" => Aggregate::Rows,
+        "sum" | "centred_sum" | "centred_square" => Aggregate::Sum,
+        "tree" => Aggregate::Tree,
         other => return Err(Malformed(format!("aggregate {other:?} is not known"))),
     };
+    let threshold = fields.optional("threshold").map(threshold).transpose()?;
     let mechanism = Mechanism {
+        release: fields.take("release")?.uint("release")?,
         aggregate,
         bound: fields.take("bound")?.uint("bound")?,
+        values: at_least_one(&fields.take("values")?, "values")?,
         sensitivity2: fields.take("sensitivity2")?.rational("sensitivity2")?,
         sigma: fields.take("sigma")?.rational("sigma")?,
         rho: fields.take("rho")?.uint("rho")?,
         delta: fields.take("delta")?.delta("delta")?,
+        threshold,
     };
     fields.end()?;
     Ok(mechanism)

@@ -3,8 +3,10 @@
 use crate::certificate::{Certificate, Step};
 use crate::report::Finding;
 
-/// The rules of the privacy analysis that a step may name; the last is the release.
-const RULES: [&str; 7] = ["S0", "S0p", "S1", "S2", "S3", "S4", RELEASE];
+/// The rules of the privacy analysis that a step may name; the last is a release.
+const RULES: [&str; 10] = [
+    "S0", "S0p", "S1", "S2", "S3", "S4", "S5", "S6", "S8", RELEASE,
+];
 const RELEASE: &str = "RELEASE";
 
 /// A scan has a table and no input: of private (`S0`) or public (`S0p`) rows.
@@ -12,9 +14,9 @@ fn is_scan(rule: &str) -> bool {
     matches!(rule, "S0" | "S0p")
 }
 
-/// Filters and projections, and aggregates per person: they cannot multiply a person's rows.
+/// Filters and projections, aggregates and windows per person, bounds on groups: they cannot multiply a person's rows.
 fn keeps_bound(rule: &str) -> bool {
-    matches!(rule, "S1" | "S4")
+    matches!(rule, "S1" | "S4" | "S5" | "S8")
 }
 
 pub(crate) fn check(index: u64, certificate: &Certificate, findings: &mut Vec<Finding>) {
@@ -23,8 +25,7 @@ pub(crate) fn check(index: u64, certificate: &Certificate, findings: &mut Vec<Fi
         let mut fail = |rule, what: String| {
             findings.push(Finding::at(index, rule, format!("step {position}: {what}")));
         };
-        let is_last = position.checked_add(1) == Some(steps.len());
-        if let Err(what) = shape(step, is_last) {
+        if let Err(what) = shape(step) {
             fail("P1", what);
         }
         let inputs: Option<Vec<&Step>> = step
@@ -35,17 +36,13 @@ pub(crate) fn check(index: u64, certificate: &Certificate, findings: &mut Vec<Fi
         let Some(inputs) = inputs else {
             fail(
                 "P1",
-                format!("inputs {:?} are not all earlier steps", step.inputs),
+                format!(
+                    "inputs {:?} are not all earlier steps below the releases",
+                    step.inputs
+                ),
             );
             continue;
         };
-        if step.rule == RELEASE && step.rows != certificate.rows_per_person {
-            let k = certificate.rows_per_person;
-            fail(
-                "P1",
-                format!("the release has rows {}, the bounds {k}", step.rows),
-            );
-        }
         if keeps_bound(&step.rule) {
             match inputs.as_slice() {
                 [input] if bound(step) <= bound(input) => {}
@@ -59,16 +56,38 @@ pub(crate) fn check(index: u64, certificate: &Certificate, findings: &mut Vec<Fi
                 ),
             }
         }
+        if step.rule == "S6" && bound(step) > all_of(&inputs) {
+            fail("P2", format!("rows {} above the inputs' sum", step.rows));
+        }
+    }
+    let mut fail = |what: &str| findings.push(Finding::at(index, "P1", what.to_owned()));
+    if steps.last().is_none_or(|step| step.rule != RELEASE) {
+        fail("the last step is not a release");
+    }
+    let stated = certificate
+        .releases
+        .iter()
+        .map(|release| (release.step, release.rows_per_person));
+    let found = (0..)
+        .zip(steps)
+        .filter(|(_, step)| step.rule == RELEASE)
+        .map(|(position, step)| (position, step.rows));
+    if !stated.eq(found) {
+        fail("the releases are not those of the steps, with their rows per person");
     }
 }
 
-fn shape(step: &Step, is_last: bool) -> Result<(), String> {
+/// Rows of one person in several inputs together; without bound if one has none.
+fn all_of(inputs: &[&Step]) -> u64 {
+    inputs
+        .iter()
+        .fold(0, |sum: u64, input| sum.saturating_add(bound(input)))
+}
+
+fn shape(step: &Step) -> Result<(), String> {
     let rule = &step.rule;
     if !RULES.contains(&rule.as_str()) {
         return Err(format!("rule {rule:?} is not known"));
-    }
-    if is_last != (rule == RELEASE) {
-        return Err("the release is not the last step and only that".to_owned());
     }
     match (is_scan(rule), step.has_table, step.inputs.is_empty()) {
         (true, true, true) | (false, false, false) => Ok(()),
@@ -83,7 +102,7 @@ fn earlier(steps: &[Step], position: usize, input: u64) -> Option<&Step> {
     let input = usize::try_from(input)
         .ok()
         .filter(|input| *input < position)?;
-    steps.get(input)
+    steps.get(input).filter(|step| step.rule != RELEASE)
 }
 
 /// Rows of one person; 0 in the format is no bound, hence above every number.

@@ -56,6 +56,7 @@ mod quantity;
 mod receipt;
 mod references;
 mod report;
+mod threshold;
 mod tree;
 
 pub use audit::{Evidence, audit};

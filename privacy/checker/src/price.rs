@@ -2,10 +2,11 @@
 
 use num_bigint::BigUint;
 
-use crate::certificate::{Aggregate, Certificate, Mechanism};
+use crate::certificate::{Aggregate, Certificate, Mechanism, Release};
 use crate::entry::Reserve;
 use crate::quantity::{Loss, RHO_BITS, Rational};
 use crate::report::Finding;
+use crate::threshold;
 
 /// `query_rho` is that of the cited policy, where it could be read.
 pub(crate) fn check(
@@ -23,8 +24,14 @@ pub(crate) fn check(
                 format!("mechanism {position}: {what}"),
             ));
         };
-        if let Err(what) = sensitivity(certificate, mechanism) {
-            fail("P3", what);
+        let release = release_of(certificate, mechanism);
+        match release {
+            None => fail("P3", "no such release"),
+            Some(release) => {
+                if let Err(what) = sensitivity(release, mechanism) {
+                    fail("P3", what);
+                }
+            }
         }
         match rho(&mechanism.sensitivity2, &mechanism.sigma) {
             None => fail("P4", "sigma is zero"),
@@ -33,8 +40,29 @@ pub(crate) fn check(
             }
             Some(_) => {}
         }
-        if mechanism.delta != 0 {
-            fail("P4", "a discrete Gaussian has no delta");
+        match (&mechanism.threshold, release) {
+            (None, _) if mechanism.delta != 0 => {
+                fail("P4", "a discrete Gaussian without threshold has no delta");
+            }
+            (Some(threshold), Some(release)) => {
+                let least = threshold::least_delta(
+                    &mechanism.sigma,
+                    threshold.tau.saturating_sub(threshold.minimum),
+                    release.groups_per_person,
+                );
+                if least.is_none_or(|least| BigUint::from(mechanism.delta) < least) {
+                    fail("P4", "delta is below that of the threshold");
+                }
+            }
+            _ => {}
+        }
+    }
+    for (position, release) in (0..).zip(&certificate.releases) {
+        if !is_decided(certificate, position, release) {
+            let what = format!(
+                "release {position}: one count of persons has a threshold where the keys are not public, none elsewhere"
+            );
+            findings.push(Finding::at(index, "P3", what));
         }
     }
     let mut fail = |what: String| findings.push(Finding::at(index, "P5", what));
@@ -59,21 +87,46 @@ pub(crate) fn check(
     }
 }
 
-/// P3: `(k · bound)² · L0`, or `L0` where each person counts once per group.
+fn release_of<'c>(certificate: &'c Certificate, mechanism: &Mechanism) -> Option<&'c Release> {
+    certificate
+        .releases
+        .get(usize::try_from(mechanism.release).ok()?)
+}
+
+/// P3: who decides which groups are answered.
+fn is_decided(certificate: &Certificate, position: u64, release: &Release) -> bool {
+    let deciding: Vec<_> = certificate
+        .mechanisms
+        .iter()
+        .filter(|mechanism| mechanism.release == position && mechanism.threshold.is_some())
+        .collect();
+    match deciding.as_slice() {
+        [] => release.cells != 0,
+        [one] => release.cells == 0 && one.aggregate == Aggregate::Persons,
+        _ => false,
+    }
+}
+
+/// P3: `(k · bound)² · L0`; `L0` where each person counts once per group; `k² · bound · L0` for a tree of `bound` levels.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "naturals of any size do not overflow"
 )]
-fn sensitivity(certificate: &Certificate, mechanism: &Mechanism) -> Result<(), &'static str> {
-    let groups = BigUint::from(certificate.groups_per_person);
+fn sensitivity(release: &Release, mechanism: &Mechanism) -> Result<(), &'static str> {
+    let groups = BigUint::from(release.groups_per_person);
+    let rows = BigUint::from(release.rows_per_person);
     let expected = match mechanism.aggregate {
         Aggregate::Persons => groups,
         Aggregate::Rows | Aggregate::Sum => {
-            let one_group = BigUint::from(certificate.rows_per_person) * mechanism.bound;
+            let one_group = rows * mechanism.bound;
             &one_group * &one_group * groups
         }
+        Aggregate::Tree => &rows * &rows * mechanism.bound * groups,
     };
-    let counts = mechanism.aggregate != Aggregate::Sum;
+    if mechanism.values != 1 && mechanism.aggregate != Aggregate::Tree {
+        return Err("several values for each group, but no tree");
+    }
+    let counts = matches!(mechanism.aggregate, Aggregate::Persons | Aggregate::Rows);
     if counts && mechanism.bound != 1 {
         return Err("a count has a bound other than 1");
     }

@@ -55,10 +55,10 @@ fn f1_unknown_versions_kinds_and_forms() {
         &["F1@10"],
     );
     expect(&with(10, "body.accounts", Item::Array(vec![])), &["F1@10"]);
-    expect(
-        &with(10, &format!("{CERTIFICATE}.bounds.cells"), Item::Uint(0)),
-        &["F1@10"],
-    );
+    for bound in ["rows_per_person", "groups_per_person"] {
+        let path = format!("{CERTIFICATE}.releases.0.{bound}");
+        expect(&with(10, &path, Item::Uint(0)), &["F1@10"]);
+    }
     let sigma = format!("{CERTIFICATE}.mechanisms.0.sigma");
     expect(&with(10, &sigma, rational(50, 4)), &["F1@10"]);
     expect(&with(10, &sigma, rational(25, 0)), &["F1@10"]);
@@ -171,6 +171,17 @@ fn p1_and_p2_steps() {
     expect(&change(4, "inputs", list(&[1, 3])), &["P2@10"]);
     // Joins may multiply.
     expect(&change(6, "rows", Item::Uint(9)), &[]);
+    // A union holds no more than its branches together; what is released is read no more.
+    let union = |rows| {
+        let mut log = change(4, "rule", text("S6"));
+        *log.entries[10].at(&format!("{CERTIFICATE}.steps.4.inputs")) = list(&[0, 1]);
+        *log.entries[10].at(&format!("{CERTIFICATE}.steps.4.rows")) = Item::Uint(rows);
+        log
+    };
+    expect(&union(1000), &[]);
+    expect(&union(1001), &["P2@10"]);
+    expect(&union(0), &["P2@10"]);
+    expect(&change(8, "inputs", list(&[7])), &["P1@10"]);
 }
 
 /// The sample with the first mechanism of the last reserve replaced, and its loss and account made to fit.
@@ -235,9 +246,48 @@ fn p4_loss_of_a_mechanism() {
     // Twice the noise, priced as such, is right.
     expect(&priced(&|m| *m = mechanism("persons", 1, (25, 1)).0), &[]);
     let mut with_delta = priced(&|m| *m.at("delta") = delta(1));
-    *with_delta.entries[21].at("body.loss.delta") = delta(1);
-    *with_delta.entries[21].at("body.accounts.0.after.delta") = delta(1);
+    *with_delta.entries[21].at("body.loss.delta") = delta(log::DELTA + 1);
+    *with_delta.entries[21].at("body.accounts.0.after.delta") = delta(6 * log::DELTA + 1);
     expect(&with_delta, &["P4@21"]);
+}
+
+#[test]
+fn p3_and_p4_of_keys_that_are_not_public() {
+    let change = |path: &str, new: Item| with(21, &format!("{CERTIFICATE}.{path}"), new);
+    let (minimum, tau) = log::THRESHOLD;
+    // A higher threshold than was paid for is welcome, a lower one is not.
+    let at = "mechanisms.4.threshold";
+    expect(&change(&format!("{at}.tau"), Item::Uint(tau + 1)), &[]);
+    expect(
+        &change(&format!("{at}.tau"), Item::Uint(tau - 1)),
+        &["P4@21"],
+    );
+    expect(
+        &change(&format!("{at}.minimum"), Item::Uint(minimum + 1)),
+        &["P4@21"],
+    );
+    expect(
+        &change(&format!("{at}.tau"), Item::Uint(minimum - 1)),
+        &["F1@21"],
+    );
+    // Who decides: a count of persons, where the keys are not public, and nowhere else.
+    expect(&change("releases.1.cells", Item::Uint(9)), &["P3@21"]);
+    expect(&change("releases.0.cells", Item::Uint(0)), &["P3@21"]);
+    let mut tree = Log::sample();
+    let mechanisms = format!("{CERTIFICATE}.mechanisms");
+    let threshold = tree.entries[21]
+        .at(&format!("{mechanisms}.4.threshold"))
+        .clone();
+    let Item::Map(fields) = tree.entries[21].at(&format!("{mechanisms}.5")) else {
+        unreachable!()
+    };
+    fields.push(("threshold".to_owned(), threshold));
+    let report = audit(&tree.evidence());
+    assert!(
+        named(&report).contains(&"P3@21".to_owned()),
+        "{}",
+        report.to_text()
+    );
 }
 
 #[test]
@@ -256,12 +306,12 @@ fn p5_loss_of_a_query() {
     assert!(named(&report).contains(&"P5@21".to_owned()));
     // Everything for nothing.
     let mut free = Log::sample();
-    for n in 0..4 {
+    for n in 0..6 {
         *free.entries[21].at(&format!("{CERTIFICATE}.mechanisms.{n}.rho")) = Item::Uint(0);
     }
-    *free.entries[21].at("body.loss") = loss(0, 0);
-    let before = free.entries[21].at("body.accounts.0.before").clone();
-    *free.entries[21].at("body.accounts.0.after") = before;
+    *free.entries[21].at("body.loss.rho") = Item::Uint(0);
+    let before = free.entries[21].at("body.accounts.0.before.rho").clone();
+    *free.entries[21].at("body.accounts.0.after.rho") = before;
     expect(&free, &["P4@21", "P5@21"]);
 }
 

@@ -10,9 +10,11 @@ use tokio::sync::oneshot;
 use crate::commitment::Opening;
 use crate::entry::Reason;
 use crate::error::{Error, Result};
+use crate::threshold;
 use crate::writer::{Request, Ticket, Writer};
 
-/// Exact results over private rows: one column for each mechanism, one integer in grid units for each answered group.
+/// Exact results over private rows: one column for each mechanism, one integer in grid units for each group and value. Where the keys of a
+/// release are not public they are sealed with the numbers.
 ///
 /// # Guarantee
 ///
@@ -49,7 +51,7 @@ use crate::writer::{Request, Ticket, Writer};
 /// ```
 /// ```compile_fail,E0451
 /// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
-/// let salus_ledger::Exact { columns } = exact;
+/// let salus_ledger::Exact { columns, groups } = exact;
 /// ```
 /// ```compile_fail,E0369
 /// # let exact = salus_ledger::Exact::seal(vec![vec![7]]);
@@ -61,19 +63,60 @@ use crate::writer::{Request, Ticket, Writer};
 )]
 pub struct Exact {
     columns: Vec<Vec<i128>>,
+    groups: Vec<Option<Groups>>,
+}
+
+/// The groups of a release whose keys are not public, in the order of their columns.
+#[expect(
+    missing_debug_implementations,
+    reason = "that it has none is the point"
+)]
+pub struct Groups {
+    /// The key of each group, as the caller spells it. It leaves only for groups that are answered.
+    pub keys: Vec<Vec<u8>>,
+    /// Number of distinct persons in each group.
+    pub persons: Vec<u64>,
 }
 
 impl Exact {
-    /// Seals exact columns.
+    /// Seals exact columns of releases whose keys are public.
     pub fn seal(columns: Vec<Vec<i128>>) -> Self {
-        Self { columns }
+        Self::seal_groups(columns, Vec::new())
     }
 
-    /// Whether there is one column for each mechanism and one value for each cell that was priced.
+    /// Seals exact columns; `groups` has one item for each release, `None` where the keys are public.
+    pub fn seal_groups(columns: Vec<Vec<i128>>, groups: Vec<Option<Groups>>) -> Self {
+        Self { columns, groups }
+    }
+
+    /// Whether there is one column for each mechanism, one value for each cell that was priced, and keys where they are not public.
     fn fits(&self, certificate: &Certificate) -> bool {
-        let cells = usize::try_from(certificate.bounds.cells);
         self.columns.len() == certificate.mechanisms.len()
-            && self.columns.iter().all(|column| cells == Ok(column.len()))
+            && self
+                .columns
+                .iter()
+                .zip(&certificate.mechanisms)
+                .all(|(column, mechanism)| {
+                    let length = self
+                        .cells(certificate, mechanism.release)
+                        .and_then(|cells| {
+                            cells.checked_mul(usize::try_from(mechanism.values).ok()?)
+                        });
+                    length == Some(column.len())
+                })
+    }
+
+    /// Number of groups of a release, answered or not; `None` if there is none to fit.
+    fn cells(&self, certificate: &Certificate, release: u64) -> Option<usize> {
+        let release = usize::try_from(release).ok()?;
+        let priced = certificate.releases.get(release)?.cells;
+        match (priced, self.groups.get(release).and_then(Option::as_ref)) {
+            (0, Some(groups)) if groups.keys.len() == groups.persons.len() => {
+                Some(groups.keys.len())
+            }
+            (0, _) | (_, Some(_)) => None,
+            (cells, None) => usize::try_from(cells).ok(),
+        }
     }
 }
 
@@ -82,6 +125,8 @@ impl Exact {
 pub struct Released {
     /// One vector for each mechanism of the certificate.
     pub columns: Vec<Vec<i128>>,
+    /// One item for each release: the keys of the answered groups in the order of the columns, `None` where the keys are public.
+    pub keys: Vec<Option<Vec<Vec<u8>>>>,
 }
 
 /// No answer could be made. It says nothing more, because a reason could depend on data.
@@ -180,7 +225,7 @@ impl Charge {
     ///
     /// # Guarantee
     ///
-    /// Noise is drawn once. `answer` sees noisy numbers only. No byte of the answer leaves before its RELEASE entry is on the disk.
+    /// Noise is drawn once. `answer` sees noisy numbers only, and of keys that are not public those that passed the threshold. No byte of the answer leaves before its RELEASE entry is on the disk.
     ///
     /// # Errors
     ///
@@ -193,7 +238,7 @@ impl Charge {
         if !exact.fits(&self.certificate) {
             return Err(self.fail().await);
         }
-        let released = match add_noise(exact, &self.certificate.mechanisms).await {
+        let released = match add_noise(exact, &self.certificate).await {
             Ok(released) => released,
             Err(AnswerFailed) => return Err(self.fail().await),
         };
@@ -247,23 +292,25 @@ impl std::fmt::Debug for Charge {
 }
 
 /// Draws the noise in a thread of its own, so that a large answer does not hold up the caller's runtime.
-async fn add_noise(exact: Exact, mechanisms: &[Mechanism]) -> Result<Released, AnswerFailed> {
-    let sigmas: Vec<_> = mechanisms
+async fn add_noise(exact: Exact, certificate: &Certificate) -> Result<Released, AnswerFailed> {
+    let sigmas: Vec<_> = certificate
+        .mechanisms
         .iter()
         .map(|mechanism| mechanism.sigma.clone())
         .collect();
+    let Exact { columns, groups } = exact;
     let (done, noisy) = oneshot::channel();
     let spawned = std::thread::Builder::new()
         .name("salus-noise".to_owned())
         .spawn(move || {
             // Nobody may be waiting any more; the exact values end here either way.
-            let _ = done.send(add_discrete_gaussian(exact.columns, &sigmas));
+            let _ = done.send(add_discrete_gaussian(columns, &sigmas));
         });
     if spawned.is_err() {
         return Err(AnswerFailed);
     }
     match noisy.await {
-        Ok(Ok(columns)) => Ok(Released { columns }),
+        Ok(Ok(columns)) => threshold::apply(columns, groups, certificate),
         _ => Err(AnswerFailed),
     }
 }

@@ -114,7 +114,7 @@ pub struct Reservation {
     pub question: String,
     /// Canonical bytes of the operator tree.
     pub plan: Vec<u8>,
-    /// Canonical bytes of the list of answered keys; the commitment to them becomes `certificate.bounds.keys`.
+    /// Canonical bytes of the list of answered keys; the commitment to them becomes `certificate.keys`.
     pub keys: Vec<u8>,
     /// What the price rests on.
     pub certificate: Certificate,
@@ -388,7 +388,7 @@ fn draft(reservation: Reservation) -> Result<Draft> {
         .price()
         .map_err(|why: CertificateError| Error::Refused(why.to_string()))?;
     let keys = Opening::fresh(reservation.keys)?;
-    certificate.bounds.keys = keys.commitment();
+    certificate.keys = keys.commitment();
     Ok(Draft {
         principal: reservation.principal,
         roles: reservation.roles,

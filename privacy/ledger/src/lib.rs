@@ -39,7 +39,7 @@
 //! let snapshot = ledger.record(snapshot).await?;
 //!
 //! // How many persons of each sex? Everybody counts once; sigma is 20 persons.
-//! let bounds = Bounds { rows_per_person: 1, groups_per_person: 1, cells: 2, keys: [0; 32] };
+//! let bounds = Bounds { step: 1, rows_per_person: 1, groups_per_person: 1, cells: 2 };
 //! let count = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(20))?;
 //! let step = |rule: &str, inputs: Vec<u64>, table: Option<String>| Step {
 //!     rule: rule.into(),
@@ -55,7 +55,8 @@
 //!     policy,
 //!     unit: "person_id".into(),
 //!     steps: vec![step("S0", vec![], Some("patient".into())), step("RELEASE", vec![0], None)],
-//!     bounds,
+//!     releases: vec![bounds],
+//!     keys: [0; 32],
 //!     mechanisms: vec![count],
 //! };
 //! let charge = ledger
@@ -96,7 +97,7 @@
 //!   write as well: `transaction` reads everything a decision rests on under the database's write lock.
 //! * `audit`: the tables compared with the log, at each opening and in [`Ledger::audit_accounts`]. Opening reads the whole log, some 20
 //!   microseconds an entry.
-//! * `gate`: [`Exact`], [`Charge`], [`Released`].
+//! * `gate`: [`Exact`], [`Charge`], [`Released`]; `threshold`: which groups are answered where the keys are not public.
 //!
 //! # What it cannot see
 //!
@@ -130,6 +131,7 @@ pub mod merkle;
 pub mod note;
 pub mod receipt;
 mod store;
+mod threshold;
 mod transaction;
 mod writer;
 
@@ -137,7 +139,7 @@ pub use commitment::{Opening, commit};
 pub use entry::{Body, Entry, Genesis, Kind};
 pub use error::{Error, ReserveError, Result};
 pub use evidence::Evidence;
-pub use gate::{AnswerFailed, Charge, Exact, Published, Released};
+pub use gate::{AnswerFailed, Charge, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{Account, Clock, Fact, Facts, Ledger, Refusal, Reservation, system_clock};
 pub use salus_certificate::EntryIndex;

@@ -58,7 +58,7 @@ async fn commitments_open_to_the_texts_and_the_log_holds_none_of_them() {
     let Body::Reserve(reserve) = &stored.entry.body else {
         panic!("not a reserve")
     };
-    let keys = reserve.certificate.bounds.keys;
+    let keys = reserve.certificate.keys;
     for (entry, name, commitment, content) in [
         (
             published.reserve,
@@ -101,7 +101,7 @@ async fn commitments_open_to_the_texts_and_the_log_holds_none_of_them() {
         panic!("not a reserve")
     };
     assert_ne!(second.question, reserve.question);
-    assert_ne!(second.certificate.bounds.keys, keys);
+    assert_ne!(second.certificate.keys, keys);
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn noise_has_the_scale_that_was_priced() {
     let ledger = create(dir.path(), 10).await;
     let mut reservation = question();
     let cells = 4000;
-    reservation.certificate.bounds.cells = cells;
+    reservation.certificate.releases[0].cells = cells;
     let charge = ledger.reserve(reservation).await.unwrap();
     let zeros = vec![0; usize::try_from(cells).unwrap()];
     let mut seen = Vec::new();
@@ -289,7 +289,7 @@ async fn one_query_costs_no_more_than_the_policy_allows() {
     let ledger = create(dir.path(), 100).await;
     let before = ledger.entries().await.unwrap().len();
     let mut dear = question();
-    let bounds = dear.certificate.bounds.clone();
+    let bounds = dear.certificate.releases[0].clone();
     let sharp = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(10));
     dear.certificate.mechanisms.push(sharp.unwrap());
     let most = Rho::from_units(price().units() * 10);
@@ -308,7 +308,7 @@ async fn the_callers_arithmetic_is_not_believed() {
     let mut cheap = question();
     cheap.certificate.mechanisms[0].rho = Rho::from_units(1);
     let mut insensitive = question();
-    insensitive.certificate.bounds.rows_per_person = 2;
+    insensitive.certificate.releases[0].rows_per_person = 2;
     insensitive
         .certificate
         .steps

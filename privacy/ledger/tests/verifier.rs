@@ -179,16 +179,16 @@ fn reserved(certificate: Certificate, loss: Loss) -> Vec<Vec<u8>> {
 
 prop_compose! {
     /// The fixture with up to three changes, most of them small enough to keep some rule.
-    fn changed_certificates()(changes in proptest::collection::vec((0..16_usize, 0..3_usize, 0..4_u64), 0..3)) -> Certificate {
+    fn changed_certificates()(changes in proptest::collection::vec((0..22_usize, 0..3_usize, 0..4_u64), 0..3)) -> Certificate {
         let mut certificate = certificate();
         for (what, which, value) in changes {
             let mechanism = which % 2;
             let step = &mut certificate.steps[which];
-            let bounds = &mut certificate.bounds;
+            let bounds = &mut certificate.releases[0];
             let priced = &mut certificate.mechanisms[mechanism];
             match what {
-                0 => ["S0", "S1", "S4", "RELEASE"][usize::try_from(value).unwrap()].clone_into(&mut step.rule),
-                1 => ["S0p", "S2", "S3", "S5"][usize::try_from(value).unwrap()].clone_into(&mut step.rule),
+                0 => ["S0", "S1", "S8", "RELEASE"][usize::try_from(value).unwrap()].clone_into(&mut step.rule),
+                1 => ["S0p", "S2", "S5", "S6"][usize::try_from(value).unwrap()].clone_into(&mut step.rule),
                 2 => step.inputs = vec![value],
                 3 => step.inputs = (0..value).collect(),
                 4 => step.rows = value,
@@ -196,11 +196,15 @@ prop_compose! {
                 6 => bounds.rows_per_person = value.max(1),
                 7 => bounds.groups_per_person = value.max(1),
                 8 => priced.bound = value,
-                9 => priced.aggregate = [Aggregate::Persons, Aggregate::Rows, Aggregate::Sum, Aggregate::CentredSum][usize::try_from(value).unwrap()],
+                9 => priced.aggregate = [Aggregate::Tree, Aggregate::Rows, Aggregate::Sum, Aggregate::Values][usize::try_from(value).unwrap()],
                 10 => priced.sigma = Rational::from_ratio(u128::from(value), 1 + which as u128).unwrap(),
                 11 => priced.sensitivity2 = Rational::from(u128::from(value)),
                 12 => priced.rho = Rho::from_units(priced.rho.units() + value - 1),
                 13 => priced.delta = salus_accounting::Delta::from_units(u128::from(value)).unwrap(),
+                14 => bounds.step = value,
+                15 => priced.values = value.max(1),
+                16 => priced.release = value / 2,
+                17 => bounds.cells = value,
                 // A consistent change: other bounds, and the mechanisms and the release follow.
                 _ => {
                     bounds.rows_per_person = value + 1;

@@ -54,6 +54,21 @@ impl<'a> Derivation<'a> {
         self.steps
     }
 
+    /// Number of steps so far.
+    pub(crate) fn mark(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Forgets the steps of an attempt that was refused.
+    pub(crate) fn reset(&mut self, mark: usize) {
+        self.steps.truncate(mark);
+    }
+
+    /// Records a release over `relation`; its rows per person are known later.
+    pub(crate) fn release(&mut self, relation: &Relation) -> u64 {
+        self.step("RELEASE", "aggregate", &[relation.step], None, Some(1))
+    }
+
     /// Records a step and returns its position.
     fn step(
         &mut self,

@@ -22,6 +22,11 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
+    /// A number of grid units in the unit of the value.
+    pub(crate) fn show(&self, units: f64) -> f64 {
+        units / 10_f64.powi(i32::try_from(self.scale).unwrap_or(i32::MAX))
+    }
+
     /// Most that one row can move a plain sum, in grid units.
     pub(crate) fn reach(&self) -> u64 {
         self.low.unsigned_abs().max(self.high.unsigned_abs())

@@ -9,7 +9,7 @@ use datafusion::prelude::{lit, when};
 
 use crate::derive::domain::domain_of;
 use crate::derive::expression::total;
-use crate::derive::relation::{Relation, Role};
+use crate::derive::relation::Relation;
 use crate::derive::strip_alias;
 use crate::functions::age::AgeBand;
 use crate::refusal::Refusal;
@@ -36,22 +36,6 @@ pub(crate) struct Key {
 
 impl Key {
     pub(super) fn of(expr: &Expr, field: &FieldRef, relation: &Relation) -> Result<Self, Refusal> {
-        if matches!(expr, Expr::GroupingSet(_)) {
-            return Err(Refusal::new(
-                "keys",
-                expr,
-                "ROLLUP, CUBE and GROUPING SETS are releases of their own",
-                "ask each grouping as a question of its own",
-            ));
-        }
-        if relation.role(expr) != Role::Plain {
-            return Err(Refusal::new(
-                "release",
-                expr,
-                "the answer cannot be grouped by the person",
-                "group by person_id in a subquery, and aggregate that",
-            ));
-        }
         let Some(domain) = domain_of(expr, relation) else {
             return Err(Refusal::new(
                 "keys",

@@ -8,12 +8,13 @@ mod outputs;
 pub(crate) use cells::{Cells, Key};
 pub(crate) use outputs::{Contribution, Output};
 
+use datafusion::common::DFSchemaRef;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::logical_expr::logical_plan::Aggregate;
 use salus_certificate::Aggregate as Kind;
 use salus_lake::Catalog;
 
 use crate::derive::relation::Relation;
+use crate::post::ReleasedAggregate;
 use crate::refusal::Refusal;
 
 /// What the analyst may set about bounding.
@@ -38,24 +39,21 @@ pub(crate) struct Release {
     pub rows_per_person: u64,
     /// L0.
     pub groups_per_person: u64,
+    /// Position of its step in the derivation.
+    pub step: u64,
+    /// Schema of the aggregate: keys, then outputs.
+    pub schema: DFSchemaRef,
 }
 
 impl Release {
-    /// Analyses the topmost aggregate over an admitted relation.
+    /// Analyses an aggregate over an admitted relation.
     pub(crate) fn analyse(
-        aggregate: &Aggregate,
-        relation: Relation,
+        part: &ReleasedAggregate,
         catalog: &Catalog,
         options: BoundingOptions,
     ) -> Result<Self, Refusal> {
-        if relation.unit.is_none() {
-            return Err(Refusal::new(
-                "release",
-                "FROM",
-                "this reads no private table, so there is nothing to release",
-                "ask about the tables that `salus tables` lists",
-            ));
-        }
+        let aggregate = &part.aggregate;
+        let relation = part.relation.clone();
         let keys = aggregate
             .group_expr
             .iter()
@@ -85,6 +83,8 @@ impl Release {
             outputs,
             contributions,
             rows_per_person,
+            step: part.step as u64,
+            schema: aggregate.schema.clone(),
         };
         release.check_widths()?;
         Ok(release)

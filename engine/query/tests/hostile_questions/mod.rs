@@ -246,7 +246,7 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
     ),
     // Values computed over everybody.
     (
-        "S2",
+        "S4",
         "SELECT COUNT(*) FROM patient WHERE deprivation > (SELECT AVG(deprivation) FROM patient)",
     ),
     (
@@ -260,10 +260,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
     (
         "any",
         "SELECT a FROM (SELECT sex AS a, (SELECT COUNT(*) FROM patient) AS b FROM patient GROUP BY sex) t",
-    ),
-    (
-        "any",
-        "SELECT COUNT(*) FROM patient HAVING COUNT(*) > (SELECT COUNT(*) FROM encounter)",
     ),
     (
         "any",
@@ -303,14 +299,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "SELECT COUNT(*) FROM patient p CROSS JOIN ((VALUES (1)) a(x) RIGHT ANTI JOIN (VALUES (2), (3)) b(y) ON a.x = b.y)",
     ),
     // S4: aggregates below the release are per person, and exact.
-    (
-        "S4",
-        "SELECT COUNT(*) FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t",
-    ),
-    (
-        "S4",
-        "SELECT SUM(clamp(n, 0, 5)) FROM (SELECT COUNT(*) AS n FROM patient) t",
-    ),
     (
         "S4",
         "SELECT COUNT(*) FROM patient p JOIN (SELECT MAX(deprivation) AS m FROM patient) t ON p.deprivation = t.m",
@@ -360,11 +348,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "S5",
         "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS r FROM encounter) t",
     ),
-    ("S5", "SELECT SUM(COUNT(*)) OVER () FROM patient"),
-    (
-        "any",
-        "SELECT sex, COUNT(*) FROM patient GROUP BY sex QUALIFY row_number() OVER (ORDER BY COUNT(*)) = 1",
-    ),
     (
         "S6",
         "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION ALL SELECT person_id FROM patient) t",
@@ -380,10 +363,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
     (
         "any",
         "SELECT COUNT(*) FROM (SELECT person_id FROM patient EXCEPT SELECT person_id FROM encounter) t",
-    ),
-    (
-        "any",
-        "SELECT COUNT(*) FROM patient UNION ALL SELECT COUNT(*) FROM encounter",
     ),
     (
         "S6",
@@ -518,8 +497,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "SELECT SUM(clamp(CAST(1 AS DECIMAL(60, 2)), 0, 1)) FROM patient WHERE sex = 'made-up'",
     ),
     // Computing with released numbers, placeholders, internal names.
-    ("release", "SELECT COUNT(*) + 1 FROM patient"),
-    ("release", "SELECT SUM(deprivation) / COUNT(*) FROM patient"),
     ("any", "SELECT COUNT(*) FROM patient WHERE deprivation = $1"),
     ("any", "SELECT COUNT(*) FROM patient LIMIT $1"),
     (

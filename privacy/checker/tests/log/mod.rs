@@ -215,8 +215,10 @@ pub fn mechanism(aggregate: &str, bound: u64, sigma: (u128, u128)) -> (Item, u64
     let rho = u64::try_from(rho).unwrap();
     let item = map([
         ("kind", text("discrete_gaussian")),
+        ("release", Uint(0)),
         ("aggregate", text(aggregate)),
         ("bound", Uint(bound)),
+        ("values", Uint(1)),
         ("sensitivity2", rational(sensitivity2, 1)),
         ("sigma", rational(num, den)),
         ("rho", Uint(rho)),
@@ -225,14 +227,54 @@ pub fn mechanism(aggregate: &str, bound: u64, sigma: (u128, u128)) -> (Item, u64
     (item, rho)
 }
 
+/// Delta of every reserve here: a little above that of [`THRESHOLD`], which lies between those of one tau more and one less.
+pub const DELTA: u128 = 3_000_000_000;
+/// Minimum and tau, for noise of sigma 25/2 and [`UNKNOWN_L0`] groups.
+pub const THRESHOLD: (u64, u64) = (5, 105);
+pub const UNKNOWN_L0: u64 = 4;
+
+/// A count that decides which groups are answered, and a tree of three levels over the same groups.
+fn unknown_keys() -> [(Item, u64); 2] {
+    let price = |sensitivity2: u128, num: u128, den: u128| {
+        u64::try_from((UNIT * sensitivity2 * den * den).div_ceil(2 * num * num)).unwrap()
+    };
+    let item = |aggregate: &str, bound, values, sensitivity2, sigma: (u128, u128), delta_units| {
+        let rho = price(sensitivity2, sigma.0, sigma.1);
+        let fields = vec![
+            ("kind".to_owned(), text("discrete_gaussian")),
+            ("release".to_owned(), Uint(1)),
+            ("aggregate".to_owned(), text(aggregate)),
+            ("bound".to_owned(), Uint(bound)),
+            ("values".to_owned(), Uint(values)),
+            ("sensitivity2".to_owned(), rational(sensitivity2, 1)),
+            ("sigma".to_owned(), rational(sigma.0, sigma.1)),
+            ("rho".to_owned(), Uint(rho)),
+            ("delta".to_owned(), delta(delta_units)),
+        ];
+        (fields, rho)
+    };
+    let groups = u128::from(UNKNOWN_L0);
+    let (mut count, count_rho) = item("persons", 1, 1, groups, (25, 2), DELTA);
+    let (minimum, tau) = THRESHOLD;
+    let threshold = map([("minimum", Uint(minimum)), ("tau", Uint(tau))]);
+    count.push(("threshold".to_owned(), threshold));
+    let (tree, tree_rho) = item("tree", 3, 73, 3 * groups, (90, 1), 0);
+    [(Map(count), count_rho), (Map(tree), tree_rho)]
+}
+
 pub fn reserve(cites: Cites, before: &mut u64) -> Item {
+    let [count, tree] = unknown_keys();
     let mechanisms = [
         mechanism("persons", 1, (25, 2)),
         mechanism("rows", 1, (40, 1)),
         mechanism("sum", 300, (9000, 1)),
         mechanism("centred_sum", 150, (4001, 1)),
+        count,
+        tree,
     ];
     let rho = mechanisms.iter().map(|(_, rho)| rho).sum();
+    // Every reserve costs the same.
+    let before_delta = u128::from(*before / rho) * DELTA;
     let mechanisms = mechanisms.into_iter().map(|(item, _)| item).collect();
     let after = *before + rho;
     let certificate = map([
@@ -252,24 +294,34 @@ pub fn reserve(cites: Cites, before: &mut u64) -> Item {
                 step("S0", &[], Some("patient"), 1),
                 step("S2", &[4, 5], None, 1),
                 step("RELEASE", &[6], None, K),
+                step("RELEASE", &[6], None, 1),
             ]),
         ),
         (
-            "bounds",
-            map([
-                ("rows_per_person", Uint(K)),
-                ("groups_per_person", Uint(L0)),
-                ("cells", Uint(12)),
-                ("keys", hash("keys")),
+            "releases",
+            Array(vec![
+                map([
+                    ("step", Uint(7)),
+                    ("rows_per_person", Uint(K)),
+                    ("groups_per_person", Uint(L0)),
+                    ("cells", Uint(12)),
+                ]),
+                map([
+                    ("step", Uint(8)),
+                    ("rows_per_person", Uint(1)),
+                    ("groups_per_person", Uint(UNKNOWN_L0)),
+                    ("cells", Uint(0)),
+                ]),
             ]),
         ),
+        ("keys", hash("keys")),
         ("mechanisms", Array(mechanisms)),
     ]);
     let account = map([
         ("scope", text(&format!("space:{SPACE}"))),
         ("cap", loss(10 << 40, 1 << 60)),
-        ("before", loss(*before, 0)),
-        ("after", loss(after, 0)),
+        ("before", loss(*before, before_delta)),
+        ("after", loss(after, before_delta + DELTA)),
     ]);
     *before = after;
     entry(
@@ -284,7 +336,7 @@ pub fn reserve(cites: Cites, before: &mut u64) -> Item {
             ("question", hash("question")),
             ("plan", hash("plan")),
             ("certificate", certificate),
-            ("loss", loss(rho, 0)),
+            ("loss", loss(rho, DELTA)),
             ("accounts", Array(vec![account])),
         ]),
     )

@@ -99,10 +99,10 @@ pub async fn open(dir: &Path) -> Result<Ledger, Error> {
 
 pub fn certificate() -> Certificate {
     let bounds = Bounds {
+        step: 2,
         rows_per_person: 1,
         groups_per_person: 1,
         cells: 3,
-        keys: [0; 32],
     };
     let count = |aggregate| {
         Mechanism::discrete_gaussian(aggregate, 1, &bounds, Rational::from(50)).unwrap()
@@ -126,7 +126,8 @@ pub fn certificate() -> Certificate {
             step("RELEASE", &[1], None),
         ],
         mechanisms: vec![count(Aggregate::Persons), count(Aggregate::Rows)],
-        bounds,
+        releases: vec![bounds],
+        keys: [0; 32],
     }
 }
 

@@ -1,0 +1,292 @@
+//! What stands above the releases runs on released numbers only, in full SQL: arithmetic, HAVING, ORDER BY, LIMIT, joins, windows, aggregates.
+
+mod resample;
+mod split;
+mod wide;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, AsArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Column, DFSchemaRef, ScalarValue};
+use datafusion::datasource::MemTable;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+
+use crate::refusal::Refusal;
+pub(crate) use resample::Repetitions;
+pub(crate) use split::{ReleasedAggregate, split};
+pub(crate) use wide::Origin;
+use wide::{REPETITION, Wide, Widening, World};
+
+/// Column that says which cell of its release a row of released numbers is.
+pub(crate) const CELL: &str = "__salus_cell";
+
+/// The operators above the releases, ready to run on released numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct PostProcessing {
+    above: LogicalPlan,
+    /// Of each release: number of keys, and schema of the numbers.
+    releases: Vec<(usize, SchemaRef)>,
+    /// Columns of the answer.
+    pub columns: Vec<AnswerColumn>,
+}
+
+/// A column of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AnswerColumn {
+    pub name: String,
+    pub origin: Origin,
+}
+
+/// A row of the answer.
+#[derive(Debug, Clone)]
+pub(crate) struct AnswerRow {
+    pub values: Vec<ScalarValue>,
+    identity: Vec<ScalarValue>,
+}
+
+impl AnswerRow {
+    /// The cell of its release that a released number comes from; `None` where an outer join found none.
+    pub(crate) fn cell(&self, identity: usize) -> Option<usize> {
+        match self.identity.get(identity)? {
+            ScalarValue::UInt64(Some(cell)) => usize::try_from(*cell).ok(),
+            _ => None,
+        }
+    }
+}
+
+/// Values of the computed columns of one row, one list for each column: what they were in each repetition that gave a number.
+pub(crate) type Samples = Vec<Vec<f64>>;
+
+impl PostProcessing {
+    /// Checks what stands above the releases.
+    pub(crate) fn analyse(
+        above: LogicalPlan,
+        releases: &[ReleasedAggregate],
+    ) -> std::result::Result<Self, Refusal> {
+        let releases = releases
+            .iter()
+            .map(|release| {
+                let schema = Arc::new(released_schema(&release.aggregate.schema));
+                (release.aggregate.group_expr.len(), schema)
+            })
+            .collect();
+        let mut post = Self {
+            above,
+            releases,
+            columns: Vec::new(),
+        };
+        let refused = |e: DataFusionError| {
+            Refusal::new(
+                "release",
+                "SELECT",
+                e.strip_backtrace(),
+                "select the keys and the aggregates; compute with them afterwards",
+            )
+        };
+        let world = post.nothing(false).map_err(refused)?;
+        let wide = post.widen(&world, None).map_err(refused)?;
+        let names = post.above.schema().fields().iter();
+        post.columns = names
+            .zip(&wide.origins)
+            .map(|(field, origin)| AnswerColumn {
+                name: field.name().clone(),
+                origin: *origin,
+            })
+            .collect();
+        Ok(post)
+    }
+
+    /// Whether a column of the answer is computed from released numbers.
+    pub(crate) fn computes(&self) -> bool {
+        self.columns.iter().any(|c| c.origin == Origin::Derived)
+    }
+
+    /// Runs the operators on no rows at all, so that what cannot run is refused before a price is taken.
+    pub(crate) async fn rehearse(&self, state: &SessionState) -> Result<()> {
+        let context = SessionContext::new_with_state(state.clone());
+        let (world, again) = (self.nothing(false)?, self.nothing(true)?);
+        self.rows(&context, &world).await?;
+        if self.computes() {
+            self.samples(&context, &world, &again).await?;
+        }
+        Ok(())
+    }
+
+    /// The rows of the answer over released numbers, one batch for each release: columns `c0`, `c1` … and [`CELL`].
+    pub(crate) async fn answer(
+        &self,
+        context: &SessionContext,
+        released: Vec<RecordBatch>,
+    ) -> Result<Vec<AnswerRow>> {
+        let world = World::new(released.into_iter().map(|batch| vec![batch]), None)?;
+        self.rows(context, &world).await
+    }
+
+    /// What the computed columns of each row are in repetitions of the noise.
+    pub(crate) async fn repeat(
+        &self,
+        context: &SessionContext,
+        released: Vec<RecordBatch>,
+        repetitions: &Repetitions,
+        rows: &[AnswerRow],
+    ) -> Result<Vec<Samples>> {
+        let world = World::new(released.into_iter().map(|batch| vec![batch]), None)?;
+        let again = repetitions.world()?;
+        let mut found = self.samples(context, &world, &again).await?;
+        let none = || vec![Vec::new(); self.columns.len()];
+        // Rows with one identity are the same row twice; they share their error bars.
+        Ok(rows
+            .iter()
+            .map(|row| found.get(&row.identity).cloned().unwrap_or_else(none))
+            .collect::<Vec<_>>())
+        .inspect(|_| found.clear())
+    }
+
+    fn widen(&self, answered: &World, resampled: Option<&World>) -> Result<Wide> {
+        let keys: Vec<usize> = self.releases.iter().map(|(keys, _)| *keys).collect();
+        let widening = Widening::new(&keys, answered, resampled);
+        match resampled {
+            None => widening.answered(&self.above),
+            Some(_) => widening.resampled(&self.above),
+        }
+    }
+
+    /// Empty tables.
+    fn nothing(&self, resampled: bool) -> Result<World> {
+        let tables = self.releases.iter().map(|(_, schema)| {
+            let schema = if resampled {
+                resample::repeated_schema(schema)
+            } else {
+                Arc::clone(schema)
+            };
+            vec![RecordBatch::new_empty(schema)]
+        });
+        let none = resampled.then(|| resample::repetitions(0)).transpose()?;
+        World::new(tables, none)
+    }
+
+    async fn rows(&self, context: &SessionContext, world: &World) -> Result<Vec<AnswerRow>> {
+        let wide = self.widen(world, None)?;
+        let (own, ids) = (
+            wide.positions(&wide.columns)?,
+            wide.positions(&wide.identity)?,
+        );
+        let batches = context
+            .execute_logical_plan(wide.plan)
+            .await?
+            .collect()
+            .await?;
+        let mut rows = Vec::new();
+        for batch in &batches {
+            for row in 0..batch.num_rows() {
+                rows.push(AnswerRow {
+                    values: values(batch, row, &own)?,
+                    identity: values(batch, row, &ids)?,
+                });
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn samples(
+        &self,
+        context: &SessionContext,
+        answered: &World,
+        resampled: &World,
+    ) -> Result<HashMap<Vec<ScalarValue>, Samples>> {
+        let wide = self.widen(answered, Some(resampled))?;
+        let (own, ids) = (
+            wide.positions(&wide.columns)?,
+            wide.positions(&wide.identity)?,
+        );
+        let batches = context
+            .execute_logical_plan(wide.plan)
+            .await?
+            .collect()
+            .await?;
+        let mut samples: HashMap<Vec<ScalarValue>, Samples> = HashMap::new();
+        for batch in &batches {
+            let computed = self
+                .columns
+                .iter()
+                .zip(&own)
+                .map(|(column, position)| {
+                    let array = batch.column(*position);
+                    (column.origin == Origin::Derived && array.data_type().is_numeric())
+                        .then(|| cast(array, &DataType::Float64))
+                        .transpose()
+                })
+                .collect::<std::result::Result<Vec<_>, _>>()?;
+            for row in 0..batch.num_rows() {
+                let of_row = samples
+                    .entry(values(batch, row, &ids)?)
+                    .or_insert_with(|| vec![Vec::new(); self.columns.len()]);
+                for (samples, column) in of_row.iter_mut().zip(&computed) {
+                    let Some(column) = column else { continue };
+                    let column = column.as_primitive::<Float64Type>();
+                    if column.is_valid(row) && column.value(row).is_finite() {
+                        samples.push(column.value(row));
+                    }
+                }
+            }
+        }
+        Ok(samples)
+    }
+}
+
+impl World {
+    fn new(
+        tables: impl Iterator<Item = Vec<RecordBatch>>,
+        repetitions: Option<RecordBatch>,
+    ) -> Result<Self> {
+        let table = |batches: Vec<RecordBatch>| -> Result<Arc<dyn TableProvider>> {
+            let schema = batches
+                .first()
+                .map_or_else(|| Arc::new(Schema::empty()), RecordBatch::schema);
+            Ok(Arc::new(MemTable::try_new(schema, vec![batches])?))
+        };
+        Ok(Self {
+            released: tables.map(table).collect::<Result<_>>()?,
+            repetitions: repetitions.map(|batch| table(vec![batch])).transpose()?,
+        })
+    }
+}
+
+impl Wide {
+    /// Positions of columns in the output.
+    fn positions(&self, columns: &[Column]) -> Result<Vec<usize>> {
+        columns
+            .iter()
+            .map(|column| self.plan.schema().index_of_column(column))
+            .collect()
+    }
+}
+
+fn values(batch: &RecordBatch, row: usize, columns: &[usize]) -> Result<Vec<ScalarValue>> {
+    columns
+        .iter()
+        .map(|column| ScalarValue::try_from_array(batch.column(*column), row))
+        .collect()
+}
+
+/// Schema of the released numbers as the operators above take them.
+pub(crate) fn released_schema(release: &DFSchemaRef) -> Schema {
+    let columns = release
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(i, field)| Field::new(format!("c{i}"), field.data_type().clone(), true));
+    Schema::new(
+        columns
+            .chain([Field::new(CELL, DataType::UInt64, false)])
+            .collect::<Vec<_>>(),
+    )
+}
