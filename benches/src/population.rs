@@ -110,6 +110,8 @@ fn asking(price: Price) -> Asking {
         roles: vec!["analyst".to_owned()],
         purpose: "PUBHLTH".to_owned(),
         price,
+        delta: None,
         rows_per_person: None,
+        groups_per_person: None,
     }
 }

@@ -203,6 +203,12 @@ pub(crate) struct Query {
     /// Rows of one person that count in one group; the catalog's default when not given.
     #[arg(long, value_name = "K")]
     pub rows_per_person: Option<u64>,
+    /// Groups that one person counts in; what she can touch, or 8 where the keys are not public, when not given.
+    #[arg(long, value_name = "L")]
+    pub groups_per_person: Option<u64>,
+    /// Price in delta of keys that are not public; the policy's default when not given.
+    #[arg(long, value_name = "D")]
+    pub delta: Option<String>,
     /// Who asks, when it is not the user of this shell.
     #[arg(long, env = "SALUS_USER", value_name = "NAME")]
     pub user: Option<String>,

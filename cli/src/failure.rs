@@ -82,12 +82,14 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         match error.downcast::<AskError>() {
             Ok(AskError::Refused(refusal)) => Self::Refused(refusal),
             Ok(exhausted @ AskError::Exhausted { .. }) => Self::Exhausted(exhausted.to_string()),
-            Ok(dear @ AskError::TooDear { .. }) => Self::Refused(Refusal {
-                rule: "price",
-                at: "--epsilon / --rho".into(),
-                message: dear.to_string(),
-                hint: "ask with a smaller price, or have the policy changed".into(),
-            }),
+            Ok(dear @ (AskError::TooDear { .. } | AskError::TooMuchDelta { .. })) => {
+                Self::Refused(Refusal {
+                    rule: "price",
+                    at: "--epsilon / --rho".into(),
+                    message: dear.to_string(),
+                    hint: "ask with a smaller price, or have the policy changed".into(),
+                })
+            }
             Ok(AskError::Ledger(error)) => Self::from(error),
             Ok(other) => Self::Other(other.into()),
             Err(error) => Self::Other(error),

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use salus_accounting::{Epsilon, Loss, Rho};
+use salus_accounting::{Delta, Epsilon, Loss, Rho};
 use salus_query::{Answer, Asked, Asking, Price, Quote};
 use serde_json::{Value, json};
 
@@ -99,6 +99,10 @@ fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
     if nothing {
         return Err(Failure::usage("the price must be above 0"));
     }
+    let delta = query.delta.as_ref().map(|text| {
+        Delta::parse_floor(text).map_err(|e| Failure::usage(format!("--delta {text}: {e}")))
+    });
+    let delta = delta.transpose()?;
     let user = query
         .user
         .clone()
@@ -109,7 +113,9 @@ fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
         roles: vec!["analyst".to_owned()],
         purpose,
         price,
+        delta,
         rows_per_person: query.rows_per_person,
+        groups_per_person: query.groups_per_person,
     })
 }
 
@@ -200,6 +206,7 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
         "cost": loss_json(quote.cost, conversion),
         "remaining": loss_json(quote.remaining, conversion),
         "cells": quote.cells,
+        "thresholds": quote.thresholds.iter().map(|(minimum, tau)| json!({"minimum_persons": minimum, "above": tau})).collect::<Vec<_>>(),
         "rows_per_person": quote.rows_per_person,
         "groups_per_person": quote.groups_per_person,
         "errors": quote.errors.iter().map(|(name, error)| json!({"column": name, "half_width": error})).collect::<Vec<_>>(),
@@ -216,5 +223,10 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
             "bounds     {} cells; one person touches at most {} of them, with at most {} rows in each",
             quote.cells, quote.groups_per_person, quote.rows_per_person
         );
+        for (minimum, tau) in &quote.thresholds {
+            println!(
+                "keys       are not public: groups of at least {minimum} persons are shown when their noisy number of persons is above {tau}"
+            );
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, UInt64Array};
+use datafusion::arrow::array::{ArrayRef, UInt64Array, new_empty_array};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{DFSchemaRef, ScalarValue};
@@ -18,6 +18,7 @@ use crate::interval::{self, CONFIDENCE, Interval};
 use crate::post::{Origin, Repetitions, released_schema};
 use crate::question::Question;
 use crate::release::{Output, Release};
+use crate::unknown;
 use datafusion::prelude::SessionContext;
 
 /// What an analyst sees of an answer; its JSON bytes are what the ledger commits to.
@@ -44,12 +45,14 @@ pub(crate) async fn answer(
         .iter()
         .map(|mechanism| approximate(&mechanism.sigma))
         .collect();
+    let keys = shown_keys(released, question)?;
     let tables = |columns: &[Vec<i128>]| {
         let parts = question.releases.iter().enumerate();
         parts
             .map(|(i, part)| {
                 let own = columns.get(question.mechanisms_of(i)).unwrap_or_default();
-                table(&part.release, own)
+                let keys = keys.get(i).map(Vec::as_slice).unwrap_or_default();
+                table(&part.release, keys, own)
             })
             .collect::<Result<Vec<_>>>()
     };
@@ -99,15 +102,35 @@ pub(crate) async fn answer(
     Ok(answer)
 }
 
+/// For each release the keys of its answered cells.
+fn shown_keys(released: &Released, question: &Question) -> Result<Vec<Vec<Vec<ScalarValue>>>> {
+    let parts = question.releases.iter().enumerate();
+    parts
+        .map(|(i, part)| {
+            let cells = &part.release.cells;
+            match released.keys.get(i).and_then(Option::as_ref) {
+                Some(keys) => keys
+                    .iter()
+                    .map(|key| unknown::read(key, cells.types()))
+                    .collect(),
+                None => Ok((0..cells.len()).map(|cell| cells.values_at(cell)).collect()),
+            }
+        })
+        .collect()
+}
+
 /// The numbers of a release, one row for each cell: its keys, its outputs, and which cell it is.
-fn table(release: &Release, columns: &[Vec<i128>]) -> Result<RecordBatch> {
+fn table(
+    release: &Release,
+    cells: &[Vec<ScalarValue>],
+    columns: &[Vec<i128>],
+) -> Result<RecordBatch> {
     let keys = release.cells.keys.len();
-    let cells = release.cells.len();
     let mut values: Vec<Vec<ScalarValue>> =
-        vec![Vec::with_capacity(cells); release.schema.fields().len()];
-    for cell in 0..cells {
-        for (column, value) in values.iter_mut().zip(release.cells.values_at(cell)) {
-            column.push(value);
+        vec![Vec::with_capacity(cells.len()); release.schema.fields().len()];
+    for (cell, key) in cells.iter().enumerate() {
+        for (column, value) in values.iter_mut().zip(key) {
+            column.push(value.clone());
         }
         for (output, column) in release.outputs.iter().zip(values.iter_mut().skip(keys)) {
             column.push(number(output, columns, cell));
@@ -137,6 +160,23 @@ fn number(output: &Output, columns: &[Vec<i128>], cell: usize) -> ScalarValue {
             let mean = (s / n).clamp(-width, width) / 2.0 + centre(grid);
             ScalarValue::Float64((n > 0.0).then(|| grid.show(mean)))
         }
+        Output::Spread {
+            count,
+            sum,
+            square,
+            grid,
+            sample,
+            root,
+        } => {
+            let (n, s, q) = (noisy(count) as f64, noisy(sum) as f64, noisy(square) as f64);
+            let freedom = if sample { n - 1.0 } else { n };
+            // A variance lies between 0 and a quarter of the squared width; noise may not.
+            let width = grid.width() as f64;
+            let of_twice = ((q - s * s / n) / freedom).clamp(0.0, width * width);
+            let variance = grid.show(grid.show(of_twice / 4.0));
+            let shown = if root { variance.sqrt() } else { variance };
+            ScalarValue::Float64((n > 1.0 && freedom > 0.0).then_some(shown))
+        }
     }
 }
 
@@ -154,6 +194,8 @@ fn bar(output: &Output, columns: &[Vec<i128>], cell: usize, sigmas: &[f64]) -> I
                 interval::ratio(noisy(sum), sigmas[sum], noisy(count), sigmas[count], width);
             shown((low / 2.0 + centre(grid), high / 2.0 + centre(grid)), grid)
         }
+        // Resampled instead: see `Release::numbers`.
+        Output::Spread { .. } => (f64::NEG_INFINITY, f64::INFINITY),
     }
 }
 
@@ -168,6 +210,10 @@ fn batch(columns: Vec<Vec<ScalarValue>>, schema: &DFSchemaRef) -> Result<RecordB
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.len() + 1);
     for (column, field) in columns.into_iter().zip(schema.fields()) {
         let kind = field.data_type();
+        if column.is_empty() {
+            arrays.push(new_empty_array(kind));
+            continue;
+        }
         let values = column.into_iter().map(|value| fit(&value, kind));
         arrays.push(ScalarValue::iter_to_array(
             values.collect::<Result<Vec<_>>>()?,

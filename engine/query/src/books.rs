@@ -18,6 +18,11 @@ pub struct Books {
     pub(crate) snapshot_entry: EntryIndex,
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) default_rho: Rho,
+    /// Most and usual delta of a question.
+    pub(crate) deltas: (Delta, Delta),
+    pub(crate) minimum_persons: u64,
+    /// Drawn for the snapshot when it was recorded; see [`crate::release::BoundingOptions::seed`].
+    pub(crate) seed: u64,
     pub(crate) conversion_delta: Delta,
 }
 
@@ -38,12 +43,15 @@ impl Books {
     ) -> Result<Self, AskError> {
         let account = ledger.account().await?;
         let conversion_delta = account.conversion_delta;
-        let policy =
+        let policy_file =
             Policy::parse(policy_yaml).map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))?;
         let rho = |rho: Result<Rho, salus_accounting::AccountingError>| {
             rho.map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))
         };
-        let default_rho = rho(policy.query_default_rho(conversion_delta))?;
+        let default_rho = rho(policy_file.query_default_rho(conversion_delta))?;
+        let deltas = policy_file
+            .query_deltas()
+            .map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))?;
 
         let newest = async |kind| {
             Ok::<_, AskError>(
@@ -90,10 +98,10 @@ impl Books {
         let policy = match newest(Kind::Policy).await? {
             Some((index, Body::Policy(entry))) if entry.sha256 == sha256 => index,
             _ => {
-                let query_rho = rho(policy.query_max_rho(conversion_delta))?;
+                let query_rho = rho(policy_file.query_max_rho(conversion_delta))?;
                 ledger
                     .record(Fact::Policy {
-                        version: policy.version,
+                        version: policy_file.version,
                         sha256,
                         query_rho,
                     })
@@ -125,6 +133,9 @@ impl Books {
             snapshot_entry,
             snapshot,
             default_rho,
+            deltas,
+            minimum_persons: policy_file.minimum_persons,
+            seed: seed(ledger, snapshot_entry).await?,
             conversion_delta,
         })
     }
@@ -146,10 +157,23 @@ impl Books {
         Ok(())
     }
 
+    /// Fixes the order in which a person's groups count, which is drawn for each snapshot otherwise: for comparing two lakes row by row.
+    pub fn fix_seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     /// Number of the snapshot that questions are bound to.
     pub fn snapshot_number(&self) -> Option<u64> {
         self.snapshot.as_ref().map(|snapshot| snapshot.number)
     }
+}
+
+/// The salt of a snapshot's commitment is as random as anything, and does not depend on the rows.
+async fn seed(ledger: &Ledger, snapshot: EntryIndex) -> Result<u64, AskError> {
+    let opening = ledger.opening(snapshot, "commitment").await?;
+    let salted = |salt: [u8; 32]| digest(&[b"salus/groups/v1".as_slice(), &salt].concat());
+    let seed = opening.and_then(|opening| salted(opening.salt).first_chunk().copied());
+    Ok(seed.map_or(0, u64::from_be_bytes))
 }
 
 fn digest(bytes: &[u8]) -> [u8; 32] {

@@ -22,7 +22,7 @@ use salus_ledger::{Charge, Exact};
 
 use crate::question::Planned;
 use crate::release::Release;
-use crate::session;
+use crate::{session, unknown};
 
 /// Memory of one question's operators. Public and the same for every question.
 const MEMORY: usize = 6 << 30;
@@ -111,50 +111,33 @@ impl Executor {
     ) -> std::result::Result<Exact, ExecutionFailed> {
         let all = async {
             let mut columns = Vec::new();
+            let mut groups = Vec::new();
             for part in releases {
-                columns.extend(self.sums(&part.release, &part.plan, snapshot).await?);
+                let rows = self.rows(&part.plan, snapshot).await?;
+                let (sums, keys) = match part.release.threshold {
+                    None => (sums(&part.release, &rows)?, None),
+                    Some((minimum, deciding)) => {
+                        let mechanisms = part.release.contributions.len();
+                        unknown::sums(&rows, mechanisms, minimum, deciding)?
+                    }
+                };
+                columns.extend(sums);
+                groups.push(keys);
             }
-            Ok(columns)
+            Ok((columns, groups))
         };
-        contained(all).await.map(Exact::seal)
+        contained(all)
+            .await
+            .map(|(columns, groups)| Exact::seal_groups(columns, groups))
     }
 
-    async fn sums(
-        &self,
-        release: &Release,
-        plan: &LogicalPlan,
-        snapshot: &Snapshot,
-    ) -> Result<Vec<Vec<i128>>> {
+    async fn rows(&self, plan: &LogicalPlan, snapshot: &Snapshot) -> Result<Vec<RecordBatch>> {
         let plan = self.bound_to(plan, snapshot)?;
-        let batches = self
-            .context
+        self.context
             .execute_logical_plan(plan)
             .await?
             .collect()
-            .await?;
-        let mut sums = vec![vec![0_i128; release.cells.len()]; release.contributions.len()];
-        let index = release.cells.index();
-        let keys = index.keys();
-        for batch in &batches {
-            let values = (keys..batch.num_columns())
-                .map(|j| wide(batch.column(j)))
-                .collect::<Result<Vec<_>>>()?;
-            for row in 0..batch.num_rows() {
-                let key = (0..keys)
-                    .map(|i| ScalarValue::try_from_array(batch.column(i), row))
-                    .collect::<Result<Vec<_>>>()?;
-                let Some(cell) = index.cell(key.into_iter())? else {
-                    continue;
-                };
-                for (sum, values) in sums.iter_mut().zip(&values) {
-                    let values = values.as_primitive::<Decimal128Type>();
-                    if values.is_valid(row) {
-                        sum[cell] += values.value(row);
-                    }
-                }
-            }
-        }
-        Ok(sums)
+            .await
     }
 
     /// The same plan over the files of a snapshot.
@@ -189,7 +172,34 @@ async fn contained<T>(
     }
 }
 
-fn wide(column: &ArrayRef) -> Result<ArrayRef> {
+/// One value per cell for each mechanism of a release whose keys are public.
+fn sums(release: &Release, rows: &[RecordBatch]) -> Result<Vec<Vec<i128>>> {
+    let mut sums = vec![vec![0_i128; release.cells.len()]; release.contributions.len()];
+    let index = release.cells.index();
+    let keys = index.keys();
+    for batch in rows {
+        let values = (keys..batch.num_columns())
+            .map(|j| wide(batch.column(j)))
+            .collect::<Result<Vec<_>>>()?;
+        for row in 0..batch.num_rows() {
+            let key = (0..keys)
+                .map(|i| ScalarValue::try_from_array(batch.column(i), row))
+                .collect::<Result<Vec<_>>>()?;
+            let Some(cell) = index.cell(key.into_iter())? else {
+                continue;
+            };
+            for (sum, values) in sums.iter_mut().zip(&values) {
+                let values = values.as_primitive::<Decimal128Type>();
+                if values.is_valid(row) {
+                    sum[cell] += values.value(row);
+                }
+            }
+        }
+    }
+    Ok(sums)
+}
+
+pub(crate) fn wide(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(cast(column, &DataType::Decimal128(38, 0))?)
 }
 

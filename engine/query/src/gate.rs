@@ -28,8 +28,12 @@ pub struct Asking {
     pub purpose: String,
     /// The price; the policy's default when nothing is said.
     pub price: Price,
+    /// Delta, for keys that are not public; the policy's default when nothing is said.
+    pub delta: Option<Delta>,
     /// k: rows of one person that count in one group; the catalog's default when nothing is said.
     pub rows_per_person: Option<u64>,
+    /// L0: groups that one person counts in; what she can touch, or a usual number, when nothing is said.
+    pub groups_per_person: Option<u64>,
 }
 
 /// What a question may cost.
@@ -57,6 +61,8 @@ pub struct Quote {
     pub groups_per_person: u64,
     /// Number of answered cells.
     pub cells: usize,
+    /// Where keys are not public: least number of persons of an answered group, and what their noisy number must exceed.
+    pub thresholds: Vec<(u64, u64)>,
     /// Name of each number with half the width of its interval; `None` where the error depends on the answer: averages, and what is computed.
     pub errors: Vec<(String, Option<f64>)>,
     /// The derivation: rule, operator and most rows of one person, bottom-up.
@@ -93,6 +99,14 @@ pub enum AskError {
     TooDear {
         /// Most that one question may cost.
         most: Rho,
+    },
+    /// The policy does not allow one question to cost so much delta. It cost nothing.
+    #[error(
+        "the policy allows one question to cost at most delta {most}; ask with a smaller --delta"
+    )]
+    TooMuchDelta {
+        /// Most that one question may cost.
+        most: Delta,
     },
     /// There is no snapshot to ask.
     #[error("the lake is empty: ingest an export first (`salus ingest fhir DIR`)")]
@@ -208,6 +222,12 @@ impl Engine {
             rows_per_person: question.rows_per_person(),
             groups_per_person: releases().map(|r| r.groups_per_person).max().unwrap_or(1),
             cells: releases().map(|r| r.cells.len()).sum(),
+            thresholds: priced
+                .mechanisms
+                .iter()
+                .filter_map(|mechanism| mechanism.threshold)
+                .map(|threshold| (threshold.minimum, threshold.tau))
+                .collect(),
             errors: errors.collect(),
             derivation: question
                 .steps
@@ -236,6 +256,9 @@ impl Engine {
     async fn validate(&self, sql: &str, asking: &Asking) -> Result<Question, Refusal> {
         let options = BoundingOptions {
             rows_per_person: asking.rows_per_person,
+            groups_per_person: asking.groups_per_person,
+            minimum: self.books.minimum_persons,
+            seed: self.books.seed,
         };
         Question::validate(sql, &self.planning, self.lake.catalog(), options).await
     }
@@ -264,7 +287,12 @@ impl Engine {
             Price::Rho(rho) => *rho,
             Price::Epsilon(epsilon) => rho_for_epsilon(epsilon, self.books.conversion_delta),
         };
-        let mechanisms = crate::price::mechanisms(&question.releases, rho)?;
+        let (most, usual) = self.books.deltas;
+        let delta = asking.delta.unwrap_or(usual);
+        if delta > most {
+            return Err(AskError::TooMuchDelta { most });
+        }
+        let mechanisms = crate::price::mechanisms(&question.releases, rho, delta)?;
         let snapshot = self.books.snapshot.clone().ok_or(AskError::NoSnapshot)?;
         Ok(Priced {
             question,

@@ -36,6 +36,7 @@ mod question;
 mod refusal;
 mod release;
 mod session;
+mod unknown;
 
 pub use answer::Answer;
 pub use books::Books;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::eliminate_filter::EliminateFilter;
 use datafusion::optimizer::filter_null_join_keys::FilterNullJoinKeys;
@@ -12,6 +12,8 @@ use datafusion::optimizer::optimize_projections::OptimizeProjections;
 use datafusion::optimizer::push_down_filter::PushDownFilter;
 use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+
+use crate::derive::strip_alias;
 
 /// Optimises a bounded plan: each rule keeps the multiset of every relation.
 ///
@@ -45,9 +47,14 @@ fn optimise_with(
 
 /// Whether two plans have the same operators on which sensitivity rests, in the same tree.
 ///
-/// An empty relation may stand for any branch: a filter that is always false becomes one, and no rows are nobody's rows.
+/// An empty relation may stand for any branch: a filter that is always false becomes one, and no rows are nobody's rows. A window whose result
+/// nobody reads may go: it keeps every row.
 fn same_bones(before: &LogicalPlan, after: &LogicalPlan) -> bool {
     let (before, after) = (skip_flesh(before), skip_flesh(after));
+    if let (LogicalPlan::Window(unread), false) = (before, matches!(after, LogicalPlan::Window(_)))
+    {
+        return same_bones(&unread.input, after);
+    }
     if matches!(after, LogicalPlan::EmptyRelation(relation) if !relation.produce_one_row) {
         return true;
     }
@@ -76,6 +83,13 @@ fn bone(plan: &LogicalPlan) -> String {
         LogicalPlan::Aggregate(node) => format!("aggregate by {}", node.group_expr.len()),
         LogicalPlan::Join(node) => format!("{} join on {}", node.join_type, node.on.len()),
         LogicalPlan::TableScan(node) => format!("scan {}", node.table_name),
+        LogicalPlan::Window(node) => {
+            let partitions = node.window_expr.iter().map(|expr| match strip_alias(expr) {
+                Expr::WindowFunction(call) => call.params.partition_by.len(),
+                _ => 0,
+            });
+            format!("window by at least {:?}", partitions.min())
+        }
         other => other.display().to_string(),
     }
 }

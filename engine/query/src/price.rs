@@ -1,24 +1,59 @@
 //! What a question costs: one discrete Gaussian per mechanism, the price split evenly among all of them.
 
-use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for};
-use salus_certificate::{Aggregate, Mechanism, MechanismKind};
+use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for, threshold_above, threshold_delta};
+use salus_certificate::{Aggregate, Mechanism, MechanismKind, Threshold};
 
 use crate::question::Planned;
 use crate::refusal::Refusal;
 use crate::release::Release;
 
-/// The mechanisms of all releases at a price of at most `rho` together.
+/// The mechanisms of all releases at a price of at most `rho` and `delta` together.
 ///
 /// # Guarantee
 /// Each mechanism's `sensitivity2` is the squared L2 distance by which one person can move its vector over all cells: (k · bound)² · L0, and L0 for persons.
 /// The sum of their `rho` does not pass `rho`.
-pub(crate) fn mechanisms(releases: &[Planned], rho: Rho) -> Result<Vec<Mechanism>, Refusal> {
+pub(crate) fn mechanisms(
+    releases: &[Planned],
+    rho: Rho,
+    delta: Delta,
+) -> Result<Vec<Mechanism>, Refusal> {
     let contributions = releases.iter().map(|part| part.release.contributions.len());
     let shares = contributions.sum::<usize>() as u64;
     let share = Rho::from_units(rho.units() / shares.max(1));
-    let mechanisms = (0..).zip(releases);
-    let mechanisms = mechanisms.map(|(i, part)| of_release(i, &part.release, share));
-    Ok(mechanisms.collect::<Result<Vec<_>, _>>()?.concat())
+    let unknown = releases
+        .iter()
+        .filter(|part| part.release.threshold.is_some());
+    let delta = Delta::from_units(delta.units() / unknown.count().max(1) as u128);
+    let mut mechanisms = Vec::new();
+    for (i, part) in (0..).zip(releases) {
+        let first = mechanisms.len();
+        mechanisms.extend(of_release(i, &part.release, share)?);
+        if let Some((minimum, deciding)) = part.release.threshold {
+            let deciding: Option<&mut Mechanism> = mechanisms.get_mut(first + deciding);
+            let groups = part.release.groups_per_person;
+            deciding
+                .zip(delta)
+                .and_then(|(mechanism, delta)| decide(mechanism, minimum, delta, groups))
+                .ok_or_else(|| {
+                    Refusal::new(
+                        "keys",
+                        "GROUP BY",
+                        "keys that are not public cost delta, and this price has too little of it",
+                        "give --delta, for instance 1e-8, or group by a column with a declared domain",
+                    )
+                })?;
+        }
+    }
+    Ok(mechanisms)
+}
+
+/// Lets a count of persons decide which groups are answered: the least threshold at a price of at most `delta`.
+fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, groups: u64) -> Option<()> {
+    let above = threshold_above(&mechanism.sigma, delta, groups)?;
+    let tau = minimum.checked_add(above)?;
+    mechanism.threshold = Some(Threshold { minimum, tau });
+    mechanism.delta = threshold_delta(&mechanism.sigma, above, groups)?;
+    Some(())
 }
 
 fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechanism>, Refusal> {

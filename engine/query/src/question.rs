@@ -80,7 +80,7 @@ impl Question {
                 "group by fewer or coarser keys, or ask several questions",
             ));
         }
-        let post = PostProcessing::analyse(parts.above, &parts.releases)?;
+        let post = PostProcessing::analyse(parts.above, &releases)?;
         post.rehearse(state).await.map_err(unplanned)?;
         Ok(Self {
             sql: sql.to_owned(),
@@ -123,7 +123,7 @@ impl Question {
         match *output {
             Output::Count { count } => half(count),
             Output::Sum { sum, grid } => Some(grid.show(half(sum)?)),
-            Output::Average { .. } => None,
+            Output::Average { .. } | Output::Spread { .. } => None,
         }
     }
 

@@ -75,7 +75,9 @@ pub(crate) fn builder() -> SessionStateBuilder {
     // What depends on the data's values while a query runs stays off.
     options.optimizer.enable_dynamic_filter_pushdown = false;
     // Scalar subqueries become joins, which the rules of admission can see.
-    options.optimizer.enable_physical_uncorrelated_scalar_subquery = false;
+    options
+        .optimizer
+        .enable_physical_uncorrelated_scalar_subquery = false;
     options.execution.collect_statistics = false;
     SessionStateBuilder::new()
         .with_config(config)

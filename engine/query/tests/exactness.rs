@@ -84,6 +84,9 @@ const CASES: &[Case] = &[
     near(0, 0.2, "SELECT AVG(value) FROM observation WHERE '8480-6' = code AND value > 100"),
     near(0, 1.0, "SELECT AVG(o.value) FROM observation o JOIN patient p ON o.person_id = p.person_id WHERE o.code = '2345-7' AND p.deprivation > 5"),
     near(0, 0.5, "SELECT SUM(value) FROM observation WHERE code = '4548-4'"),
+    near(0, 0.5, "SELECT VAR(value), VAR_POP(value) FROM observation WHERE code = '4548-4'"),
+    near(0, 0.5, "SELECT STDDEV(clamp(length_minutes, 0, 300)), STDDEV_POP(clamp(length_minutes, 0, 300)) FROM encounter").clamped("SELECT STDDEV(length_minutes), STDDEV_POP(length_minutes) FROM encounter"),
+    near(0, 0.05, "SELECT STDDEV(clamp(deprivation, 0, 10)) FILTER (WHERE sex = 'female') FROM patient").clamped("SELECT STDDEV(deprivation) FILTER (WHERE sex = 'female') FROM patient"),
     near(1, 0.05, "SELECT deceased, AVG(value), COUNT(value) FROM observation o JOIN patient p ON o.person_id = p.person_id WHERE code = '4548-4' GROUP BY deceased"),
     same(0, "SELECT SUM(CASE WHEN class = 'EMER' THEN 1 ELSE 0 END) FROM encounter"),
     near(0, 0.01, "SELECT AVG(CASE WHEN class = 'EMER' THEN 1 ELSE 0 END) FROM encounter"),
@@ -120,6 +123,20 @@ const CASES: &[Case] = &[
     // The same person-level LEFT JOIN under DISTINCT and GROUP BY, where a column is NULL in some of a person's rows.
     same(1, "SELECT cid IS NULL AS none, COUNT(*) FROM (SELECT e.person_id AS pid, c.person_id AS cid FROM encounter e LEFT JOIN condition c ON e.person_id = c.person_id AND e.id = c.encounter_id) t GROUP BY 1"),
     same(0, "SELECT COUNT(*) FROM (SELECT DISTINCT pid, cid FROM (SELECT e.person_id AS pid, c.person_id AS cid FROM encounter e LEFT JOIN condition c ON e.person_id = c.person_id AND e.id = c.encounter_id) t) u"),
+    // Windows over one person's rows.
+    same(0, "SELECT COUNT(*) FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC, id) AS n FROM encounter) t WHERE n = 1"),
+    near(0, 0.02, "SELECT AVG(value) FROM (SELECT person_id, value, row_number() OVER (PARTITION BY person_id ORDER BY effective_date DESC, id) AS n FROM observation WHERE code = '4548-4') t WHERE n = 1"),
+    same(0, "SELECT COUNT(DISTINCT person_id) FROM (SELECT person_id, start_date, lag(start_date) OVER (PARTITION BY person_id ORDER BY start_date, id) AS before FROM encounter) t WHERE before < DATE '2019-06-01' AND start_date >= DATE '2019-06-01'"),
+    same(1, "SELECT n <= 2 AS early, COUNT(*) FROM (SELECT person_id, COUNT(*) OVER (PARTITION BY person_id ORDER BY start_date, id ROWS UNBOUNDED PRECEDING) AS n FROM encounter) t GROUP BY 1"),
+    same(0, "SELECT COUNT(*), COUNT(DISTINCT person_id) FROM (SELECT person_id, COUNT(*) OVER (PARTITION BY person_id) AS n FROM encounter) t WHERE n > 2"),
+    same(0, "SELECT COUNT(*) FROM (SELECT rank() OVER (PARTITION BY person_id ORDER BY class) AS place FROM encounter) t WHERE place = 1"),
+    near(0, 3.0, "SELECT SUM(clamp(longest, 0, 300)) FROM (SELECT e.person_id, MAX(length_minutes) OVER (PARTITION BY e.person_id, class) AS longest FROM encounter e JOIN patient p ON p.person_id = e.person_id) t").clamped("SELECT SUM(longest) FROM (SELECT MAX(length_minutes) OVER (PARTITION BY e.person_id, class) AS longest FROM encounter e JOIN patient p ON p.person_id = e.person_id) t"),
+    same(1, "SELECT first_value = class AS same, COUNT(*) FROM (SELECT class, first_value(class) OVER (PARTITION BY person_id ORDER BY start_date, id) AS first_value FROM encounter) t GROUP BY 1"),
+    // Unions of one person's rows.
+    same(0, "SELECT COUNT(*), COUNT(DISTINCT person_id) FROM (SELECT person_id FROM encounter UNION ALL SELECT person_id FROM condition) t"),
+    same(1, "SELECT kind, COUNT(*) FROM (SELECT 'visit' AS kind FROM encounter UNION ALL SELECT 'diagnosis' FROM condition) t GROUP BY kind"),
+    same(0, "SELECT COUNT(*) FROM (SELECT person_id FROM encounter WHERE class = 'EMER' UNION SELECT person_id FROM condition WHERE code = '44054006') t"),
+    same(0, "SELECT COUNT(*) FROM patient WHERE person_id IN (SELECT person_id FROM encounter WHERE class = 'IMP' UNION ALL SELECT person_id FROM condition WHERE code = '38341003')"),
     // Nullable keys that plain typing calls not null.
     same(1, "SELECT 10 / length_minutes > 0 AS k, COUNT(*) FROM encounter WHERE length_minutes > 0 GROUP BY 1"),
     // Above the release.

@@ -131,15 +131,49 @@ const CASES: &[Case] = &[
         1,
         "SELECT sex, SUM(CASE WHEN class = 'AMB' THEN 2 WHEN class = 'IMP' THEN -3 ELSE 0 END) FROM encounter e JOIN patient p ON e.person_id = p.person_id GROUP BY 1",
     ),
+    case(
+        0,
+        "SELECT COUNT(*) FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) t WHERE n <= 2",
+    ),
+    case(
+        0,
+        "SELECT SUM(clamp(m, -50, 90)) FROM (SELECT lag(length_minutes) OVER (PARTITION BY person_id ORDER BY class) AS m FROM encounter) t",
+    ),
+    case(
+        1,
+        "SELECT class, COUNT(*) FROM (SELECT class, SUM(length_minutes) OVER (PARTITION BY person_id ORDER BY start_date ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM encounter) t WHERE s > 10 GROUP BY 1",
+    ),
+    case(
+        1,
+        "SELECT k, COUNT(*), COUNT(DISTINCT person_id) FROM (SELECT person_id, 'a' AS k FROM encounter UNION ALL SELECT person_id, 'b' FROM condition UNION ALL SELECT person_id, 'b' FROM patient) t GROUP BY 1",
+    ),
+    case(
+        0,
+        "SELECT COUNT(*) FROM (SELECT class FROM encounter UNION ALL SELECT code FROM condition) t",
+    ),
+    case(
+        0,
+        "SELECT COUNT(*) FROM patient p WHERE deprivation < (SELECT COUNT(*) FROM encounter e WHERE e.person_id = p.person_id)",
+    ),
 ];
 
 /// One vector per mechanism, by cell.
 type Vectors = BTreeMap<Vec<Option<String>>, Vec<f64>>;
 
 async fn ask(home: &Home, case: &Case, rows: Option<u64>) -> (Vectors, Vec<f64>) {
-    let (engine, ledger) = home.engine(ANY_PRICE).await;
+    ask_with(home, case, rows, None).await
+}
+
+async fn ask_with(
+    home: &Home,
+    case: &Case,
+    rows: Option<u64>,
+    groups: Option<u64>,
+) -> (Vectors, Vec<f64>) {
+    let (engine, ledger) = home.engine_with(ANY_PRICE, Some(7)).await;
     let mut asking = asking(Price::Default);
     asking.rows_per_person = rows;
+    asking.groups_per_person = groups;
     let asked = engine
         .ask(case.sql, &asking)
         .await
@@ -315,4 +349,54 @@ async fn order_and_batches_do_not_matter() {
             );
         }
     }
+}
+
+/// S8: of a person's groups only L0 count, and which they are is nobody else's matter.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bounding_groups_lowers_what_a_person_moves() {
+    let cases = [
+        case(
+            1,
+            "SELECT class, COUNT(*), COUNT(DISTINCT person_id) FROM encounter GROUP BY 1",
+        ),
+        case(
+            2,
+            "SELECT class, length_minutes > 100, COUNT(*) FROM encounter GROUP BY 1, 2",
+        ),
+    ];
+    let mut reached = 0;
+    for seed in [1, 3] {
+        let tables = lake(seed);
+        let mut dice = Dice::new(seed);
+        let without: Vec<Rows> = tables
+            .iter()
+            .map(|rows| shuffled(&rows.without("1"), &mut dice))
+            .collect();
+        let (with, without) = (
+            Home::new(&small_catalog(), &tables, 1000).await,
+            Home::new(&small_catalog(), &without, 3).await,
+        );
+        for case in &cases {
+            for groups in [1, 2] {
+                let (a, declared) = ask_with(&with, case, Some(2), Some(groups)).await;
+                let (b, _) = ask_with(&without, case, Some(2), Some(groups)).await;
+                assert!(a.keys().eq(b.keys()), "{}", case.sql);
+                for (mechanism, sensitivity) in declared.iter().enumerate() {
+                    let moved = distance(&a, &b, mechanism);
+                    assert!(
+                        moved <= sensitivity + noise(*sensitivity),
+                        "{}: moved {moved}, declared {sensitivity}",
+                        case.sql
+                    );
+                    reached += u32::from(moved > 0.9 * sensitivity);
+                }
+                // The bound is the one that was asked for, not the size of the domain.
+                let squared = declared[0].powi(2);
+                #[allow(clippy::cast_precision_loss)]
+                let most = 4.0 * groups as f64;
+                assert!((squared - most).abs() < 1e-6, "{}: {squared}", case.sql);
+            }
+        }
+    }
+    assert!(reached >= 3, "{reached}");
 }

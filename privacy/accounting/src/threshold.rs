@@ -13,12 +13,12 @@ const MOST: u32 = 120;
 const SQRT_TWO_PI: u64 = 25_066_282_746;
 
 /// A bound on the delta of answering a group only when its noisy count of persons is more than `above` over a minimum which the true count
-/// must reach, rounded up: at most `groups` groups of a person have just that minimum, and each is answered with probability P[Z > above].
+/// must reach, rounded up: at most `groups` groups of a person have just that minimum, and each is answered with probability `P[Z > above]`.
 ///
 /// `None` for a sigma of zero.
 ///
 /// # Guarantee
-/// With x = `above` + 1 and Z a discrete Gaussian of parameter `sigma`, P[Z ≥ x] = Σ_{k≥x} e^(−k²/2σ²) / Σ_k e^(−k²/2σ²). The numerator is at most
+/// With x = `above` + 1 and Z a discrete Gaussian of parameter `sigma`, `P[Z ≥ x]` = Σ_{k≥x} e^(−k²/2σ²) / Σ_k e^(−k²/2σ²). The numerator is at most
 /// e^(−x²/2σ²) / (1 − e^(−(2x+1)/2σ²)), because (x+j)² ≥ x² + (2x+1)·j for whole j ≥ 0; the denominator is at least max(1, σ·√(2π)) (Poisson
 /// summation; Canonne, Kamath, Steinke 2020, fact 18). The groups are added up (union bound).
 pub fn threshold_delta(sigma: &Rational, above: u64, groups: u64) -> Option<Delta> {

@@ -176,7 +176,7 @@ fn exact_aggregate(
 }
 
 /// DataFusion's decimal average fails when sum · 10^4 passes 38 digits; it must be impossible, not rare.
-fn average_fits(argument: &Expr, input: &Relation) -> bool {
+pub(super) fn average_fits(argument: &Expr, input: &Relation) -> bool {
     let digits = input.rows.map_or(u32::MAX, |rows| rows.max(1).ilog10() + 1);
     match argument.get_type(input.schema()) {
         Ok(DataType::Decimal128(precision, _)) => {

@@ -34,7 +34,7 @@ impl Domain {
         }
     }
 
-    fn union(mut self, other: Self) -> Self {
+    pub(super) fn union(mut self, other: Self) -> Self {
         for value in other.values {
             if !self.values.contains(&value) {
                 self.values.push(value);

@@ -7,6 +7,7 @@ use datafusion::logical_expr::expr::{
 use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
 
 use super::relation::{Relation, Role, literal, literal_text};
+use crate::functions::age::AgeBand;
 use crate::functions::is_allowed;
 use crate::functions::total::{Partial, Total};
 use crate::refusal::Refusal;
@@ -97,8 +98,8 @@ pub(crate) fn total(expr: &Expr, relation: &Relation) -> Result<Expr, Refusal> {
             return Err(Refusal::new(
                 "S5",
                 expr,
-                "window functions are not admitted",
-                "aggregate per person in a subquery: GROUP BY person_id",
+                "a window function cannot stand here",
+                "compute it in a subquery, with PARTITION BY person_id",
             ));
         }
         Expr::ScalarSubquery(_) | Expr::SetComparison(_) => {
@@ -245,6 +246,14 @@ fn function(call: &ScalarFunction, whole: &Expr, relation: &Relation) -> Result<
                 "write the value itself",
             ));
         }
+    }
+    if call.name() == AgeBand::NAME && AgeBand::numbered(whole).is_none() {
+        return Err(Refusal::new(
+            "function",
+            whole,
+            "the width of age_band must divide 90",
+            "use 5, 10, 15, 30 or 45 years",
+        ));
     }
     if ["coalesce", "nvl"].contains(&call.name()) {
         // DataFusion only ever simplifies these, and would refuse to run them.

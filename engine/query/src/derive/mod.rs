@@ -9,6 +9,8 @@ pub(crate) mod expression;
 mod join;
 pub(crate) mod relation;
 mod scan;
+mod union;
+mod window;
 
 use std::sync::Arc;
 
@@ -88,6 +90,12 @@ impl<'a> Derivation<'a> {
         self.steps.len() as u64 - 1
     }
 
+    /// A name of our own for a unit that the analyst dropped.
+    fn carried_name(&mut self) -> String {
+        self.carried += 1;
+        format!("__salus_unit_{}", self.carried)
+    }
+
     /// Derives a relation from a resolved plan.
     pub(crate) fn relation(&mut self, plan: &LogicalPlan) -> Result<Relation, Refusal> {
         match plan {
@@ -99,6 +107,8 @@ impl<'a> Derivation<'a> {
             LogicalPlan::Join(join) => self.join(join, plan),
             LogicalPlan::Aggregate(aggregate) => self.per_person(aggregate, plan),
             LogicalPlan::Distinct(Distinct::All(input)) => self.distinct(input, plan),
+            LogicalPlan::Window(window) => self.window(window, plan),
+            LogicalPlan::Union(union) => self.union(union, plan),
             LogicalPlan::Sort(sort) if sort.fetch.is_none() => {
                 // An order below the release changes no multiset; it is dropped.
                 self.relation(&sort.input)
@@ -146,8 +156,7 @@ impl<'a> Derivation<'a> {
             facts.push(fact);
         }
         if let (None, Some(tracked)) = (&unit, &input.unit) {
-            self.carried += 1;
-            let name = format!("__salus_unit_{}", self.carried);
+            let name = self.carried_name();
             exprs.push(Expr::Column(tracked.column.clone()).alias(&name));
             facts.push(Fact {
                 role: Role::Unit,
@@ -308,16 +317,6 @@ fn refuse_operator(plan: &LogicalPlan) -> Refusal {
             "S7",
             "LIMIT below an aggregate picks rows across persons",
             "remove it, or put it on the aggregated result",
-        ),
-        LogicalPlan::Window(_) => (
-            "S5",
-            "window functions are not admitted",
-            "aggregate per person in a subquery: GROUP BY person_id",
-        ),
-        LogicalPlan::Union(_) => (
-            "S6",
-            "UNION is not admitted",
-            "ask the parts as questions of their own",
         ),
         LogicalPlan::Distinct(_) => (
             "S6",

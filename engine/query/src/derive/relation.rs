@@ -86,6 +86,11 @@ impl Relation {
         self.plan.schema()
     }
 
+    /// The columns, one for each fact.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        self.schema().columns()
+    }
+
     /// The fact of a column. A column that does not resolve is the planner's bug; it gets the role that allows least.
     pub(crate) fn fact(&self, column: &Column) -> Option<&Fact> {
         self.schema()

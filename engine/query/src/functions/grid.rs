@@ -80,32 +80,43 @@ impl Grid {
     }
 }
 
-/// `salus_grid(x)`: x in grid units, or 2X − LO − HI when centred.
+/// What of a value is summed: with X the value on the grid,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Summed {
+    /// X.
+    Value,
+    /// 2X − LO − HI.
+    Centred,
+    /// (2X − LO − HI)².
+    Square,
+}
+
+/// `salus_grid(x)`: x in grid units, shifted or squared as [`Summed`] says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ToGrid {
     grid: Grid,
-    centred: bool,
+    summed: Summed,
     signature: Signature,
 }
 
 impl ToGrid {
-    pub(crate) fn call(grid: Grid, centred: bool, x: Expr) -> Expr {
+    pub(crate) fn call(grid: Grid, summed: Summed, x: Expr) -> Expr {
         ScalarUDF::from(Self {
             grid,
-            centred,
+            summed,
             signature: Signature::any(1, Volatility::Immutable),
         })
         .call(vec![x])
     }
 
     fn finish(&self, units: i64) -> i64 {
-        if self.centred {
-            // |2X − LO − HI| ≤ HI − LO, which was checked to be far below 2^63 when the query was priced.
-            let doubled =
-                2 * i128::from(units) - i128::from(self.grid.low) - i128::from(self.grid.high);
-            i64::try_from(doubled).unwrap_or_default()
-        } else {
-            units
+        // |2X − LO − HI| ≤ HI − LO, which was checked to be far below 2^63 when the query was priced; so was its square.
+        let doubled =
+            2 * i128::from(units) - i128::from(self.grid.low) - i128::from(self.grid.high);
+        match self.summed {
+            Summed::Value => units,
+            Summed::Centred => i64::try_from(doubled).unwrap_or_default(),
+            Summed::Square => i64::try_from(doubled * doubled).unwrap_or_default(),
         }
     }
 }
@@ -260,7 +271,7 @@ mod tests {
         };
         let to_grid = ToGrid {
             grid,
-            centred: true,
+            summed: Summed::Centred,
             signature: Signature::any(1, Volatility::Immutable),
         };
         for x in -20..20 {

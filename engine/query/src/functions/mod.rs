@@ -3,6 +3,7 @@
 pub(crate) mod age;
 pub(crate) mod clamp;
 pub(crate) mod grid;
+pub(crate) mod order;
 pub(crate) mod total;
 
 use std::sync::Arc;
@@ -58,8 +59,10 @@ const AGGREGATE: &[&str] = &[
     "median",
     "min",
     "stddev",
+    "stddev_pop",
     "sum",
     "var",
+    "var_pop",
     "approx_distinct",
     "approx_percentile_cont",
     "array_agg",

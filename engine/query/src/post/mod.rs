@@ -19,6 +19,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 
+use crate::question::Planned;
 use crate::refusal::Refusal;
 pub(crate) use resample::Repetitions;
 pub(crate) use split::{ReleasedAggregate, split};
@@ -32,10 +33,21 @@ pub(crate) const CELL: &str = "__salus_cell";
 #[derive(Debug, Clone)]
 pub(crate) struct PostProcessing {
     above: LogicalPlan,
-    /// Of each release: number of keys, and schema of the numbers.
-    releases: Vec<(usize, SchemaRef)>,
+    /// Of each release: what its columns are, and schema of the numbers.
+    releases: Vec<(Vec<Number>, SchemaRef)>,
     /// Columns of the answer.
     pub columns: Vec<AnswerColumn>,
+}
+
+/// What a column of a release is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// A key.
+    Key,
+    /// A number whose interval follows from its own noise.
+    Direct,
+    /// A number computed from several: its interval is resampled.
+    Computed,
 }
 
 /// A column of the answer.
@@ -69,13 +81,13 @@ impl PostProcessing {
     /// Checks what stands above the releases.
     pub(crate) fn analyse(
         above: LogicalPlan,
-        releases: &[ReleasedAggregate],
+        releases: &[Planned],
     ) -> std::result::Result<Self, Refusal> {
         let releases = releases
             .iter()
-            .map(|release| {
-                let schema = Arc::new(released_schema(&release.aggregate.schema));
-                (release.aggregate.group_expr.len(), schema)
+            .map(|part| {
+                let schema = Arc::new(released_schema(&part.release.schema));
+                (part.release.numbers(), schema)
             })
             .collect();
         let mut post = Self {
@@ -151,8 +163,8 @@ impl PostProcessing {
     }
 
     fn widen(&self, answered: &World, resampled: Option<&World>) -> Result<Wide> {
-        let keys: Vec<usize> = self.releases.iter().map(|(keys, _)| *keys).collect();
-        let widening = Widening::new(&keys, answered, resampled);
+        let numbers: Vec<&[Number]> = self.releases.iter().map(|(n, _)| n.as_slice()).collect();
+        let widening = Widening::new(&numbers, answered, resampled);
         match resampled {
             None => widening.answered(&self.above),
             Some(_) => widening.resampled(&self.above),

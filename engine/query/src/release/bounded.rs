@@ -3,14 +3,16 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{count, max, sum};
+use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{
-    Expr, LogicalPlan, LogicalPlanBuilder, LogicalPlanBuilderOptions, cast,
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, LogicalPlanBuilderOptions, cast,
 };
 use datafusion::prelude::{lit, when};
 use datafusion::scalar::ScalarValue;
 
 use super::{Contribution, Release};
-use crate::functions::grid::{Share, ToGrid};
+use crate::functions::grid::{Share, Summed, ToGrid};
+use crate::functions::order::GroupOrder;
 
 /// Column of the bounded plan that holds key `i`.
 pub(crate) fn key_column(i: usize) -> String {
@@ -23,6 +25,11 @@ pub(crate) fn sum_column(j: usize) -> String {
 }
 
 const UNIT: &str = "__salus_unit";
+
+/// Whether a column of the bounded plan is such a sum.
+pub(crate) fn is_sum(column: &str) -> bool {
+    column.starts_with("__salus_sum_")
+}
 
 fn value_column(j: usize) -> String {
     format!("__salus_value_{j}")
@@ -69,7 +76,9 @@ fn sums_of_rows(release: &Release, population_ceiling: u64) -> Result<LogicalPla
             Contribution::Persons(Some(condition)) | Contribution::Rows(Some(condition)) => {
                 Some(when(condition.clone(), lit(1_i64)).end()?)
             }
-            Contribution::Sum { .. } | Contribution::CentredSum { .. } => None,
+            Contribution::Sum { .. }
+            | Contribution::CentredSum { .. }
+            | Contribution::CentredSquare { .. } => None,
         };
         if let Some(counted) = counted {
             values.push(counted.alias(value_column(j)));
@@ -141,14 +150,22 @@ fn value(contribution: &Contribution) -> Result<Expr> {
         Contribution::Persons(Some(condition)) | Contribution::Rows(Some(condition)) => {
             when(condition.clone(), lit(1_i64)).otherwise(lit(0_i64))
         }
-        Contribution::Sum { value, grid } => Ok(ToGrid::call(*grid, false, value.clone())),
-        Contribution::CentredSum { value, grid } => Ok(ToGrid::call(*grid, true, value.clone())),
+        Contribution::Sum { value, grid } => Ok(ToGrid::call(*grid, Summed::Value, value.clone())),
+        Contribution::CentredSum { value, grid } => {
+            Ok(ToGrid::call(*grid, Summed::Centred, value.clone()))
+        }
+        Contribution::CentredSquare { value, grid } => {
+            Ok(ToGrid::call(*grid, Summed::Square, value.clone()))
+        }
     }
 }
 
 /// A person with one row touches one group once. With several rows that all may count, only counting persons needs them brought together.
 fn needs_no_bounding(release: &Release) -> bool {
     let rows = release.relation.rows;
+    if release.keeps_groups {
+        return false;
+    }
     rows == Some(1)
         || (rows.is_some_and(|rows| rows <= release.rows_per_person)
             && !release
@@ -175,7 +192,9 @@ fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
                 let most = lit(ScalarValue::Int64(i64::try_from(k).ok()));
                 when(total.clone().gt(most.clone()), most).otherwise(total)?
             }
-            Contribution::Sum { .. } | Contribution::CentredSum { .. } => {
+            Contribution::Sum { .. }
+            | Contribution::CentredSum { .. }
+            | Contribution::CentredSquare { .. } => {
                 totals.push(sum(value.clone()).alias(value_column(j)));
                 totals.push(count(value).alias(rows_column(j)));
                 Share::call(k, total, column(&rows_column(j)))
@@ -184,11 +203,31 @@ fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
         bounded.push(share.alias(value_column(j)));
     }
     let by_person = [column(UNIT)].into_iter().chain(keys(release));
-    without_additions(rows)
-        .aggregate(by_person, totals)?
-        .project(bounded)?
-        .build()
+    let folded = without_additions(rows).aggregate(by_person, totals)?;
+    let kept = if release.keeps_groups {
+        keep_groups(release, folded)?
+    } else {
+        folded
+    };
+    kept.project(bounded)?.build()
 }
+
+/// S8: at most L0 groups of a person, in an order that differs from person to person and does not depend on anybody's rows.
+fn keep_groups(release: &Release, folded: LogicalPlanBuilder) -> Result<LogicalPlanBuilder> {
+    let seen: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
+    let order = GroupOrder::call(release.seed, seen).sort(true, false);
+    // Ties of the hash are broken by the keys themselves.
+    let ties = keys(release).into_iter().map(|key| key.sort(true, true));
+    let place = row_number()
+        .partition_by(vec![column(UNIT)])
+        .order_by([order].into_iter().chain(ties).collect())
+        .build()?
+        .alias(PLACE);
+    let most = lit(release.groups_per_person);
+    folded.window([place])?.filter(column(PLACE).lt_eq(most))
+}
+
+const PLACE: &str = "__salus_place";
 
 fn keys(release: &Release) -> Vec<Expr> {
     (0..release.cells.keys.len())

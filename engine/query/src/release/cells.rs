@@ -7,7 +7,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::prelude::{lit, when};
 
-use crate::derive::domain::domain_of;
+use crate::derive::domain::{Domain, domain_of};
 use crate::derive::expression::total;
 use crate::derive::relation::Relation;
 use crate::derive::strip_alias;
@@ -35,15 +35,43 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(super) fn of(expr: &Expr, field: &FieldRef, relation: &Relation) -> Result<Self, Refusal> {
-        let Some(domain) = domain_of(expr, relation) else {
+    /// A key whose values are not public, or that stands beside one: grouped by as it is, its values shown where a threshold allows.
+    fn unknown(expr: &Expr, field: &FieldRef, relation: &Relation) -> Result<Self, Refusal> {
+        if field.data_type().is_floating() || field.data_type().is_nested() {
             return Err(Refusal::new(
                 "keys",
                 expr,
-                "the values of this key are not known in public, and which of them occur is private",
-                "group by a column with a declared domain (`salus catalog show`), by CASE WHEN … THEN 'a' … END, by a boolean, or by age_band(birth_date, DATE '2025-01-01', 10)",
+                format!(
+                    "{} cannot be grouped by: equal values need not look equal",
+                    field.data_type()
+                ),
+                "cast it to DECIMAL, or group by bands: CASE WHEN … THEN 'a' … END",
             ));
-        };
+        }
+        let plain = total(expr, relation)?;
+        Ok(Self {
+            raw: plain.clone(),
+            mapped: plain,
+            values: Vec::new(),
+            grouped: Vec::new(),
+            outside: None,
+            per_person: relation.is_per_person(expr),
+        })
+    }
+
+    /// A key with a public domain, or `None`.
+    fn public(expr: &Expr, field: &FieldRef, relation: &Relation) -> Result<Option<Self>, Refusal> {
+        domain_of(expr, relation)
+            .map(|domain| Self::with_domain(expr, field, relation, &domain))
+            .transpose()
+    }
+
+    fn with_domain(
+        expr: &Expr,
+        field: &FieldRef,
+        relation: &Relation,
+        domain: &Domain,
+    ) -> Result<Self, Refusal> {
         let data_type = field.data_type();
         if let Some(key) = Self::age_band(expr, field, relation)? {
             return Ok(key);
@@ -151,19 +179,57 @@ fn outside_is_other(
 }
 
 /// All cells of an answer, in the order they are shown: the first key varies slowest.
+///
+/// Where a key has no public domain the cells are the groups that a threshold lets through, and how many they are is known afterwards.
 #[derive(Debug, Clone)]
 pub(crate) struct Cells {
     pub keys: Vec<Key>,
-    count: usize,
+    /// Types of the keys in the answer.
+    types: Vec<DataType>,
+    /// `None`: not public.
+    count: Option<usize>,
 }
 
 impl Cells {
-    pub(super) fn new(keys: Vec<Key>, most: u64) -> Result<Self, Refusal> {
+    /// The cells of grouping expressions, given with the columns as the aggregate puts them out.
+    pub(super) fn of(
+        keys: &[(&Expr, &FieldRef)],
+        relation: &Relation,
+        most: u64,
+    ) -> Result<Self, Refusal> {
+        let types = keys
+            .iter()
+            .map(|(_, field)| field.data_type().clone())
+            .collect();
+        // One key that is not public makes all combinations unknown.
+        let public: Option<Vec<Key>> = keys
+            .iter()
+            .map(|(expr, field)| Key::public(expr, field, relation))
+            .collect::<Result<_, _>>()?;
+        if let Some(keys) = public {
+            return Self::public(keys, types, most);
+        }
+        let keys = keys
+            .iter()
+            .map(|(expr, field)| Key::unknown(expr, field, relation))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            keys,
+            types,
+            count: None,
+        })
+    }
+
+    fn public(keys: Vec<Key>, types: Vec<DataType>, most: u64) -> Result<Self, Refusal> {
         let count = keys
             .iter()
             .try_fold(1_usize, |cells, key| cells.checked_mul(key.values.len()));
         match count {
-            Some(count) if count as u64 <= most => Ok(Self { keys, count }),
+            Some(count) if count as u64 <= most => Ok(Self {
+                keys,
+                types,
+                count: Some(count),
+            }),
             _ => Err(Refusal::new(
                 "keys",
                 "GROUP BY",
@@ -173,22 +239,38 @@ impl Cells {
         }
     }
 
-    /// Number of cells; one when there is no key.
+    /// Number of cells, one when there is no key; 0 where it is not public.
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.count.unwrap_or(0)
     }
 
-    /// L0: how many cells the rows of one person can touch.
+    /// Whether the cells are known before the data is read.
+    pub(crate) fn are_public(&self) -> bool {
+        self.count.is_some()
+    }
+
+    /// Types of the keys in the answer.
+    pub(crate) fn types(&self) -> &[DataType] {
+        &self.types
+    }
+
+    /// How many cells the rows of one person can touch; `None` if no bound is known.
     ///
     /// Keys with one value per person do not multiply it; a person with at most `rows` rows touches at most `rows` cells.
-    pub(super) fn groups_per_person(&self, rows: Option<u64>) -> u64 {
-        let spread: u64 = self
-            .keys
-            .iter()
-            .filter(|key| !key.per_person)
-            .map(|key| key.values.len() as u64)
-            .product();
-        rows.map_or(spread, |rows| spread.min(rows)).max(1)
+    pub(super) fn reach(&self, rows: Option<u64>) -> Option<u64> {
+        let mut spreading = self.keys.iter().filter(|key| !key.per_person);
+        let spread = if self.are_public() {
+            spreading.try_fold(1_u64, |spread, key| {
+                spread.checked_mul(key.values.len() as u64)
+            })
+        } else {
+            spreading.next().is_none().then_some(1)
+        };
+        match (spread, rows) {
+            (Some(spread), Some(rows)) => Some(spread.min(rows).max(1)),
+            (Some(bound), None) | (None, Some(bound)) => Some(bound.max(1)),
+            (None, None) => None,
+        }
     }
 
     /// The key values of a cell.
@@ -235,6 +317,9 @@ impl Cells {
     pub(crate) fn canonical_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for key in &self.keys {
+            if !self.are_public() {
+                bytes.extend_from_slice(format!("unknown {}", key.raw).as_bytes());
+            }
             for value in &key.values {
                 // Debug text of a scalar is injective enough to tell values apart: NULL, numbers and quoted text.
                 bytes.extend_from_slice(format!("{value:?}").as_bytes());

@@ -12,7 +12,10 @@ use crate::refusal::Refusal;
 use salus_lake::Catalog;
 
 /// A finer grid than this many steps between the bounds gains nothing beside the noise.
-const MOST_STEPS: i128 = 1 << 24;
+pub(super) const MOST_STEPS: i128 = 1 << 24;
+
+/// The same where differences are squared.
+pub(super) const MOST_SQUARED_STEPS: i128 = 1 << 12;
 
 /// Digits kept of a number whose type does not say how many it has.
 const FLOAT_SCALE: u32 = 6;
@@ -29,7 +32,9 @@ pub(super) fn bounded(
     argument: &Expr,
     relation: &Relation,
     catalog: &Catalog,
+    most_steps: i128,
 ) -> Result<(Expr, Grid), Refusal> {
+    let grid = |low, high, scale, at: &Expr| grid(low, high, scale, most_steps, at);
     let argument = without_widening(argument, relation);
     if let Expr::ScalarFunction(call) = argument
         && let (Clamp::NAME, [x, low, high]) = (call.name(), call.args.as_slice())
@@ -105,7 +110,13 @@ fn natural_scale(x: &Expr, relation: &Relation) -> u32 {
 }
 
 /// Bounds as multiples of a granularity no coarser than they need, and no finer than is of use.
-fn grid(low: Decimal, high: Decimal, natural_scale: u32, at: &Expr) -> Result<Grid, Refusal> {
+fn grid(
+    low: Decimal,
+    high: Decimal,
+    natural_scale: u32,
+    most_steps: i128,
+    at: &Expr,
+) -> Result<Grid, Refusal> {
     let refuse = |message: &str| {
         Refusal::new(
             "bounds",
@@ -124,7 +135,7 @@ fn grid(low: Decimal, high: Decimal, natural_scale: u32, at: &Expr) -> Result<Gr
     let (low_units, high_units) = loop {
         let bounds = units(low, scale).zip(units(high, scale));
         match bounds {
-            Some((low, high)) if scale == least_scale || high.saturating_sub(low) <= MOST_STEPS => {
+            Some((low, high)) if scale == least_scale || high.saturating_sub(low) <= most_steps => {
                 break (low, high);
             }
             None if scale == least_scale => return Err(refuse("these bounds are too large")),
@@ -254,7 +265,14 @@ mod tests {
 
     #[test]
     fn bounds_are_multiples_of_the_granularity() {
-        let grid = grid(parse("3.50").unwrap(), parse("20").unwrap(), 6, &lit(1)).unwrap();
+        let grid = grid(
+            parse("3.50").unwrap(),
+            parse("20").unwrap(),
+            6,
+            MOST_STEPS,
+            &lit(1),
+        )
+        .unwrap();
         assert_eq!(
             grid,
             Grid {
@@ -263,8 +281,14 @@ mod tests {
                 scale: 6
             }
         );
-        let coarse =
-            super::grid(parse("0").unwrap(), parse("1000000").unwrap(), 6, &lit(1)).unwrap();
+        let coarse = super::grid(
+            parse("0").unwrap(),
+            parse("1000000").unwrap(),
+            6,
+            MOST_STEPS,
+            &lit(1),
+        )
+        .unwrap();
         assert_eq!(
             coarse,
             Grid {
@@ -279,7 +303,14 @@ mod tests {
     fn empty_and_absurd_ranges_are_refused() {
         for (low, high) in [("5", "5"), ("6", "5"), ("0", "99999999999999999999999999")] {
             assert!(
-                grid(parse(low).unwrap(), parse(high).unwrap(), 0, &lit(1)).is_err(),
+                grid(
+                    parse(low).unwrap(),
+                    parse(high).unwrap(),
+                    0,
+                    MOST_STEPS,
+                    &lit(1)
+                )
+                .is_err(),
                 "{low} {high}"
             );
         }

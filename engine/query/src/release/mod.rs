@@ -5,7 +5,8 @@ mod cells;
 mod grid;
 mod outputs;
 
-pub(crate) use cells::{Cells, Key};
+pub(crate) use bounded::is_sum;
+pub(crate) use cells::Cells;
 pub(crate) use outputs::{Contribution, Output};
 
 use datafusion::common::DFSchemaRef;
@@ -14,7 +15,7 @@ use salus_certificate::Aggregate as Kind;
 use salus_lake::Catalog;
 
 use crate::derive::relation::Relation;
-use crate::post::ReleasedAggregate;
+use crate::post::{Number, ReleasedAggregate};
 use crate::refusal::Refusal;
 
 /// What the analyst may set about bounding.
@@ -22,7 +23,16 @@ use crate::refusal::Refusal;
 pub(crate) struct BoundingOptions {
     /// k: rows of one person that count in one group.
     pub rows_per_person: Option<u64>,
+    /// L0: groups that one person counts in.
+    pub groups_per_person: Option<u64>,
+    /// Persons that a group must have to be answered, where the keys are not public.
+    pub minimum: u64,
+    /// Decides which groups of a person count: fixed for a snapshot, independent of its rows.
+    pub seed: u64,
 }
+
+/// L0 where a person could touch more groups than can be bounded otherwise.
+const USUAL_GROUPS: u64 = 8;
 
 /// The release of one question.
 #[derive(Debug, Clone)]
@@ -39,6 +49,12 @@ pub(crate) struct Release {
     pub rows_per_person: u64,
     /// L0.
     pub groups_per_person: u64,
+    /// Whether only L0 groups of a person count, because she could touch more (S8).
+    pub keeps_groups: bool,
+    /// For S8.
+    pub seed: u64,
+    /// Persons that a group must have to be answered, where the keys are not public; the mechanism that counts them.
+    pub threshold: Option<(u64, usize)>,
     /// Position of its step in the derivation.
     pub step: u64,
     /// Schema of the aggregate: keys, then outputs.
@@ -54,14 +70,15 @@ impl Release {
     ) -> Result<Self, Refusal> {
         let aggregate = &part.aggregate;
         let relation = part.relation.clone();
-        let keys = aggregate
-            .group_expr
-            .iter()
-            .zip(aggregate.schema.iter())
-            .map(|(expr, (_, field))| Key::of(expr, field, &relation))
-            .collect::<Result<Vec<_>, _>>()?;
-        let cells = Cells::new(keys, catalog.max_cells)?;
+        let fields = aggregate.schema.iter().map(|(_, field)| field);
+        let keys: Vec<_> = aggregate.group_expr.iter().zip(fields).collect();
+        let cells = Cells::of(&keys, &relation, catalog.max_cells)?;
+        // Who decides which groups are answered comes first.
+        let threshold = (!cells.are_public()).then_some((options.minimum.max(1), 0));
         let mut contributions = Vec::new();
+        if threshold.is_some() {
+            contributions.push(Contribution::Persons(None));
+        }
         let outputs = aggregate
             .aggr_expr
             .iter()
@@ -76,8 +93,13 @@ impl Release {
             ));
         }
         let rows_per_person = rows_per_person(&relation, &contributions, options)?;
+        let reach = cells.reach(relation.rows);
+        let groups_per_person = groups_per_person(&cells, reach, options)?;
         let release = Self {
-            groups_per_person: cells.groups_per_person(relation.rows),
+            groups_per_person,
+            keeps_groups: reach.is_none_or(|reach| reach > groups_per_person),
+            seed: options.seed,
+            threshold,
             relation,
             cells,
             outputs,
@@ -88,6 +110,16 @@ impl Release {
         };
         release.check_widths()?;
         Ok(release)
+    }
+
+    /// What the columns of the released table are: keys, then outputs.
+    pub(crate) fn numbers(&self) -> Vec<Number> {
+        let keys = self.cells.keys.iter().map(|_| Number::Key);
+        let outputs = self.outputs.iter().map(|output| match output {
+            Output::Spread { .. } => Number::Computed,
+            Output::Count { .. } | Output::Sum { .. } | Output::Average { .. } => Number::Direct,
+        });
+        keys.chain(outputs).collect()
     }
 
     /// Every sum fits its type with room, whatever the data: checked against public ceilings, never against the data.
@@ -117,6 +149,29 @@ impl Release {
     ) -> datafusion::error::Result<LogicalPlan> {
         bounded::plan(self, population_ceiling)
     }
+}
+
+/// L0: what the analyst chose, or what a person can touch; a usual number where that is not bounded by the keys.
+fn groups_per_person(
+    cells: &Cells,
+    reach: Option<u64>,
+    options: BoundingOptions,
+) -> Result<u64, Refusal> {
+    if options.groups_per_person == Some(0) {
+        return Err(Refusal::new(
+            "S8",
+            "--groups-per-person",
+            "at least one group of a person must count",
+            "give a number from 1",
+        ));
+    }
+    let usual = if cells.are_public() {
+        u64::MAX
+    } else {
+        USUAL_GROUPS
+    };
+    let wanted = options.groups_per_person.unwrap_or(usual);
+    Ok(reach.unwrap_or(u64::MAX).min(wanted))
 }
 
 /// k: what the analyst chose, or the catalog's default; never more than a person can have.

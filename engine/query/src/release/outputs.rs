@@ -6,11 +6,11 @@ use datafusion::logical_expr::Expr;
 use salus_certificate::Aggregate as Kind;
 use salus_lake::Catalog;
 
-use super::grid::bounded;
+use super::grid::{MOST_SQUARED_STEPS, MOST_STEPS, bounded};
 use crate::derive::expression::total;
 use crate::derive::relation::{Relation, Role};
 use crate::derive::strip_alias;
-use crate::functions::grid::Grid;
+use crate::functions::grid::{Grid, Summed, ToGrid};
 use crate::refusal::Refusal;
 
 /// What one row brings to one mechanism.
@@ -24,6 +24,8 @@ pub(crate) enum Contribution {
     Sum { value: Expr, grid: Grid },
     /// 2X − LO − HI of the row's value on the grid; NULL brings nothing.
     CentredSum { value: Expr, grid: Grid },
+    /// (2X − LO − HI)² of the row's value on the grid; NULL brings nothing.
+    CentredSquare { value: Expr, grid: Grid },
 }
 
 impl Contribution {
@@ -33,6 +35,7 @@ impl Contribution {
             Self::Rows(_) => Kind::Rows,
             Self::Sum { .. } => Kind::Sum,
             Self::CentredSum { .. } => Kind::CentredSum,
+            Self::CentredSquare { .. } => Kind::CentredSquare,
         }
     }
 
@@ -42,6 +45,7 @@ impl Contribution {
             Self::Persons(_) | Self::Rows(_) => 1,
             Self::Sum { grid, .. } => grid.reach(),
             Self::CentredSum { grid, .. } => grid.width(),
+            Self::CentredSquare { grid, .. } => grid.width().saturating_mul(grid.width()),
         }
     }
 }
@@ -51,7 +55,9 @@ impl fmt::Display for Contribution {
         match self {
             Self::Persons(_) => f.write_str("COUNT(DISTINCT person_id)"),
             Self::Rows(_) => f.write_str("COUNT(*)"),
-            Self::Sum { value, .. } | Self::CentredSum { value, .. } => write!(f, "SUM({value})"),
+            Self::Sum { value, .. }
+            | Self::CentredSum { value, .. }
+            | Self::CentredSquare { value, .. } => write!(f, "SUM({value})"),
         }
     }
 }
@@ -69,9 +75,19 @@ pub(crate) enum Output {
         sum: usize,
         grid: Grid,
     },
+    /// (Q / n − (S / n)²) / 4 in squared grid units; times n / (n − 1) for a sample; its root for a deviation.
+    Spread {
+        count: usize,
+        sum: usize,
+        square: usize,
+        grid: Grid,
+        sample: bool,
+        root: bool,
+    },
 }
 
 impl Output {
+    #[allow(clippy::too_many_lines)] // One arm per aggregate; split, it would no longer read as the list that it is.
     pub(super) fn of(
         expr: &Expr,
         relation: &Relation,
@@ -83,7 +99,7 @@ impl Output {
                 "release",
                 expr,
                 "only aggregates can be released",
-                "use COUNT(DISTINCT person_id), COUNT(*), SUM or AVG",
+                "use COUNT(DISTINCT person_id), COUNT(*), SUM, AVG, VAR or STDDEV",
             ));
         };
         let params = &call.params;
@@ -100,7 +116,7 @@ impl Output {
                 "release",
                 expr,
                 "this aggregate is not released",
-                "use COUNT(DISTINCT person_id), COUNT(*), SUM or AVG",
+                "use COUNT(DISTINCT person_id), COUNT(*), SUM, AVG, VAR or STDDEV",
             ));
         };
         let filter = params
@@ -142,7 +158,7 @@ impl Output {
                 })
             }
             ("sum", false) => {
-                let (value, grid) = bounded(argument, relation, catalog)?;
+                let (value, grid) = bounded(argument, relation, catalog, MOST_STEPS)?;
                 let value = filtered(total(&value, relation)?, filter);
                 Ok(Self::Sum {
                     sum: mechanism(Contribution::Sum { value, grid }),
@@ -150,13 +166,29 @@ impl Output {
                 })
             }
             ("avg", false) => {
-                let (value, grid) = bounded(argument, relation, catalog)?;
+                let (value, grid) = bounded(argument, relation, catalog, MOST_STEPS)?;
                 let value = filtered(total(&value, relation)?, filter);
-                // What cannot be put on the grid (NaN, an overflow) is NULL there, and must not be counted either.
-                let on_grid = crate::functions::grid::ToGrid::call(grid, true, value.clone());
-                let count = mechanism(Contribution::Rows(Some(on_grid.is_not_null())));
+                let count = mechanism(on_grid(&value, grid));
                 let sum = mechanism(Contribution::CentredSum { value, grid });
                 Ok(Self::Average { count, sum, grid })
+            }
+            ("var" | "var_pop" | "stddev" | "stddev_pop", false) => {
+                let name = call.func.name();
+                let (value, grid) = bounded(argument, relation, catalog, MOST_SQUARED_STEPS)?;
+                let value = filtered(total(&value, relation)?, filter);
+                let count = mechanism(on_grid(&value, grid));
+                let sum = mechanism(Contribution::CentredSum {
+                    value: value.clone(),
+                    grid,
+                });
+                Ok(Self::Spread {
+                    count,
+                    sum,
+                    square: mechanism(Contribution::CentredSquare { value, grid }),
+                    grid,
+                    sample: !name.ends_with("_pop"),
+                    root: name.starts_with("stddev"),
+                })
             }
             (name, true) => Err(Refusal::new(
                 "release",
@@ -171,10 +203,16 @@ impl Output {
                 "release",
                 expr,
                 format!("{} is not released", name.to_uppercase()),
-                "use COUNT(DISTINCT person_id), COUNT(*), SUM or AVG",
+                "use COUNT(DISTINCT person_id), COUNT(*), SUM, AVG, VAR or STDDEV",
             )),
         }
     }
+}
+
+/// Counts the rows whose value is on the grid: what cannot be put there (NaN, an overflow) is NULL, and must not be counted either.
+fn on_grid(value: &Expr, grid: Grid) -> Contribution {
+    let on_grid = ToGrid::call(grid, Summed::Centred, value.clone());
+    Contribution::Rows(Some(on_grid.is_not_null()))
 }
 
 fn both(a: Option<Expr>, b: Option<Expr>) -> Option<Expr> {

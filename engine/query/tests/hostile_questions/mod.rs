@@ -144,7 +144,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY deprivation) FROM patient",
     ),
     ("release", "SELECT approx_distinct(sex) FROM patient"),
-    ("release", "SELECT stddev(deprivation) FROM patient"),
     ("any", "SELECT corr(deprivation, deprivation) FROM patient"),
     ("release", "SELECT COUNT(DISTINCT code) FROM condition"),
     ("release", "SELECT SUM(DISTINCT deprivation) FROM patient"),
@@ -345,18 +344,6 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "SELECT COUNT(*) FROM (SELECT row_number() OVER (ORDER BY birth_date) AS r FROM patient) t WHERE r < 10",
     ),
     (
-        "S5",
-        "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS r FROM encounter) t",
-    ),
-    (
-        "S6",
-        "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION ALL SELECT person_id FROM patient) t",
-    ),
-    (
-        "any",
-        "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION SELECT person_id FROM encounter) t",
-    ),
-    (
         "any",
         "SELECT COUNT(*) FROM (SELECT person_id FROM patient INTERSECT SELECT person_id FROM encounter) t",
     ),
@@ -405,39 +392,80 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "SELECT COUNT(*) FROM patient, UNNEST(make_array(1, 2, 3)) u",
     ),
     // Keys that are not public, too many, or aggregated in sets.
-    ("keys", "SELECT code, COUNT(*) FROM condition GROUP BY code"),
     (
-        "keys",
-        "SELECT postal3, COUNT(*) FROM patient GROUP BY postal3",
-    ),
-    (
-        "keys",
-        "SELECT birth_date, COUNT(*) FROM patient GROUP BY birth_date",
-    ),
-    (
-        "keys",
-        "SELECT value, COUNT(*) FROM observation GROUP BY value",
-    ),
-    ("keys", "SELECT id, COUNT(*) FROM encounter GROUP BY id"),
-    (
-        "keys",
-        "SELECT upper(sex), COUNT(*) FROM patient GROUP BY upper(sex)",
-    ),
-    (
-        "keys",
-        "SELECT CASE WHEN sex = 'male' THEN postal3 ELSE 'x' END, COUNT(*) FROM patient GROUP BY 1",
-    ),
-    (
-        "keys",
+        "function",
         "SELECT age_band(birth_date, DATE '2025-01-01', 7), COUNT(*) FROM patient GROUP BY 1",
     ),
     (
         "keys",
-        "SELECT date_trunc('month', start_date), COUNT(*) FROM encounter GROUP BY 1",
+        "SELECT CAST(value AS DOUBLE), COUNT(*) FROM observation GROUP BY 1",
+    ),
+    // Unions that do not keep persons apart, or show them.
+    (
+        "S6",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION ALL SELECT id FROM encounter) t",
     ),
     (
-        "keys",
-        "SELECT date_part('year', birth_date), COUNT(*) FROM patient GROUP BY 1",
+        "any",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM patient UNION ALL SELECT 1) t",
+    ),
+    (
+        "S6",
+        "SELECT COUNT(*) FROM (SELECT sex FROM patient UNION SELECT class FROM encounter) t",
+    ),
+    (
+        "S6",
+        "SELECT COUNT(*) FROM (SELECT sex FROM patient EXCEPT SELECT class FROM encounter) t",
+    ),
+    // Windows across persons, in an order of chance, over floats.
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT person_id, rank() OVER (ORDER BY start_date) AS r FROM encounter) t WHERE r = 1",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT person_id, lag(class) OVER (PARTITION BY class ORDER BY start_date) AS r FROM encounter) t WHERE r = 'IMP'",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT person_id, SUM(CAST(value AS DOUBLE)) OVER (PARTITION BY person_id) AS s FROM observation) t WHERE s > 10",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT person_id, lag(value, CAST(value AS INT)) OVER (PARTITION BY person_id ORDER BY effective_date) AS s FROM observation) t WHERE s > 10",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT person_id, cume_dist() OVER (PARTITION BY person_id ORDER BY effective_date) AS s FROM observation) t WHERE s > 0.5",
+    ),
+    (
+        "S1",
+        "SELECT COUNT(*) FROM (SELECT lag(person_id) OVER (PARTITION BY person_id ORDER BY effective_date) AS s FROM observation) t WHERE s > 10",
+    ),
+    (
+        "any",
+        "SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY effective_date) FROM observation",
+    ),
+    // Released numbers with rows of the data, or deciding what belongs together.
+    (
+        "release",
+        "SELECT p.sex, t.n FROM patient p JOIN (SELECT COUNT(*) AS n FROM encounter) t ON true",
+    ),
+    (
+        "release",
+        "SELECT n, COUNT(*) FROM (SELECT deprivation, COUNT(*) AS n FROM patient GROUP BY deprivation) t GROUP BY n",
+    ),
+    (
+        "release",
+        "SELECT DISTINCT COUNT(*) FROM patient GROUP BY deprivation",
+    ),
+    (
+        "release",
+        "SELECT a.d FROM (SELECT deprivation AS d, COUNT(*) AS n FROM patient GROUP BY 1) a JOIN (SELECT deprivation AS d, COUNT(*) AS n FROM patient GROUP BY 1) b ON a.n = b.n",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient WHERE deprivation > (SELECT COUNT(*) FROM encounter)",
     ),
     (
         "keys",

@@ -131,6 +131,11 @@ impl Home {
 
     /// An engine with a ledger of its own, whose purse is as full as a purse can be.
     pub(crate) async fn engine(&self, policy: &str) -> (Engine, Ledger) {
+        self.engine_with(policy, None).await
+    }
+
+    /// The same with the order of everybody's groups fixed.
+    pub(crate) async fn engine_with(&self, policy: &str, seed: Option<u64>) -> (Engine, Ledger) {
         let mut name = 0;
         let place = loop {
             let place = self.dir.path().join(format!("ledger-{name}"));
@@ -140,7 +145,10 @@ impl Home {
             name += 1;
         };
         let ledger = ledger(&place).await;
-        let books = Books::current(&self.lake, &ledger, policy).await.unwrap();
+        let mut books = Books::current(&self.lake, &ledger, policy).await.unwrap();
+        if let Some(seed) = seed {
+            books.fix_seed(seed);
+        }
         let engine = Engine::open(self.lake.clone(), ledger.clone(), books).unwrap();
         (engine, ledger)
     }
@@ -153,7 +161,7 @@ async fn ledger(place: &Path) -> Ledger {
     let cap = Loss {
         // What the store can hold.
         rho: Rho::from_units(i64::MAX.unsigned_abs()),
-        delta: Delta::ZERO,
+        delta: Delta::parse_floor("0.9").unwrap(),
     };
     let genesis = Genesis {
         origin: origin.to_owned(),
@@ -176,7 +184,9 @@ pub(crate) fn asking(price: Price) -> Asking {
         roles: vec!["analyst".to_owned()],
         purpose: "HRESCH".to_owned(),
         price,
+        delta: None,
         rows_per_person: None,
+        groups_per_person: None,
     }
 }
 

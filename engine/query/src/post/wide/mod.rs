@@ -18,8 +18,8 @@ use datafusion::logical_expr::logical_plan::{
 };
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, lit};
 
-use super::CELL;
 use super::split::{release_of_table, released_table};
+use super::{CELL, Number};
 use crate::derive::named;
 use crate::derive::relation::literal;
 use total::total_over;
@@ -67,8 +67,8 @@ pub(super) struct Wide {
 /// Walks the plan above the releases.
 #[derive(Debug)]
 pub(super) struct Widening<'w> {
-    /// Number of keys of each release: its first columns.
-    keys: &'w [usize],
+    /// What the columns of each release are.
+    numbers: &'w [&'w [Number]],
     answered: &'w World,
     resampled: Option<&'w World>,
     names: Cell<usize>,
@@ -80,12 +80,12 @@ fn refuse<T>(what: &str) -> Result<T> {
 
 impl<'w> Widening<'w> {
     pub(super) fn new(
-        keys: &'w [usize],
+        numbers: &'w [&'w [Number]],
         answered: &'w World,
         resampled: Option<&'w World>,
     ) -> Self {
         Self {
-            keys,
+            numbers,
             answered,
             resampled,
             names: Cell::new(0),
@@ -173,17 +173,15 @@ impl<'w> Widening<'w> {
         let of = |name: &str| Column::new(Some(released_table(release)), name);
         let width = table.schema().fields().len() - 1 - usize::from(resampled);
         let columns: Vec<_> = (0..width).map(|i| of(&format!("c{i}"))).collect();
-        let keys = self.keys.get(release).copied().unwrap_or(0);
-        let origins = (0..width).map(|column| {
-            if column < keys {
-                Origin::Public
-            } else {
-                Origin::Released {
-                    identity: 0,
-                    release,
-                    column,
-                }
-            }
+        let numbers = self.numbers.get(release).copied().unwrap_or_default();
+        let origins = (0..width).map(|column| match numbers.get(column) {
+            Some(Number::Key) => Origin::Public,
+            Some(Number::Direct) => Origin::Released {
+                identity: 0,
+                release,
+                column,
+            },
+            Some(Number::Computed) | None => Origin::Derived,
         });
         let (id, repetition) = (self.name("id"), self.name("repetition"));
         let own = columns.iter().cloned().map(Expr::Column);
