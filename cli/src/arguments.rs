@@ -71,9 +71,15 @@ pub(crate) enum Command {
     /// Ask a question in SQL.
     #[command(after_help = "Examples:\n  \
         salus query \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5\n  \
+        salus query \"SELECT COUNT(*) AS visits FROM encounter\" --rows-per-person 20 --within 500\n  \
         salus query --dry-run \"SELECT AVG(value) FROM observation WHERE code = '4548-4'\" --rho 0.01\n\n\
         A price is taken from the budget only when the question is admitted; --dry-run takes nothing.")]
     Query(Query),
+    /// Say in plain words how a question is bounded and what it costs; spend nothing, read no data.
+    #[command(
+        after_help = "Example:\n  salus explain \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5"
+    )]
+    Explain(Query),
     /// What has been spent and what remains.
     #[command(subcommand, after_help = "Example:\n  salus budget show --format json")]
     Budget(Budget),
@@ -194,6 +200,9 @@ pub(crate) struct Query {
     /// Price as zCDP.
     #[arg(long, value_name = "R")]
     pub rho: Option<String>,
+    /// Price as the least that puts every count and sum within N of its noiseless value, with probability 0.95.
+    #[arg(long, value_name = "N", conflicts_with_all = ["epsilon", "rho"])]
+    pub within: Option<String>,
     /// Say what it would cost and how large the error would be; spend nothing.
     #[arg(long)]
     pub dry_run: bool,

@@ -53,6 +53,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Tables => commands::catalog::tables(&home, format),
         Command::Catalog(command) => commands::catalog::run(&home, command, format),
         Command::Query(command) => commands::query::run(&home, command, format).await,
+        Command::Explain(command) => commands::explain::run(&home, command, format).await,
         Command::Budget(command) => commands::budget::run(&home, command, format).await,
         Command::Ledger(command) => commands::ledger::run(&home, command, format).await,
         Command::Receipt(command) => commands::receipt::run(&home, command, format),

@@ -14,6 +14,8 @@ mod crash;
 mod failures;
 #[path = "main/formats.rs"]
 mod formats;
+#[path = "main/prices.rs"]
+mod prices;
 #[path = "main/questions.rs"]
 mod questions;
 #[path = "main/real_data.rs"]

@@ -2,6 +2,7 @@
 
 pub(crate) mod budget;
 pub(crate) mod catalog;
+pub(crate) mod explain;
 pub(crate) mod ingest;
 pub(crate) mod init;
 pub(crate) mod ledger;

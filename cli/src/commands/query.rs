@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use salus_accounting::{Delta, Epsilon, Loss, Rho};
+use salus_accounting::{Delta, Epsilon, Loss, Rational, Rho};
 use salus_query::{Answer, Asked, Asking, Price, Quote};
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     Ok(())
 }
 
-fn question(sql: &str) -> Result<String, Failure> {
+pub(super) fn question(sql: &str) -> Result<String, Failure> {
     if sql != "-" {
         return Ok(sql.to_owned());
     }
@@ -73,7 +73,7 @@ fn question(sql: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
+pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
     let purpose = query.purpose.to_uppercase();
     if !PURPOSES.contains(&purpose.as_str()) {
         return Err(Failure::usage(format!(
@@ -82,22 +82,26 @@ fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
             PURPOSES.join(", ")
         )));
     }
-    let price = match (&query.epsilon, &query.rho) {
-        (Some(text), _) => Price::Epsilon(
+    let price = match (&query.epsilon, &query.rho, &query.within) {
+        (_, _, Some(text)) => Price::Within(
+            Rational::parse(text).map_err(|e| Failure::usage(format!("--within {text}: {e}")))?,
+        ),
+        (Some(text), ..) => Price::Epsilon(
             Epsilon::parse(text).map_err(|e| Failure::usage(format!("--epsilon {text}: {e}")))?,
         ),
-        (None, Some(text)) => Price::Rho(
+        (None, Some(text), _) => Price::Rho(
             Rho::parse_floor(text).map_err(|e| Failure::usage(format!("--rho {text}: {e}")))?,
         ),
-        (None, None) => Price::Default,
+        (None, None, None) => Price::Default,
     };
     let nothing = match &price {
         Price::Rho(rho) => *rho == Rho::ZERO,
         Price::Epsilon(epsilon) => *epsilon == Epsilon::ZERO,
+        Price::Within(error) => error.is_zero(),
         Price::Default => false,
     };
     if nothing {
-        return Err(Failure::usage("the price must be above 0"));
+        return Err(Failure::usage("the price, or the error, must be above 0"));
     }
     let delta = query.delta.as_ref().map(|text| {
         Delta::parse_floor(text).map_err(|e| Failure::usage(format!("--delta {text}: {e}")))

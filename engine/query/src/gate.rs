@@ -1,7 +1,7 @@
 //! The gate: the way of a question, in the order in which nothing can go wrong.
 
 use datafusion::execution::session_state::SessionState;
-use salus_accounting::{Delta, Epsilon, Loss, Rho, epsilon_of, rho_for_epsilon};
+use salus_accounting::{Delta, Epsilon, Loss, Rational, Rho, epsilon_of, rho_for_epsilon};
 use salus_certificate::{Bounds, Certificate, Mechanism};
 use salus_lake::{Lake, Snapshot};
 use salus_ledger::{
@@ -11,7 +11,6 @@ use salus_ledger::{
 use crate::answer::{Answer, answer};
 use crate::books::{Books, UNIT};
 use crate::execute::Executor;
-use crate::post::Origin;
 use crate::question::Question;
 use crate::refusal::Refusal;
 use crate::release::BoundingOptions;
@@ -46,27 +45,8 @@ pub enum Price {
     Rho(Rho),
     /// As the epsilon that the same loss is shown with.
     Epsilon(Epsilon),
-}
-
-/// What a question would cost and how large its error would be.
-#[derive(Debug, Clone)]
-pub struct Quote {
-    /// The price.
-    pub cost: Loss,
-    /// What is left of the lifetime cap before it.
-    pub remaining: Loss,
-    /// k.
-    pub rows_per_person: u64,
-    /// L0.
-    pub groups_per_person: u64,
-    /// Number of answered cells.
-    pub cells: usize,
-    /// Where keys are not public: least number of persons of an answered group, and what their noisy number must exceed.
-    pub thresholds: Vec<(u64, u64)>,
-    /// Name of each number with half the width of its interval; `None` where the error depends on the answer: averages, and what is computed.
-    pub errors: Vec<(String, Option<f64>)>,
-    /// The derivation: rule, operator and most rows of one person, bottom-up.
-    pub derivation: Vec<(String, String, u64)>,
+    /// As the least that puts every count and sum within so much of its noiseless value, with probability 0.95.
+    Within(Rational),
 }
 
 /// An answer that has been published: it is in the ledger.
@@ -126,16 +106,16 @@ pub enum AskError {
 #[derive(Debug)]
 pub struct Engine {
     lake: Lake,
-    ledger: Ledger,
-    books: Books,
+    pub(crate) ledger: Ledger,
+    pub(crate) books: Books,
     planning: SessionState,
     executor: Executor,
 }
 
 /// An admitted question with its price.
-struct Priced {
-    question: Question,
-    mechanisms: Vec<Mechanism>,
+pub(crate) struct Priced {
+    pub(crate) question: Question,
+    pub(crate) mechanisms: Vec<Mechanism>,
     snapshot: Snapshot,
 }
 
@@ -199,50 +179,6 @@ impl Engine {
         })
     }
 
-    /// What a question would cost. Reads no data and spends nothing.
-    pub async fn quote(&self, sql: &str, asking: &Asking) -> Result<Quote, AskError> {
-        let question = self.validate(sql, asking).await?;
-        let priced = self.price(question, asking)?;
-        let account = self.ledger.account().await?;
-        let question = &priced.question;
-        let errors = question.post.columns.iter().filter_map(|column| {
-            let error = match column.origin {
-                Origin::Public => return None,
-                Origin::Derived => None,
-                Origin::Released {
-                    release, column, ..
-                } => question.error(release, column, &priced.mechanisms),
-            };
-            Some((column.name.clone(), error))
-        });
-        let releases = || question.releases.iter().map(|part| &part.release);
-        Ok(Quote {
-            cost: cost(&priced.mechanisms),
-            remaining: account.cap.checked_sub(account.spent).unwrap_or(Loss::ZERO),
-            rows_per_person: question.rows_per_person(),
-            groups_per_person: releases().map(|r| r.groups_per_person).max().unwrap_or(1),
-            cells: releases().map(|r| r.cells.len()).sum(),
-            thresholds: priced
-                .mechanisms
-                .iter()
-                .filter_map(|mechanism| mechanism.threshold)
-                .map(|threshold| (threshold.minimum, threshold.tau))
-                .collect(),
-            errors: errors.collect(),
-            derivation: question
-                .steps
-                .iter()
-                .map(|step| {
-                    (
-                        step.rule.clone(),
-                        step.table.clone().unwrap_or_else(|| step.op.clone()),
-                        step.rows,
-                    )
-                })
-                .collect(),
-        })
-    }
-
     /// The epsilon that a loss is shown with, at the conversion delta of this identity space.
     pub fn epsilon(&self, rho: Rho) -> Epsilon {
         epsilon_of(rho, self.books.conversion_delta)
@@ -253,7 +189,7 @@ impl Engine {
         self.books.conversion_delta
     }
 
-    async fn validate(&self, sql: &str, asking: &Asking) -> Result<Question, Refusal> {
+    pub(crate) async fn validate(&self, sql: &str, asking: &Asking) -> Result<Question, Refusal> {
         let options = BoundingOptions {
             rows_per_person: asking.rows_per_person,
             groups_per_person: asking.groups_per_person,
@@ -281,17 +217,18 @@ impl Engine {
         Ok(AskError::Refused(refusal))
     }
 
-    fn price(&self, question: Question, asking: &Asking) -> Result<Priced, AskError> {
-        let rho = match &asking.price {
-            Price::Default => self.books.default_rho,
-            Price::Rho(rho) => *rho,
-            Price::Epsilon(epsilon) => rho_for_epsilon(epsilon, self.books.conversion_delta),
-        };
+    pub(crate) fn price(&self, question: Question, asking: &Asking) -> Result<Priced, AskError> {
         let (most, usual) = self.books.deltas;
         let delta = asking.delta.unwrap_or(usual);
         if delta > most {
             return Err(AskError::TooMuchDelta { most });
         }
+        let rho = match &asking.price {
+            Price::Default => self.books.default_rho,
+            Price::Rho(rho) => *rho,
+            Price::Epsilon(epsilon) => rho_for_epsilon(epsilon, self.books.conversion_delta),
+            Price::Within(error) => crate::price::within(&question, error, delta)?,
+        };
         let mechanisms = crate::price::mechanisms(&question.releases, rho, delta)?;
         let snapshot = self.books.snapshot.clone().ok_or(AskError::NoSnapshot)?;
         Ok(Priced {
@@ -345,16 +282,6 @@ impl Engine {
         .map_err(|_| AnswerFailed)?;
         serde_json::to_vec(&answer).map_err(|_| AnswerFailed)
     }
-}
-
-fn cost(mechanisms: &[Mechanism]) -> Loss {
-    mechanisms.iter().fold(Loss::ZERO, |sum, mechanism| {
-        sum.checked_add(Loss {
-            rho: mechanism.rho,
-            delta: mechanism.delta,
-        })
-        .unwrap_or(sum)
-    })
 }
 
 impl From<ReserveError> for AskError {

@@ -9,7 +9,7 @@
 //! | step | where | what it rests on |
 //! |---|---|---|
 //! | parse, resolve | `session` | one SELECT, functions of an allow-list, tables that cannot give up a row |
-//! | validate | [`derive`](self), `release` | rules S0 to S4: each person's rows are a function of that person's rows and of public data |
+//! | validate | `post`, [`derive`](self), `release` | rules S0 to S6: each person's rows are a function of that person's rows and of public data |
 //! | price | `price` | L2 sensitivity over all cells, a discrete Gaussian per mechanism |
 //! | RESERVE | `salus_ledger` | a `Charge` exists because the entry is durable |
 //! | execute | `execute` | takes the charge, yields an `Exact` that nothing can print |
@@ -33,6 +33,7 @@ mod post;
 mod price;
 mod public;
 mod question;
+mod quote;
 mod refusal;
 mod release;
 mod session;
@@ -41,6 +42,7 @@ mod unknown;
 pub use answer::Answer;
 pub use books::Books;
 pub use functions::names as functions;
-pub use gate::{AskError, Asked, Asking, Engine, Price, Quote};
+pub use gate::{AskError, Asked, Asking, Engine, Price};
 pub use policy::Policy;
+pub use quote::{Noise, Quote};
 pub use refusal::Refusal;

@@ -3,7 +3,8 @@
 use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for, threshold_above, threshold_delta};
 use salus_certificate::{Aggregate, Mechanism, MechanismKind, Threshold};
 
-use crate::question::Planned;
+use crate::answer::approximate;
+use crate::question::{Planned, Question};
 use crate::refusal::Refusal;
 use crate::release::Release;
 
@@ -54,6 +55,48 @@ fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, groups: u64) ->
     mechanism.threshold = Some(Threshold { minimum, tau });
     mechanism.delta = threshold_delta(&mechanism.sigma, above, groups)?;
     Some(())
+}
+
+/// The least price that puts every released count and sum within `error` of its noiseless value, with the level of the intervals.
+///
+/// # Errors
+/// Where a number's error depends on the answer, or no price is enough.
+pub(crate) fn within(question: &Question, error: &Rational, delta: Delta) -> Result<Rho, Refusal> {
+    let most = approximate(error);
+    let refuse = |message: &str, hint: &str| Refusal::new("price", "--within", message, hint);
+    let widest = |units: u64| -> Option<f64> {
+        let mechanisms = mechanisms(&question.releases, Rho::from_units(units), delta).ok()?;
+        question.widest(&mechanisms)
+    };
+    let fits = |units: u64| widest(units).is_some_and(|width| width <= most);
+    if question.has_open_errors() {
+        return Err(refuse(
+            "the error of an average, and of what is computed, depends on the answer",
+            "ask for counts and sums, or name a price: --epsilon",
+        ));
+    }
+    let mut high = 1_u64;
+    while !fits(high) {
+        high = high
+            .checked_mul(2)
+            .filter(|units| *units < 1 << 62)
+            .ok_or_else(|| {
+                refuse(
+                    "no price brings the error down so far",
+                    "allow a larger error",
+                )
+            })?;
+    }
+    let mut low = high / 2;
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        if fits(middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    Ok(Rho::from_units(high))
 }
 
 fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechanism>, Refusal> {

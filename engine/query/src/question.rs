@@ -11,7 +11,7 @@ use crate::derive::Derivation;
 use crate::execute::rehearse;
 use crate::interval::half_width;
 use crate::optimise::optimise;
-use crate::post::{PostProcessing, split};
+use crate::post::{Origin, PostProcessing, split};
 use crate::refusal::Refusal;
 use crate::release::{BoundingOptions, Output, Release};
 use crate::session::resolve;
@@ -106,6 +106,41 @@ impl Question {
         start..start + self.releases.get(release).map_or(0, length)
     }
 
+    /// Whether the answer has numbers whose error depends on it.
+    pub(crate) fn has_open_errors(&self) -> bool {
+        self.post.columns.iter().any(|column| match column.origin {
+            Origin::Public => false,
+            Origin::Derived => true,
+            Origin::Released {
+                release, column, ..
+            } => self
+                .output(release, column)
+                .is_none_or(|output| !matches!(output, Output::Count { .. } | Output::Sum { .. })),
+        })
+    }
+
+    /// Half the width of the widest interval among the answer's counts and sums.
+    pub(crate) fn widest(&self, mechanisms: &[Mechanism]) -> Option<f64> {
+        let mut widths = self
+            .post
+            .columns
+            .iter()
+            .filter_map(|column| match column.origin {
+                Origin::Released {
+                    release, column, ..
+                } => Some(self.error(release, column, mechanisms)),
+                Origin::Public | Origin::Derived => None,
+            });
+        widths.try_fold(0.0, |widest: f64, width| Some(widest.max(width?)))
+    }
+
+    fn output(&self, release: usize, column: usize) -> Option<&Output> {
+        let release = &self.releases.get(release)?.release;
+        release
+            .outputs
+            .get(column.checked_sub(release.cells.keys.len())?)
+    }
+
     /// Half the width of the interval of a released column, where it does not depend on the answer.
     pub(crate) fn error(
         &self,
@@ -114,10 +149,7 @@ impl Question {
         mechanisms: &[Mechanism],
     ) -> Option<f64> {
         let mechanisms = mechanisms.get(self.mechanisms_of(release))?;
-        let release = &self.releases.get(release)?.release;
-        let output = release
-            .outputs
-            .get(column.checked_sub(release.cells.keys.len())?)?;
+        let output = self.output(release, column)?;
         let half =
             |mechanism: usize| Some(half_width(approximate(&mechanisms.get(mechanism)?.sigma)));
         match *output {

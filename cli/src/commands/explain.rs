@@ -1,0 +1,95 @@
+//! `salus explain`: how a question is bounded and what it costs, in plain words. It spends nothing and reads no data.
+
+use std::path::Path;
+
+use salus_query::Quote;
+use serde_json::json;
+
+use super::budget::{loss_json, loss_text};
+use super::query::{asking, question};
+use crate::arguments::{Format, Query};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, figure, print};
+
+pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<(), Failure> {
+    let home = Home::at(root)?;
+    let sql = question(&query.sql)?;
+    let asking = asking(&home, query)?;
+    let (engine, _ledger) = home.engine().await?;
+    let quote = engine.quote(&sql, &asking).await?;
+    let mut rows = Rows::new(&["step", "rule", "what it means"]);
+    let steps = quote.derivation.iter().enumerate();
+    let words: Vec<_> = steps
+        .map(|(i, (rule, what, most))| (i + 1, rule, words(rule, what, *most)))
+        .collect();
+    for (number, rule, words) in &words {
+        rows.push([number.to_string(), (*rule).clone(), words.clone()]);
+    }
+    let conversion = engine.conversion_delta();
+    let steps = words
+        .iter()
+        .map(|(number, rule, words)| json!({"step": number, "rule": rule, "words": words}));
+    let noise = quote.noise.iter().map(|noise| {
+        json!({"release": noise.release, "aggregate": noise.aggregate, "sensitivity": noise.sensitivity, "sigma": noise.sigma, "rho": noise.rho.to_floor_string()})
+    });
+    let json = json!({
+        "steps": steps.collect::<Vec<_>>(),
+        "noise": noise.collect::<Vec<_>>(),
+        "cost": loss_json(quote.cost, conversion),
+    });
+    print(format, &rows, &json);
+    if format == Format::Table {
+        print_noise(&quote);
+        println!(
+            "cost       {}; nothing was spent",
+            loss_text(quote.cost, conversion)
+        );
+    }
+    Ok(())
+}
+
+fn words(rule: &str, what: &str, most: u64) -> String {
+    let rows = match most {
+        0 => "no bound on a person's rows is known".to_owned(),
+        1 => "one row of a person at most".to_owned(),
+        most => format!("{most} rows of a person at most"),
+    };
+    match rule {
+        "S0" => format!("reads {what}: {rows}, which the lake enforces"),
+        "S0p" => format!("reads {what}, which is public"),
+        "S1" => format!("filters and computes row by row: {rows}"),
+        "S2" => format!("joins rows of the same person ({what}): {rows}"),
+        "S3" => format!("joins with public rows ({what}): {rows}"),
+        "S4" => format!("brings a person's rows together ({what}): {rows}"),
+        "S5" => format!("looks at other rows of the same person: {rows}"),
+        "S6" => format!("puts a person's rows of several sources together: {rows}"),
+        "RELEASE" => format!("is released with noise: {rows} counts in one group").replace(
+            "rows of a person at most counts",
+            "rows of a person at most count",
+        ),
+        other => format!("{other} {what}: {rows}"),
+    }
+}
+
+fn print_noise(quote: &Quote) {
+    println!(
+        "bounds     one person counts in at most {} groups of a release, with at most {} rows in each",
+        quote.groups_per_person, quote.rows_per_person
+    );
+    for (minimum, tau) in &quote.thresholds {
+        println!(
+            "keys       are not public: groups of at least {minimum} persons are shown when their noisy number of persons is above {tau}"
+        );
+    }
+    for noise in &quote.noise {
+        println!(
+            "noise      release {}, {}: one person moves it by at most {} (L2, grid units); discrete Gaussian of sigma {}, rho {}",
+            noise.release + 1,
+            noise.aggregate,
+            figure(noise.sensitivity),
+            figure(noise.sigma),
+            noise.rho
+        );
+    }
+}

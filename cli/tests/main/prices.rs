@@ -1,0 +1,110 @@
+//! What a question costs, said beforehand: by its error, in words, in delta.
+
+use serde_json::Value;
+
+use super::support::{BY_SEX, Home};
+
+#[test]
+fn an_error_names_its_price_and_the_answer_keeps_it() {
+    let home = Home::populated(&[], 60);
+    let quote = home.json(&["query", BY_SEX, "--dry-run", "--within", "25"]);
+    let promised = quote["errors"][0]["half_width"].as_f64().unwrap();
+    assert!(promised <= 25.0 && promised > 20.0, "{quote}");
+    let answer = home.json(&["query", BY_SEX, "--within", "25"]);
+    assert_eq!(answer["cost"], quote["cost"]);
+    for row in answer["intervals"].as_array().unwrap() {
+        let (low, high) = (row[1][0].as_f64().unwrap(), row[1][1].as_f64().unwrap());
+        assert!(high - low <= 50.0, "{row}");
+    }
+    // Half the error is about four times as dear.
+    let dearer = home.json(&["query", BY_SEX, "--dry-run", "--within", "12.5"]);
+    let rho = |quote: &Value| quote["cost"]["rho"].as_f64().unwrap();
+    let ratio = rho(&dearer) / rho(&quote);
+    assert!((3.0..6.0).contains(&ratio), "{ratio}");
+
+    let average = "SELECT AVG(deprivation) FROM patient";
+    let refused = home.run(&["query", average, "--within", "1"]).exits(3);
+    assert!(
+        refused.stderr.contains("depends on the answer"),
+        "{refused:?}"
+    );
+    for usage in ["0", "few", "-3"] {
+        home.run(&["query", BY_SEX, &format!("--within={usage}")])
+            .exits(2);
+    }
+    home.run(&["query", BY_SEX, "--within", "5", "--epsilon", "1"])
+        .exits(2);
+}
+
+#[test]
+fn a_question_is_explained_without_a_trace() {
+    let home = Home::populated(&[], 40);
+    home.run(&["query", BY_SEX, "--dry-run"]).exits(0);
+    let before = home.entries();
+    let sql = "SELECT p.sex, COUNT(*) AS n FROM patient p JOIN encounter e ON e.person_id = p.person_id GROUP BY p.sex";
+    let said = home
+        .run(&["explain", sql, "--rows-per-person", "7"])
+        .exits(0)
+        .stdout;
+    for words in [
+        "reads patient: one row of a person at most",
+        "joins rows of the same person",
+        "7 rows of a person at most count in one group",
+        "one person moves it by at most 7",
+        "nothing was spent",
+    ] {
+        assert!(said.contains(words), "{words}:\n{said}");
+    }
+    let json = home.json(&["explain", sql, "--rows-per-person", "7"]);
+    assert_eq!(json["noise"][0]["aggregate"], "rows");
+    assert_eq!(json["steps"].as_array().unwrap().len(), 4, "{json}");
+    assert_eq!(home.entries(), before);
+    home.run(&["explain", "SELECT * FROM patient"]).exits(3);
+}
+
+#[test]
+fn keys_that_are_not_public_cost_delta_and_the_ledger_holds() {
+    let home = Home::populated(&[], 300);
+    let sql = "SELECT code, COUNT(DISTINCT person_id) AS persons FROM condition GROUP BY code ORDER BY persons DESC";
+    let answer = home.json(&["query", sql, "--epsilon", "5", "--delta", "5e-8"]);
+    let delta = answer["cost"]["delta"].as_f64().unwrap();
+    // What is shown holds the conversion delta, 5e-7 by default, beside what was booked.
+    assert!(delta > 5e-7 && delta <= 5.5e-7 + 1e-12, "{answer}");
+    let rows = answer["rows"].as_array().unwrap();
+    assert!(!rows.is_empty() && rows.len() < 200, "{answer}");
+    let quote = home
+        .run(&["query", sql, "--dry-run", "--epsilon", "5"])
+        .exits(0);
+    assert!(quote.stdout.contains("are not public"), "{quote:?}");
+    // More delta than the policy allows, and than is left.
+    let dear = home.run(&["query", sql, "--delta", "1e-3"]).exits(3);
+    assert!(dear.stderr.contains("at most delta"), "{dear:?}");
+    home.run(&["query", sql, "--delta", "lots"]).exits(2);
+    home.run(&["ledger", "verify"]).exits(0);
+    let shown = home.json(&[
+        "ledger",
+        "show",
+        &(answer["entry"].as_u64().unwrap() - 1).to_string(),
+    ]);
+    assert!(
+        shown.to_string().contains("threshold") || shown.to_string().contains("tau"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn rates_have_error_bars_and_one_receipt() {
+    let home = Home::populated(&[], 300);
+    let sql = "SELECT round(1000.0 * ill.n / everybody.n, 1) AS per_thousand, ill.n, everybody.n AS persons \
+               FROM (SELECT COUNT(DISTINCT person_id) AS n FROM condition) ill, (SELECT COUNT(*) AS n FROM patient) everybody";
+    let answer = home.json(&["query", sql, "--epsilon", "2"]);
+    let rate = answer["rows"][0][0].as_f64().unwrap();
+    let bar = &answer["intervals"][0][0];
+    let (low, high) = (bar[0].as_f64().unwrap(), bar[1].as_f64().unwrap());
+    assert!(low < rate && rate < high && high - low < 200.0, "{answer}");
+    let receipt = answer["receipt"].as_str().unwrap();
+    home.run(&["receipt", "verify", receipt]).exits(0);
+    let entries = home.entries();
+    let of = |kind: &str| entries.iter().filter(|entry| entry["kind"] == kind).count();
+    assert_eq!((of("reserve"), of("release")), (1, 1));
+}
