@@ -364,6 +364,31 @@ fn every_invariant_names_its_test() {
 }
 
 #[test]
+fn hazards_name_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/hazards.md")).unwrap();
+    let sources: Vec<String> = tracked()
+        .iter()
+        .filter(|file| file.extension().is_some_and(|extension| extension == "rs"))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let mut seen = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let tests = row.rsplit('|').nth(1).unwrap();
+        let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test is named: {row}");
+        for name in names {
+            let declared = format!("fn {name}(");
+            assert!(
+                sources.iter().any(|source| source.contains(&declared)),
+                "{name} does not exist: {row}"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 40, "{seen}");
+}
+
+#[test]
 fn no_file_names_a_machine() {
     // Put together here, so that this file does not name one.
     let places: Vec<String> = [
