@@ -20,7 +20,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use salus_lake::{Lake, TABLES};
 
 use crate::functions::{aggregate_functions, scalar_functions};
@@ -284,7 +284,16 @@ fn refuse_size(plan: &LogicalPlan) -> Result<(), Refusal> {
 fn refuse_words(sql: &str, dialect: &dyn Dialect) -> Result<(), Refusal> {
     let tokens = Tokenizer::new(dialect, sql).tokenize().unwrap_or_default();
     for token in tokens {
-        let Token::Word(word) = token else { continue };
+        // An alias may be written as a string.
+        let word = match token {
+            Token::Word(word) => word,
+            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) => Word {
+                value: text,
+                quote_style: None,
+                keyword: Keyword::NoKeyword,
+            },
+            _ => continue,
+        };
         if matches!(word.keyword, Keyword::TABLESAMPLE | Keyword::SYSTEM_TIME) {
             return Err(Refusal::new(
                 "statement",

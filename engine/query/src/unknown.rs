@@ -1,7 +1,6 @@
 //! Groups whose keys are not public: sealed together with their numbers, spelled as bytes until a threshold lets them through.
 
 use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::{DataFusionError, ScalarValue};
@@ -49,7 +48,7 @@ pub(crate) fn sums(
                     0
                 }
             });
-            groups.push((spell(&key)?, numbers.collect()));
+            groups.push((spell(&key), numbers.collect()));
         }
     }
     groups.sort_unstable();
@@ -74,26 +73,94 @@ pub(crate) fn sums(
     Ok((columns, Some(groups)))
 }
 
-/// The values of a key as JSON: text of each, or null.
-fn spell(key: &[ScalarValue]) -> Result<Vec<u8>> {
-    let texts = key
-        .iter()
-        .map(|value| {
-            let text = cast(&value.to_array()?, &DataType::Utf8)?;
-            let text = text.as_string::<i32>();
-            Ok(text.is_valid(0).then(|| text.value(0).to_owned()))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    serde_json::to_vec(&texts).map_err(|e| DataFusionError::External(Box::new(e)))
+/// Whether every value of a type can be spelled and read back.
+pub(crate) fn can_spell(kind: &DataType) -> bool {
+    kind.is_integer()
+        || matches!(
+            kind,
+            DataType::Boolean
+                | DataType::Utf8
+                | DataType::LargeUtf8
+                | DataType::Utf8View
+                | DataType::Decimal128(..)
+                | DataType::Date32
+        )
 }
 
-/// The values of a key in the types that the answer has.
+/// The values of a key as JSON: text of each, or null.
+///
+/// # Guarantee
+/// There is no value that fails: a failure would tell that a group with enough persons has it. So dates are days and decimals mantissas, which no
+/// calendar and no precision can refuse.
+fn spell(key: &[ScalarValue]) -> Vec<u8> {
+    let texts: Vec<Option<String>> = key
+        .iter()
+        .map(|value| match value {
+            ScalarValue::Boolean(Some(x)) => Some(x.to_string()),
+            ScalarValue::Utf8(text)
+            | ScalarValue::LargeUtf8(text)
+            | ScalarValue::Utf8View(text) => text.clone(),
+            ScalarValue::Decimal128(mantissa, ..) => mantissa.map(|x| x.to_string()),
+            ScalarValue::Date32(days) => days.map(|x| x.to_string()),
+            integer if integer.data_type().is_integer() && !integer.is_null() => {
+                Some(integer.to_string())
+            }
+            _ => None,
+        })
+        .collect();
+    serde_json::to_vec(&texts).unwrap_or_default()
+}
+
+/// The values of a key in the types that the answer has; what cannot be read is NULL.
 pub(crate) fn read(key: &[u8], types: &[DataType]) -> Result<Vec<ScalarValue>> {
-    let texts: Vec<Option<String>> =
-        serde_json::from_slice(key).map_err(|e| DataFusionError::External(Box::new(e)))?;
-    texts
-        .into_iter()
-        .zip(types)
-        .map(|(text, kind)| ScalarValue::Utf8(text).cast_to(kind))
+    let texts: Vec<Option<String>> = serde_json::from_slice(key).unwrap_or_default();
+    let texts = texts.into_iter().chain(std::iter::repeat(None));
+    types
+        .iter()
+        .zip(texts)
+        .map(|(kind, text)| {
+            let number = || text.as_ref()?.parse::<i128>().ok();
+            Ok(match kind {
+                DataType::Decimal128(precision, scale) => {
+                    ScalarValue::Decimal128(number(), *precision, *scale)
+                }
+                DataType::Date32 => {
+                    ScalarValue::Date32(number().and_then(|days| i32::try_from(days).ok()))
+                }
+                other => match ScalarValue::Utf8(text).cast_to(other) {
+                    Ok(value) => value,
+                    Err(_) => ScalarValue::try_from(other)?,
+                },
+            })
+        })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::TimeUnit;
+
+    use super::*;
+
+    #[test]
+    fn every_value_of_a_key_is_spelled_and_read_back() {
+        let key = vec![
+            ScalarValue::Date32(Some(i32::MAX)),
+            ScalarValue::Date32(Some(i32::MIN)),
+            ScalarValue::Date32(None),
+            ScalarValue::Decimal128(Some(i128::MIN), 38, 2),
+            ScalarValue::Int64(Some(i64::MIN)),
+            ScalarValue::UInt64(Some(u64::MAX)),
+            ScalarValue::Int8(None),
+            ScalarValue::Boolean(Some(true)),
+            ScalarValue::Utf8View(Some("Jane\u{0} \"Doe\"".into())),
+            ScalarValue::Utf8(None),
+        ];
+        let types: Vec<DataType> = key.iter().map(ScalarValue::data_type).collect();
+        assert!(types.iter().all(can_spell));
+        assert_eq!(read(&spell(&key), &types).unwrap(), key);
+        for kind in [DataType::Float64, DataType::Duration(TimeUnit::Second)] {
+            assert!(!can_spell(&kind));
+        }
+    }
 }

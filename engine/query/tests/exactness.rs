@@ -110,6 +110,7 @@ const CASES: &[Case] = &[
     same(0, "SELECT COUNT(*) FROM observation o JOIN measurement m ON o.code = m.code AND o.unit = m.unit WHERE m.unit = '%'"),
     same(0, "SELECT COUNT(*) FROM observation o LEFT JOIN measurement m ON o.code = m.code WHERE m.code IS NULL"),
     same(0, "SELECT COUNT(DISTINCT c.person_id) FROM condition c JOIN (VALUES ('44054006'), ('59621000')) v(code) ON c.code = v.code"),
+    same(0, "SELECT COUNT(*) FROM condition c JOIN (SELECT a.x FROM (VALUES ('44054006')) a(x) JOIN (VALUES (1)) b(y) ON b.y = 1) v ON c.code = v.x"),
     same(0, "SELECT COUNT(*) FROM condition c WHERE c.code IN (SELECT code FROM (VALUES ('44054006'), ('1')) v(code))"),
     // Facts per person, CTEs, DISTINCT.
     same(1, "SELECT n >= 3 AS often, COUNT(*) FROM (SELECT person_id, COUNT(*) AS n FROM encounter GROUP BY person_id) t GROUP BY 1"),

@@ -137,6 +137,18 @@ const CASES: &[Case] = &[
     ),
     case(
         0,
+        "SELECT COUNT(*) FROM (SELECT SUM(length_minutes) OVER (PARTITION BY person_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM encounter) t WHERE s > 100",
+    ),
+    case(
+        1,
+        "SELECT class, COUNT(*) FROM (SELECT class, row_number() OVER (PARTITION BY person_id) AS n FROM (SELECT person_id, MAX(id) OVER (PARTITION BY person_id) AS m, class FROM encounter) w) t WHERE n = 1 GROUP BY class",
+    ),
+    case(
+        0,
+        "SELECT COUNT(*) FROM (SELECT bp, row_number() OVER (PARTITION BY pid ORDER BY class) AS n FROM (SELECT e.person_id AS pid, c.person_id AS bp, e.class FROM encounter e LEFT JOIN condition c ON c.person_id = e.person_id AND c.encounter_id = e.id) x) y WHERE n = 1 AND bp IS NOT NULL",
+    ),
+    case(
+        0,
         "SELECT SUM(clamp(m, -50, 90)) FROM (SELECT lag(length_minutes) OVER (PARTITION BY person_id ORDER BY class) AS m FROM encounter) t",
     ),
     case(

@@ -168,3 +168,17 @@ async fn a_price_without_delta_and_keys_that_are_not_exact_are_refused() {
     assert!(engine.ask(floats, &asking).await.is_err());
     assert_eq!(ledger.account().await.unwrap().spent.rho, Rho::ZERO);
 }
+
+/// A key that no calendar has would fail only where enough persons have it: that failure would be an answer without noise.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_can_make_a_question_fail() {
+    let home = Home::new(&small_catalog(), &lake(64), 50).await;
+    for condition in ["code = 'C1'", "code = 'nobody has this'"] {
+        let (engine, _) = home.engine(&policy()).await;
+        let sql = format!(
+            "SELECT COUNT(*) FROM (SELECT CAST(CASE WHEN {condition} THEN 2147483647 ELSE 0 END AS DATE) AS k, COUNT(DISTINCT person_id) FROM condition GROUP BY 1) t"
+        );
+        let asked = engine.ask(&sql, &asking(exact())).await;
+        assert!(asked.is_ok(), "{condition}: {:?}", asked.err());
+    }
+}

@@ -52,11 +52,14 @@ impl Derivation<'_> {
             .as_ref()
             .map(|filter| total(filter, &beside(&left, &right)))
             .transpose()?;
+        // What is computed from public relations alone is one public relation.
+        let public = rule == "S0p";
+        let inputs = [left.step, right.step];
         let step = self.step(
             rule,
             &join.join_type.to_string(),
-            &[left.step, right.step],
-            None,
+            if public { &[] } else { &inputs },
+            public.then_some("(join)"),
             outcome.rows,
         );
         let usual_rows = match join.join_type {

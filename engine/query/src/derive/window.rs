@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Column;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::logical_plan::Window;
 use datafusion::logical_expr::{
-    Expr, ExprSchemable, LogicalPlan, SortExpr, WindowFrameUnits, WindowFunctionDefinition,
+    Expr, ExprSchemable, LogicalPlan, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowFunctionDefinition,
 };
 
 use super::expression::{is_exact, total};
@@ -28,8 +30,12 @@ const BY_PLACE: &[&str] = &[
 /// Functions of the peers of a row: rows that are equal in the order have equal results.
 const BY_PEERS: &[&str] = &["rank", "dense_rank"];
 
-/// Aggregates over a frame, exact in any order.
-const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg", "bool_and", "bool_or"];
+/// Aggregates over a frame, exact in any order. Those that cannot take a row back, such as `bool_and`, would fail in a sliding frame, and only
+/// where there is a row.
+const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg"];
+
+/// Largest offset of a frame, in rows.
+const MOST_OFFSET: u64 = 1_000_000;
 
 impl Derivation<'_> {
     /// Each row gets a value that follows from the rows of the same person, in an order on their content.
@@ -67,30 +73,35 @@ impl Derivation<'_> {
 
 /// Sort keys that leave no two different rows of a person in an order of chance.
 ///
-/// The lake gives every row of a table an id of its own; as long as each row stands once, that is enough. Otherwise all columns are compared:
-/// rows that tie even then are equal, and whichever comes first the multiset is the same.
+/// The lake gives every row of a table an id of its own; as long as each row stands once, that is enough. Otherwise everything that can be seen of
+/// a row is compared: its columns, and of optional units whether they are there. Rows that tie even then are equal, and whichever comes first
+/// the multiset is the same.
 fn ties(input: &Relation) -> Vec<SortExpr> {
     let columns = input.columns().into_iter().zip(&input.facts);
     let plain = || columns.clone().filter(|(_, fact)| fact.role == Role::Plain);
     let is_id = |fact: &Fact| fact.source.as_ref().is_some_and(|s| s.column == "id");
     let id = plain().find(|(_, fact)| is_id(fact) && stands_once(&input.plan));
-    let keys: Vec<Column> = match id {
-        Some((id, _)) => vec![id],
-        None => plain().map(|(column, _)| column).collect(),
+    let keys: Vec<Expr> = match id {
+        Some((id, _)) => vec![Expr::Column(id)],
+        None => columns
+            .clone()
+            .filter_map(|(column, fact)| match fact.role {
+                Role::Plain => Some(Expr::Column(column)),
+                Role::UnitOrNull => Some(Expr::Column(column).is_null()),
+                Role::Unit => None,
+            })
+            .collect(),
     };
-    keys.into_iter()
-        .map(|column| Expr::Column(column).sort(true, true))
-        .collect()
+    keys.into_iter().map(|key| key.sort(true, true)).collect()
 }
 
-/// Whether the rows are rows of one scan, none of them twice.
+/// Whether the rows are rows of one scan, none of them twice, and no column is computed from several of them: then an id is its row's own.
 fn stands_once(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::TableScan(_) => true,
         LogicalPlan::Filter(node) => stands_once(&node.input),
         LogicalPlan::Projection(node) => stands_once(&node.input),
         LogicalPlan::SubqueryAlias(node) => stands_once(&node.input),
-        LogicalPlan::Window(node) => stands_once(&node.input),
         _ => false,
     }
 }
@@ -131,9 +142,7 @@ fn person_window(
             "use row_number, rank, lag, lead, first_value, last_value, or count, sum, min, max, avg",
         );
     }
-    if params.window_frame.units == WindowFrameUnits::Groups {
-        return refuse("GROUPS frames are not admitted", "use ROWS or RANGE");
-    }
+    let whole = check_frame(&params.window_frame, expr)?;
     check_exact(name, aggregate, params, expr, input)?;
     let all = |exprs: &[Expr]| {
         exprs
@@ -162,9 +171,8 @@ fn person_window(
             })
         })
         .collect::<Result<Vec<_>, Refusal>>()?;
-    let ordered = !order_by.is_empty();
     let by_rows = params.window_frame.units == WindowFrameUnits::Rows;
-    if BY_PLACE.contains(&name) || (aggregate && by_rows && ordered) {
+    if BY_PLACE.contains(&name) || (aggregate && by_rows && !whole) {
         order_by.extend(ties.iter().cloned());
     }
     let filter = params
@@ -178,7 +186,7 @@ fn person_window(
         .all(|key| input.is_per_person(key));
     let fact = Fact {
         // One number for all rows of a person.
-        per_person: aggregate && only_person && !ordered && !by_rows,
+        per_person: aggregate && only_person && whole,
         source: params.args.first().and_then(|argument| match argument {
             Expr::Column(column) if !["count", "sum"].contains(&name) => {
                 input.fact(column)?.source.clone()
@@ -199,6 +207,42 @@ fn person_window(
         },
     });
     Ok((call, fact))
+}
+
+/// Whether a frame is the whole partition. Its ends are in order and near: DataFusion computes with them row by row, and what it cannot compute
+/// would fail for persons with enough rows.
+fn check_frame(frame: &WindowFrame, expr: &Expr) -> Result<bool, Refusal> {
+    let refuse = |message: &str, hint: &str| Err(Refusal::new("S5", expr, message, hint));
+    let (start, end) = (&frame.start_bound, &frame.end_bound);
+    if frame.units == WindowFrameUnits::Groups {
+        return refuse("GROUPS frames are not admitted", "use ROWS or RANGE");
+    }
+    let rows = |offset: &ScalarValue| match offset.cast_to(&DataType::UInt64).ok()? {
+        ScalarValue::UInt64(Some(rows)) if rows <= MOST_OFFSET => Some(i128::from(rows)),
+        _ => None,
+    };
+    let place = |bound: &WindowFrameBound| match bound {
+        WindowFrameBound::Preceding(_) if bound.is_unbounded() => Some(-i128::MAX),
+        WindowFrameBound::Following(_) if bound.is_unbounded() => Some(i128::MAX),
+        WindowFrameBound::CurrentRow => Some(0),
+        WindowFrameBound::Preceding(offset) => Some(-rows(offset)?),
+        WindowFrameBound::Following(offset) => rows(offset),
+    };
+    let near =
+        |bound: &WindowFrameBound| bound.is_unbounded() || *bound == WindowFrameBound::CurrentRow;
+    if frame.units == WindowFrameUnits::Range && !(near(start) && near(end)) {
+        return refuse(
+            "RANGE frames with an offset are not admitted",
+            "use ROWS BETWEEN … AND …, or compare dates in a join",
+        );
+    }
+    match (place(start), place(end)) {
+        (Some(from), Some(to)) if from <= to => Ok(from == -i128::MAX && to == i128::MAX),
+        _ => refuse(
+            "the frame ends before it begins, or reaches too far",
+            "write ROWS BETWEEN 1 PRECEDING AND CURRENT ROW, for instance",
+        ),
+    }
 }
 
 /// Aggregates are over exact types; what is not a value of the row (an offset, a number of buckets) is a literal.

@@ -37,15 +37,13 @@ pub(crate) struct Key {
 impl Key {
     /// A key whose values are not public, or that stands beside one: grouped by as it is, its values shown where a threshold allows.
     fn unknown(expr: &Expr, field: &FieldRef, relation: &Relation) -> Result<Self, Refusal> {
-        if field.data_type().is_floating() || field.data_type().is_nested() {
+        // Types whose every value can be spelled: a key that could not would fail only where enough persons have it.
+        if !crate::unknown::can_spell(field.data_type()) {
             return Err(Refusal::new(
                 "keys",
                 expr,
-                format!(
-                    "{} cannot be grouped by: equal values need not look equal",
-                    field.data_type()
-                ),
-                "cast it to DECIMAL, or group by bands: CASE WHEN … THEN 'a' … END",
+                format!("keys of type {} are not shown", field.data_type()),
+                "cast it to DATE, DECIMAL or VARCHAR, or group by bands: CASE WHEN … THEN 'a' … END",
             ));
         }
         let plain = total(expr, relation)?;
@@ -351,18 +349,14 @@ impl CellIndex {
     }
 
     /// The cell of these key values; `None` if one is outside a closed domain, which cannot be.
-    pub(crate) fn cell(
-        &self,
-        values: impl Iterator<Item = ScalarValue>,
-    ) -> datafusion::error::Result<Option<usize>> {
+    pub(crate) fn cell(&self, values: impl Iterator<Item = ScalarValue>) -> Option<usize> {
         let mut cell = 0;
         for (key, value) in self.keys.iter().zip(values) {
-            let value = value.cast_to(&key.data_type)?;
-            match key.positions.get(&value).copied().or(key.outside) {
-                Some(position) => cell = cell * key.positions.len() + position,
-                None => return Ok(None),
-            }
+            // No value may make a question fail: what is none of the domain's type is outside of it.
+            let value = value.cast_to(&key.data_type).ok();
+            let position = value.and_then(|value| key.positions.get(&value).copied());
+            cell = cell * key.positions.len() + position.or(key.outside)?;
         }
-        Ok(Some(cell))
+        Some(cell)
     }
 }

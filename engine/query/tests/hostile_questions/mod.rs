@@ -438,6 +438,32 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "S5",
         "SELECT COUNT(*) FROM (SELECT person_id, cume_dist() OVER (PARTITION BY person_id ORDER BY effective_date) AS s FROM observation) t WHERE s > 0.5",
     ),
+    // Frames that some person's rows would make fail.
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT bool_and(class = 'IMP') OVER (PARTITION BY person_id ORDER BY start_date ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS b FROM encounter WHERE class = 'X') t WHERE b",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT last_value(class) OVER (PARTITION BY person_id ORDER BY start_date ROWS BETWEEN 1 PRECEDING AND 3 PRECEDING) AS c FROM encounter) t WHERE c = 'IMP'",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT COUNT(*) OVER (PARTITION BY person_id ORDER BY start_date ROWS BETWEEN CURRENT ROW AND 18446744073709551615 FOLLOWING) AS c FROM encounter) t WHERE c > 1",
+    ),
+    (
+        "S5",
+        "SELECT COUNT(*) FROM (SELECT SUM(length_minutes) OVER (PARTITION BY person_id ORDER BY length_minutes RANGE BETWEEN 5 PRECEDING AND CURRENT ROW) AS c FROM encounter) t WHERE c > 1",
+    ),
+    // Keys that cannot be spelled for every value, and names of ours.
+    (
+        "keys",
+        "SELECT CAST(start_date AS TIMESTAMP), COUNT(*) FROM encounter GROUP BY 1",
+    ),
+    (
+        "statement",
+        "SELECT COUNT(*) AS '__salus_unit_1' FROM patient",
+    ),
     (
         "S1",
         "SELECT COUNT(*) FROM (SELECT lag(person_id) OVER (PARTITION BY person_id ORDER BY effective_date) AS s FROM observation) t WHERE s > 10",
