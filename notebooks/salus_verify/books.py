@@ -1,0 +1,140 @@
+"""Rules about entries among each other: F2 (the beginning), F3 (what is cited), B1 (the purse), B2 (endings).
+
+An entry is (kind, body), or None where it cannot be read or is missing. What is unknown is already a failure, so it is
+not held against the entries that cite it, and it may have taken budget: the next `before` is believed, if not too low.
+"""
+
+from . import prices
+from .entries import DELTA_ONE
+from .findings import Finding
+
+NOTHING = {"rho": 0, "delta": 0}
+
+
+def plus(a, b):
+    return {unit: a[unit] + b[unit] for unit in NOTHING}
+
+
+def within(a, b):
+    return all(a[unit] <= b[unit] for unit in NOTHING)
+
+
+class Books:
+    """One pass over the log. `findings`, `spent`, `reserves` and `open` are the result."""
+
+    def __init__(self, entries):
+        self.entries = entries
+        self.findings = []
+        self.spent = NOTHING
+        self.reserves = []
+        self._doubt = False  # an unreadable entry since the last reserve may have spent
+        self._ended = set()
+        self._newest_policy = None
+        self._newest_catalog = {}
+        first = entries[0] if entries else None
+        self.genesis = first[1] if first and first[0] == "genesis" else None
+        self._beginning()
+        for index, entry in enumerate(entries):
+            if entry is None:
+                self._doubt = True
+            else:
+                kind, body = entry
+                for rule, what in getattr(self, "_" + kind)(index, body):
+                    self.findings.append(Finding(index, rule, what))
+
+    @property
+    def open(self):
+        """Reserves without an ending: nobody saw an answer, and they stay spent."""
+        return [index for index in self.reserves if index not in self._ended]
+
+    def _beginning(self):
+        for index, kind in enumerate(("genesis", "key")):
+            if index >= len(self.entries):
+                self.findings.append(Finding(index, "F2", f"missing: it must be a {kind}"))
+            elif self.entries[index] and self.entries[index][0] != kind:
+                self.findings.append(Finding(index, "F2", f"it must be a {kind}"))
+
+    def _genesis(self, index, body):
+        if index > 0:
+            yield "F2", "a second genesis"
+            return
+        if body["adjacency"] != "one-person":
+            yield "F2", "unknown adjacency"
+        if not within(body["cap"], body["ceiling"]):
+            yield "F2", "the cap is above the ceiling"
+        if body["ceiling"]["delta"] >= DELTA_ONE:
+            yield "F2", "a delta of 1 promises nothing"
+
+    def _key(self, index, body):
+        return ()
+
+    _snapshot = _refuse = _key
+
+    def _dataset(self, index, body):
+        if self.genesis and body["space"] != self.genesis["space"]:
+            yield "F3", "another identity space than the genesis's"
+
+    def _catalog(self, index, body):
+        self._newest_catalog[body["dataset"]] = index
+        return ()
+
+    def _policy(self, index, body):
+        self._newest_policy = index
+        return ()
+
+    def _cited(self, index, cited, kind):
+        """Whether `cited` is an earlier entry that is, or for all that is known may be, of this kind; and its body."""
+        if cited >= index:
+            return False, None
+        entry = self.entries[cited]
+        if entry is None:
+            return True, None
+        return entry[0] == kind, entry[1] if entry[0] == kind else None
+
+    def _reserve(self, index, body):
+        self.reserves.append(index)
+        certificate = body["certificate"]
+        cited = {}
+        for kind in ("dataset", "snapshot", "catalog", "policy"):
+            right, cited[kind] = self._cited(index, certificate[kind], kind)
+            if not right:
+                yield "F3", f"cites no earlier {kind}"
+        names = {cited[kind]["dataset"] for kind in ("dataset", "snapshot", "catalog") if cited[kind]}
+        if len(names) > 1:
+            yield "F3", "dataset, snapshot and catalog are not of one dataset"
+        # An entry that cannot be read may have been the newest.
+        elif cited["catalog"] and certificate["catalog"] < self._newest_catalog[cited["catalog"]["dataset"]]:
+            yield "F3", "not the newest catalog of the dataset"
+        if cited["policy"] and certificate["policy"] < self._newest_policy:
+            yield "F3", "not the newest policy"
+        yield from prices.check(body, cited["policy"])
+        yield from self._account(body)
+
+    def _account(self, body):
+        accounts = body["accounts"]
+        scope = "space:" + self.genesis["space"] if self.genesis else accounts[0]["scope"]
+        account = next((account for account in accounts if account["scope"] == scope), accounts[0])
+        before, after = account["before"], account["after"]
+        if [account["scope"] for account in accounts] != [scope]:
+            yield "B1", "not the one account of the identity space"
+        if self.genesis and account["cap"] != self.genesis["cap"]:
+            yield "B1", "another cap than the genesis's"
+        if before != self.spent and not (self._doubt and within(self.spent, before)):
+            yield "B1", "before is not the running total"
+        if after != plus(before, body["loss"]):
+            yield "B1", "after is not before and the loss"
+        if not within(after, account["cap"]):
+            yield "B1", "above the cap"
+        # As stated even where it is wrong, so that one broken entry is not reported a thousand times.
+        self.spent, self._doubt = after, False
+
+    def _release(self, index, body):
+        right, _ = self._cited(index, body["reserve"], "reserve")
+        if not right:
+            yield "F3", "ends no earlier reserve"
+        elif body["reserve"] in self._ended:
+            yield "B2", "the reserve has an ending already"
+        else:
+            self._ended.add(body["reserve"])
+
+    _abort = _release

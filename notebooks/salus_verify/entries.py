@@ -1,0 +1,156 @@
+"""Rule F1: the fields of each kind of entry, their types and their ranges, as the CDDL of the format states them.
+
+A check takes a decoded item and answers it, converted where that helps the rules: delta and `big` to int,
+a rational to a Fraction. What it does not know it refuses with `Malformed`.
+"""
+
+from fractions import Fraction
+from math import gcd
+
+from . import cbor
+from .findings import Malformed
+
+DELTA_ONE = 1 << 80
+# Limits in bytes of the checkers alone, far above anything that version 1 writes.
+LONGEST = 4 << 20
+LONGEST_BIG = 1024
+
+
+def uint(item):
+    if type(item) is not int:  # a bool is an int to isinstance
+        raise Malformed("not a number")
+    return item
+
+
+def positive(item):
+    if uint(item) < 1:
+        raise Malformed("below 1")
+    return item
+
+
+def text(item):
+    if not isinstance(item, str):
+        raise Malformed("not text")
+    return item
+
+
+def blob(length=None):
+    def check(item):
+        if not isinstance(item, bytes) or length not in (None, len(item)):
+            raise Malformed("not bytes, or not as many as there must be")
+        return item
+
+    return check
+
+
+def one_of(*words):
+    def check(item):
+        if text(item) not in words:
+            raise Malformed("not one of " + ", ".join(words))
+        return item
+
+    return check
+
+
+def many(check, least=0):
+    def check_all(item):
+        if not isinstance(item, list) or len(item) < least:
+            raise Malformed(f"not a list of at least {least}")
+        return [check(each) for each in item]
+
+    return check_all
+
+
+def record(_optional=(), **fields):
+    """A map with exactly these fields; those in `_optional` may be missing."""
+
+    def check(item):
+        if not isinstance(item, dict):
+            raise Malformed("not a map")
+        for name in item:
+            if name not in fields:
+                raise Malformed(f"unknown field {name!a}")
+        result = {}
+        for name, field in fields.items():
+            if name in item:
+                try:
+                    result[name] = field(item[name])
+                except Malformed as error:
+                    raise Malformed(f"{name}: {error}") from None
+            elif name not in _optional:
+                raise Malformed(f"no field {name}")
+        return result
+
+    return check
+
+
+def delta(item):
+    units = int.from_bytes(blob(16)(item), "big")
+    if units > DELTA_ONE:
+        raise Malformed("above 1")
+    return units
+
+
+def big(item):
+    if not isinstance(item, bytes) or item[:1] == b"\0" or len(item) > LONGEST_BIG:
+        raise Malformed("not a natural number in its shortest form, or too long")
+    return int.from_bytes(item, "big")
+
+
+def rational(item):
+    pair = many(big)(item)
+    if len(pair) != 2 or pair[1] == 0 or gcd(*pair) != 1:
+        raise Malformed("not a fraction in lowest terms")
+    return Fraction(*pair)
+
+
+_threshold = record(minimum=positive, tau=uint)
+
+
+def threshold(item):
+    item = _threshold(item)
+    if item["tau"] < item["minimum"]:
+        raise Malformed("tau is below the minimum")
+    return item
+
+
+hash32 = blob(32)
+loss = record(rho=uint, delta=delta)
+account = record(scope=text, cap=loss, before=loss, after=loss)
+step = record(("table",), rule=text, op=text, inputs=many(uint), table=text, rows=uint)
+release = record(step=uint, rows_per_person=positive, groups_per_person=positive, cells=uint)
+aggregate = one_of("persons", "rows", "sum", "centred_sum", "centred_square", "values", "tree")
+vector = dict(release=uint, aggregate=aggregate, bound=uint, values=positive, sensitivity2=rational)
+noise = dict(kind=one_of("discrete_gaussian"), sigma=rational, rho=uint, delta=delta, threshold=threshold)
+mechanism = record(("threshold",), **vector, **noise)
+cited = dict(dataset=uint, snapshot=uint, catalog=uint, policy=uint)
+shown = dict(releases=many(release, 1), keys=hash32, mechanisms=many(mechanism, 1))
+certificate = record(unit=text, steps=many(step, 1), **shown, **cited)
+asked = dict(principal=text, purpose=text, question=hash32)
+booked = dict(certificate=certificate, loss=loss, accounts=many(account, 1))
+promised = dict(adjacency=text, ceiling=loss, cap=loss, conversion_delta=delta)  # F2 says which adjacency
+BODIES = {
+    "genesis": record(origin=text, space=text, build=text, rules=uint, **promised),
+    "key": record(public=hash32),
+    "dataset": record(dataset=text, unit=text, space=text),
+    "catalog": record(dataset=text, version=uint, sha256=hash32),
+    "policy": record(version=uint, sha256=hash32, query_rho=uint),
+    "snapshot": record(dataset=text, snapshot=uint, commitment=hash32),
+    "reserve": record(roles=many(text), plan=hash32, **asked, **booked),
+    "release": record(reserve=uint, answer=hash32),
+    "abort": record(reserve=uint, reason=one_of("failed", "dropped")),
+    "refuse": record(rule=text, **asked),
+}
+_ENVELOPE = record(v=uint, kind=text, time=uint, body=lambda item: item)
+
+
+def parse(data: bytes):
+    """Kind and body of an entry of version 1."""
+    if len(data) > LONGEST:
+        raise Malformed("longer than 4 MiB")
+    entry = _ENVELOPE(cbor.decode(data))
+    if entry["v"] != 1:
+        raise Malformed("unknown version")
+    if entry["kind"] not in BODIES:
+        raise Malformed("unknown kind")
+    return entry["kind"], BODIES[entry["kind"]](entry["body"])

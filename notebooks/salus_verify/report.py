@@ -1,0 +1,112 @@
+"""The report, as text and as JSON: what was recomputed, what is only attested, what no log can show."""
+
+import json
+
+from .entries import DELTA_ONE
+from .prices import RHO_ONE
+
+VERIFIED = """\
+the one canonical form of every entry, its fields, types and ranges (F1)
+the beginning, what is cited, the newest catalog and policy (F2, F3)
+the Merkle tree over all entries; checkpoints and their signatures (T1, T2)
+derivations, sensitivities and prices, recomputed in exact fractions (P1 to P5)
+the running total against the cap; at most one ending per reserve (B1, B2)""".split("\n")
+
+# The fields of standing A in docs/proofs/checker-rules.md, which says who could vouch for each.
+ATTESTED = {
+    "entry": ["time"],
+    "genesis": ["conversion_delta", "build", "rules"],
+    "dataset": ["unit"],
+    "catalog": ["version", "sha256"],
+    "policy": ["version", "sha256"],
+    "snapshot": ["snapshot", "commitment"],
+    "reserve": ["principal", "roles[]", "purpose", "question", "plan", "certificate.unit"]
+    + ["certificate.steps[].op", "certificate.steps[].table", "certificate.keys"],
+    "release": ["answer"],
+    "abort": ["reason"],
+    "refuse": ["principal", "purpose", "rule", "question"],
+}
+
+OUTSIDE = """\
+that there is no other way to the data, and no other log for the same people
+that the catalog's bounds and units are true, and that records were linked to the right persons
+that the executed query was the certified one, with its bounds on rows, groups and values
+that noise was drawn once, from the certified distribution, and nothing else was shown
+that this is the newest state: compare with a checkpoint, or a receipt, that was kept elsewhere""".split("\n")
+
+
+def _decimal(units, one, digits):
+    """Rounded up: a loss is not shown smaller than it is."""
+    scaled = -(-units * 10**digits // one)
+    whole, rest = divmod(scaled, 10**digits)
+    return f"{whole}.{rest:0{digits}}".rstrip("0").rstrip(".")
+
+
+def _shown(loss):
+    return f"rho {_decimal(loss['rho'], RHO_ONE, 12)} delta {_decimal(loss['delta'], DELTA_ONE, 24)}"
+
+
+def _plain(text):
+    """Text of the log must not be able to write lines of the report."""
+    return text if text.isprintable() else ascii(text)
+
+
+def _attested(report):
+    """By kind, for the kinds that the log has."""
+    return {kind: fields for kind, fields in ATTESTED.items() if kind == "entry" or kind in report.kinds}
+
+
+def _total(report):
+    """Scope, spent and cap, where there is a genesis to say so."""
+    genesis = report.books.genesis
+    return genesis and ("space:" + genesis["space"], report.books.spent, genesis["cap"])
+
+
+def as_text(report):
+    good, head, total = report.history.good, report.history.head, _total(report)
+    word = "HOLDS" if report.holds else "FAILS"
+    lines = [f"{word}: {report.entries} entries, {len(good)} checkpoints with a good signature"]
+    for index, rule, what in report.findings:
+        lines.append(f"  {rule}{'' if index is None else f' entry {index}'}: {_plain(what)}")
+    if head:
+        lines.append(f"newest checkpoint: size {head.size}, root {head.root.hex()}")
+    if total:
+        scope, spent, cap = total
+        count = len(report.books.reserves)
+        lines.append(f"{_plain(scope)}: {count} reserves, spent {_shown(spent)}, cap {_shown(cap)}")
+    lines.append("kinds: " + ", ".join(f"{kind} {count}" for kind, count in report.kinds.items()))
+    lines.append("open reserves (they stay spent): " + (", ".join(map(str, report.books.open)) or "none"))
+    lines.append("verified:" if report.holds else "checked, and where no rule is named above, verified:")
+    lines += ["  " + line for line in VERIFIED]
+    lines.append("attested only, not recomputed:")
+    lines += [f"  {kind}: {', '.join(fields)}" for kind, fields in _attested(report).items()]
+    lines.append("outside of what any log can show:")
+    lines += ["  " + line for line in OUTSIDE]
+    return "\n".join(lines)
+
+
+def _units(loss):
+    return {f"{name}_units": str(units) for name, units in loss.items()}
+
+
+def as_json(report):
+    """The names that `salus-audit --format json` uses, numbers of units as text."""
+    head, total = report.history.head, _total(report)
+    document = {
+        "holds": report.holds,
+        "entries": report.entries,
+        "checkpoints": len(report.history.good),
+        "head": head and {"size": head.size, "root": head.root.hex()},
+        "findings": [f._asdict() for f in report.findings],
+        "totals": [],
+        "kinds": report.kinds,
+        "open": report.books.open,
+        "verified": VERIFIED,
+        "attested": [{"field": f"{kind}.{field}"} for kind, fields in _attested(report).items() for field in fields],
+        "outside": OUTSIDE,
+    }
+    if total:
+        scope, spent, cap = total
+        reserves = len(report.books.reserves)
+        document["totals"] = [{"scope": scope, "reserves": reserves, "spent": _units(spent), "cap": _units(cap)}]
+    return json.dumps(document)

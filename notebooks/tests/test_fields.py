@@ -1,0 +1,155 @@
+"""Every field of every kind is changed, the log hashed and signed afresh, and the change must be found, or not, as the
+table in docs/proofs/checker-rules.md says. The table is read from the document, so the two cannot part."""
+
+import unittest
+
+import support
+import verdict
+from salus_verify.report import ATTESTED
+from support import REPOSITORY, Raw
+
+WORDS = (
+    ["", "persons", "rows", "sum", "centred_sum", "centred_square", "values", "tree", "failed", "dropped"]
+    + ["S0", "S0p", "S1", "S2", "S3", "S4", "S5", "S6", "S8", "RELEASE", "claims", "main", "one-person", "county"]
+    + ["space:county", "genesis", "release", "\u00e9"]
+)
+# What the format excludes or writes in one way only: each in place of each item.
+REFUSED = [
+    bytes.fromhex(text)
+    for text in (
+        "f6 f7 20 f90000 fa00000000 fb0000000000000000 c000 1805 190005 1a00000005 1b0000000000000005 5801ff 780161 "
+        "5f4101ff 7f6161ff 9fff bfff f814 f4ff e0 ff 1c 1f 62c328 63eda080 a2616100616100 a2616200616100 a10000 "
+        "1cffffffffffffffffffffffffffffffff 5c00000000000000010000000000000000 "
+        "5bffffffffffffffff 9bffffffffffffffff 818181818181818181818181818181818100"
+    ).split()
+]
+
+
+def table() -> dict:
+    """(kind, field) to (standing, rules)."""
+    lines = (REPOSITORY / "docs/proofs/checker-rules.md").read_text().split("\n")
+    first = next(n for n, line in enumerate(lines) if line.startswith("| kind | field |"))
+    result = {}
+    for line in lines[first + 2 :]:
+        if not line.startswith("|"):
+            break
+        kind, field, standing, rules = (cell.strip() for cell in line.split("|")[1:5])
+        result[kind, field.strip("`")] = (standing, {rule.strip() for rule in rules.split(",")} - {""})
+    return result
+
+
+def field_of(kind: str, where: tuple) -> tuple:
+    """The table's name of the item at `where`."""
+    name = ""
+    for part in where:
+        name += "[]" if isinstance(part, int) else ("." if name else "") + part
+    for rational in ("sensitivity2[]", "sigma[]"):
+        if name.endswith(rational):
+            name = name[:-2]
+    return (kind, name[5:]) if name.startswith("body.") else ("entry", name)
+
+
+def walk(item, where=()):
+    yield where, item
+    pairs = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+    for part, below in pairs:
+        yield from walk(below, where + (part,))
+
+
+def other_values(item) -> list:
+    """Other values of the same type, near and far."""
+    if isinstance(item, int):
+        # 5 and 20: a snapshot and an open reserve of the sample, which may be cited instead.
+        values = [0, 1, 2, 5, 20, max(item - 1, 0), item + 1, item * 2, 2**40, 2**64 - 1]
+        values = [min(value, 2**64 - 1) for value in values]
+    elif isinstance(item, bytes):
+        edges = [bytes([item[0] ^ 1]) + item[1:], item[:-1] + bytes([item[-1] ^ 1])] if item else []
+        edges += [item[:-1] + bytes([item[-1] + 1])] if item and item[-1] < 255 else []
+        values = edges + [bytes(len(item)), b"", item + b"\0", b"\0" + item, b"\1", b"\2", b"\1" * 1024, b"\1" * 1025]
+    elif isinstance(item, str):
+        values = WORDS + [item + "x"]
+    else:
+        values = []
+    return [value for value in values if value != item]
+
+
+def other_shapes(item) -> list:
+    """Other lists and maps, with something more, less or elsewhere."""
+    if isinstance(item, list):
+        values = [[], item + item, item[:-1], item[1:], item[::-1], item + [0]]
+        return [value for value in values if value != item]
+    if isinstance(item, dict):
+        fewer = [{name: value for name, value in item.items() if name != left} for left in item]
+        return fewer + [{}, {**item, "zz": 0}, {**item, "a": 0}]
+    return []
+
+
+class Fields(unittest.TestCase):
+    maxDiff = None
+
+    # One entry of each kind, and reserves that between them have all aggregates.
+    CHANGED = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 26, 28, 29, 30]
+
+    def setUp(self):
+        self.log = support.sample()
+        self.log.sizes = [12, len(self.log.entries)]  # few, to save time
+        self.before = verdict.compared
+        self.cases = 0
+
+    def changed(self, index, where, new):
+        log = self.log.put(index, where, new)
+        self.cases += 1
+        return verdict.verdict(log.evidence(origin=self.log.origin), f"entry {index} {where} = {str(new)[:60]}")
+
+    def tearDown(self):
+        self.assertEqual(verdict.compared - self.before, self.cases if verdict.PROGRAM else 0)
+
+    def test_every_changed_field_is_found_or_listed_as_attested(self):
+        lines, found, silent = table(), set(), set()
+        self.assertGreater(len(lines), 60)
+        for index in self.CHANGED:
+            kind = self.log.entries[index]["kind"]
+            for where, item in walk(self.log.entries[index]):
+                for new in other_values(item):
+                    field = field_of(kind, where)
+                    standing, rules = lines[field]
+                    report = self.changed(index, where, new)
+                    by_rule = any(finding.rule in rules for finding in report.findings)
+                    by_form = any((finding.rule, finding.index) == ("F1", index) for finding in report.findings)
+                    say = f"entry {index} {where} = {new!r}: {verdict.named(report)}"
+                    self.assertTrue(by_rule or by_form or (standing != "V" and report.holds), say)
+                    self.assertFalse(by_rule and standing == "A", say)
+                    found |= {field} if by_rule else set()
+                    silent |= {field} if report.holds else set()
+        self.assertGreater(self.cases, 3000)
+        # Each line of the table is met, and a limited field shows both.
+        shown = {field: ("V\u2264" if field in silent else "V") if field in found else "A" for field in found | silent}
+        self.assertEqual(shown, {field: standing for field, (standing, _) in lines.items()})
+
+    def test_every_other_shape_is_refused_or_judged_alike(self):
+        held = set()
+        for index in self.CHANGED:
+            for where, item in walk(self.log.entries[index]):
+                for new in other_shapes(item):
+                    if self.changed(index, where, new).holds:
+                        held.add(field_of("", where)[1])
+        self.assertGreater(self.cases, 600)
+        # Other roles are attested; inputs and mechanisms may stand in another order. Nothing else may hold.
+        self.assertEqual(held, {"roles", "certificate.steps[].inputs", "certificate.mechanisms"})
+
+    def test_what_the_format_excludes_fails_f1_wherever_it_stands(self):
+        for index in (0, 6, 8, 30):
+            for where, _ in walk(self.log.entries[index]):
+                for data in REFUSED + [b"\xf4", b"\xf5"]:  # no field is true or false
+                    report = self.changed(index, where, Raw(data))
+                    self.assertIn(f"F1@{index}", verdict.named(report), f"{where} {data.hex()}")
+        self.assertGreater(self.cases, 3000)
+
+    def test_the_report_lists_the_attested_fields_of_the_document(self):
+        attested = {field for field, (standing, _) in table().items() if standing == "A"}
+        self.assertEqual({(kind, field) for kind, fields in ATTESTED.items() for field in fields}, attested)
+        self.assertGreater(len(attested), 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
