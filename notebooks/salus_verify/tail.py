@@ -1,11 +1,11 @@
 """D of rule P4: what a threshold costs, the chance that noise alone carries a group of one person above it.
 
-No float: exponentials are intervals of integers in units of 2^-320, so the last unit of D is known to be right, and
-where it were not, the larger one is asked for.
+No float: exponentials are integers in units of 2^-320, rounded up, so that D is right to the unit, and where it were
+not, one unit more is asked for.
 """
 
 from fractions import Fraction
-from math import ceil, floor
+from math import floor
 
 from .entries import DELTA_ONE
 
@@ -15,30 +15,25 @@ MOST = 120  # e^-120 is below every unit of delta, and a larger exponent shows n
 ROOT_2_PI = Fraction(25066282746, 10**10)
 
 
-def _exp_minus(y: Fraction):
-    """Bounds of e^-y for y >= 0, in units of 1/ONE: a power series at y / 2^8, squared eight times."""
-    y = Fraction(min(y, MOST)) * ONE / 2**HALVINGS
-    bounds = []
-    for t, up in ((ceil(y), 0), (floor(y), 1)):  # e^-y falls in y
-        total, power, n = ONE, ONE, 0
-        while power > 1:
-            n += 1
-            power = -(-power * t // (n * ONE))  # rounded up, and less than 2 above the true one, as t < ONE / 2
-            total += power if n % 2 == 0 else -power
-        slack = (n + 2) ** 2 * (1 if up else -1)  # more than all roundings and the rest of the series
-        total = max(total + slack, 0)
-        for _ in range(HALVINGS):
-            total = -(-total * total // ONE) if up else total * total // ONE
-        bounds.append(min(total, ONE))
-    return bounds
+def _exp_minus(y: Fraction) -> int:
+    """e^-y for y >= 0 in units of 1/ONE, rounded up: a power series at y / 2^8, squared eight times."""
+    t = floor(Fraction(min(y, MOST)) * ONE / 2**HALVINGS)  # below ONE / 2; e^-y falls in y
+    total, power, n = ONE, ONE, 0
+    while power > 1:
+        n += 1
+        power = -(-power * t // (n * ONE))  # rounded up: less than 2 above the true one
+        total += power if n % 2 == 0 else -power
+    total += (n + 2) ** 2  # more than all roundings and the rest of the series
+    for _ in range(HALVINGS):
+        total = -(-total * total // ONE)
+    return min(total, ONE)
 
 
 def least_delta(groups: int, minimum: int, tau: int, sigma: Fraction) -> int:
     """D in units of 2^-80, rounded down."""
     x, twice = tau - minimum + 1, 2 * sigma**2
-    high = _exp_minus(x * x / twice)[1]
-    rest = ONE - _exp_minus((2 * x + 1) / twice)[1]
+    rest = ONE - _exp_minus((2 * x + 1) / twice)
     if rest <= 0:
         return DELTA_ONE  # sigma is so large that the bound says nothing
-    bound = groups * DELTA_ONE * Fraction(high, rest) / max(1, sigma * ROOT_2_PI)
+    bound = groups * DELTA_ONE * Fraction(_exp_minus(x * x / twice), rest) / max(1, sigma * ROOT_2_PI)
     return min(floor(bound), DELTA_ONE)

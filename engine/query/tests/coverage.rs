@@ -188,8 +188,8 @@ const COMPUTED: &[(usize, &str, &str)] = &[
     ),
     (
         0,
-        "5",
-        "SELECT STDDEV(length_minutes), VAR(length_minutes) FROM encounter",
+        "2000",
+        "SELECT STDDEV(value), VAR(value) FROM observation WHERE code = '8480-6'",
     ),
     (
         1,
