@@ -77,7 +77,19 @@ fn keys_that_are_not_public_cost_delta_and_the_ledger_holds() {
         .exits(0);
     assert!(quote.stdout.contains("are not public"), "{quote:?}");
     // More delta than the policy allows, and than is left.
+    let refused = || {
+        let entries = home.entries();
+        let refusals = entries.iter().filter(|entry| entry["kind"] == "refuse");
+        refusals.count()
+    };
+    let before = refused();
+    home.run(&["query", sql, "--epsilon", "11"]).exits(3);
     let dear = home.run(&["query", sql, "--delta", "1e-3"]).exits(3);
+    assert_eq!(
+        refused(),
+        before + 2,
+        "a price that is refused is in the ledger too"
+    );
     assert!(dear.stderr.contains("at most delta"), "{dear:?}");
     home.run(&["query", sql, "--delta", "lots"]).exits(2);
     home.run(&["ledger", "verify"]).exits(0);

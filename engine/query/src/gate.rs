@@ -142,18 +142,20 @@ impl Engine {
     pub async fn ask(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
         let question = match self.validate(sql, asking).await {
             Ok(question) => question,
-            Err(refusal) => return Err(self.refuse(sql, asking, refusal).await?),
+            Err(refusal) => return Err(self.refuse(sql, asking, refusal.into()).await),
         };
         let priced = match self.price(question, asking) {
-            Err(AskError::Refused(refusal)) => {
-                return Err(self.refuse(sql, asking, refusal).await?);
-            }
-            other => other?,
+            Ok(priced) => priced,
+            Err(unpriced) => return Err(self.refuse(sql, asking, unpriced).await),
         };
-        let charge = self
-            .ledger
-            .reserve(self.reservation(&priced, asking))
-            .await?;
+        let reserved = self.ledger.reserve(self.reservation(&priced, asking)).await;
+        let charge = match reserved {
+            Ok(charge) => charge,
+            Err(dear @ ReserveError::QueryTooDear { .. }) => {
+                return Err(self.refuse(sql, asking, dear.into()).await);
+            }
+            Err(other) => return Err(other.into()),
+        };
         let releases = &priced.question.releases;
         let exact = match self
             .executor
@@ -199,22 +201,23 @@ impl Engine {
         Question::validate(sql, &self.planning, self.lake.catalog(), options).await
     }
 
-    /// Writes a refusal into the ledger. It costs nothing.
-    async fn refuse(
-        &self,
-        sql: &str,
-        asking: &Asking,
-        refusal: Refusal,
-    ) -> Result<AskError, AskError> {
-        self.ledger
-            .refuse(LedgeredRefusal {
-                principal: asking.principal.clone(),
-                purpose: asking.purpose.clone(),
-                rule: refusal.rule.to_owned(),
-                question: sql.to_owned(),
-            })
-            .await?;
-        Ok(AskError::Refused(refusal))
+    /// Writes a refusal into the ledger and gives it back. It costs nothing.
+    async fn refuse(&self, sql: &str, asking: &Asking, why: AskError) -> AskError {
+        let rule = match &why {
+            AskError::Refused(refusal) => refusal.rule,
+            AskError::NoSnapshot => "snapshot",
+            _ => "price",
+        };
+        let entry = LedgeredRefusal {
+            principal: asking.principal.clone(),
+            purpose: asking.purpose.clone(),
+            rule: rule.to_owned(),
+            question: sql.to_owned(),
+        };
+        match self.ledger.refuse(entry).await {
+            Ok(_) => why,
+            Err(error) => error.into(),
+        }
     }
 
     pub(crate) fn price(&self, question: Question, asking: &Asking) -> Result<Priced, AskError> {
