@@ -254,6 +254,10 @@ fn json(value: &ScalarValue) -> Json {
             .to_string()
             .parse::<f64>()
             .map_or_else(|_| Json::from(other.to_string()), Json::from),
-        other => Json::from(other.to_string()),
+        // What no calendar has cannot be shown, and must not stop the answer.
+        other => match other.cast_to(&DataType::Utf8) {
+            Ok(ScalarValue::Utf8(Some(text))) => Json::from(text),
+            _ => Json::Null,
+        },
     }
 }

@@ -174,11 +174,14 @@ async fn a_price_without_delta_and_keys_that_are_not_exact_are_refused() {
 async fn no_key_can_make_a_question_fail() {
     let home = Home::new(&small_catalog(), &lake(64), 50).await;
     for condition in ["code = 'C1'", "code = 'nobody has this'"] {
-        let (engine, _) = home.engine(&policy()).await;
-        let sql = format!(
-            "SELECT COUNT(*) FROM (SELECT CAST(CASE WHEN {condition} THEN 2147483647 ELSE 0 END AS DATE) AS k, COUNT(DISTINCT person_id) FROM condition GROUP BY 1) t"
+        let keys = format!(
+            "SELECT CAST(CASE WHEN {condition} THEN 2147483647 ELSE 0 END AS DATE) AS k, COUNT(DISTINCT person_id) AS n FROM condition GROUP BY 1"
         );
-        let asked = engine.ask(&sql, &asking(exact())).await;
-        assert!(asked.is_ok(), "{condition}: {:?}", asked.err());
+        for sql in [format!("SELECT COUNT(*) FROM ({keys}) t"), keys] {
+            let (engine, _) = home.engine(&policy()).await;
+            let asked = engine.ask(&sql, &asking(exact())).await;
+            // Such a date has no text; it is shown as null.
+            assert!(asked.is_ok(), "{sql}: {:?}", asked.err());
+        }
     }
 }
