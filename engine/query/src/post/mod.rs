@@ -152,14 +152,11 @@ impl PostProcessing {
     ) -> Result<Vec<Samples>> {
         let world = World::new(released.into_iter().map(|batch| vec![batch]), None)?;
         let again = repetitions.world()?;
-        let mut found = self.samples(context, &world, &again).await?;
-        let none = || vec![Vec::new(); self.columns.len()];
+        let found = self.samples(context, &world, &again).await?;
         // Rows with one identity are the same row twice; they share their error bars.
-        Ok(rows
-            .iter()
-            .map(|row| found.get(&row.identity).cloned().unwrap_or_else(none))
-            .collect::<Vec<_>>())
-        .inspect(|_| found.clear())
+        let none = || vec![Vec::new(); self.columns.len()];
+        let of_row = |row: &AnswerRow| found.get(&row.identity).cloned().unwrap_or_else(none);
+        Ok(rows.iter().map(of_row).collect())
     }
 
     fn widen(&self, answered: &World, resampled: Option<&World>) -> Result<Wide> {
@@ -186,16 +183,7 @@ impl PostProcessing {
     }
 
     async fn rows(&self, context: &SessionContext, world: &World) -> Result<Vec<AnswerRow>> {
-        let wide = self.widen(world, None)?;
-        let (own, ids) = (
-            wide.positions(&wide.columns)?,
-            wide.positions(&wide.identity)?,
-        );
-        let batches = context
-            .execute_logical_plan(wide.plan)
-            .await?
-            .collect()
-            .await?;
+        let (batches, own, ids) = run(context, self.widen(world, None)?).await?;
         let mut rows = Vec::new();
         for batch in &batches {
             for row in 0..batch.num_rows() {
@@ -214,16 +202,7 @@ impl PostProcessing {
         answered: &World,
         resampled: &World,
     ) -> Result<HashMap<Vec<ScalarValue>, Samples>> {
-        let wide = self.widen(answered, Some(resampled))?;
-        let (own, ids) = (
-            wide.positions(&wide.columns)?,
-            wide.positions(&wide.identity)?,
-        );
-        let batches = context
-            .execute_logical_plan(wide.plan)
-            .await?
-            .collect()
-            .await?;
+        let (batches, own, ids) = run(context, self.widen(answered, Some(resampled))?).await?;
         let mut samples: HashMap<Vec<ScalarValue>, Samples> = HashMap::new();
         for batch in &batches {
             let computed = self
@@ -252,6 +231,17 @@ impl PostProcessing {
         }
         Ok(samples)
     }
+}
+
+/// Runs a plan: its rows, with the positions of its own columns and of what the rows are known by.
+async fn run(
+    context: &SessionContext,
+    wide: Wide,
+) -> Result<(Vec<RecordBatch>, Vec<usize>, Vec<usize>)> {
+    let own = wide.positions(&wide.columns)?;
+    let ids = wide.positions(&wide.identity)?;
+    let rows = context.execute_logical_plan(wide.plan).await?;
+    Ok((rows.collect().await?, own, ids))
 }
 
 impl World {

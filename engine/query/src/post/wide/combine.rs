@@ -7,9 +7,9 @@ use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::logical_plan::{Aggregate, Join, Projection, Union, Window};
-use datafusion::logical_expr::{Expr, LogicalPlan, SortExpr, cast, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
 
-use super::total::{total_call, total_in, total_over};
+use super::total::{total_call, total_in, total_order, total_over};
 use super::{Origin, Wide, Widening, refuse};
 use crate::derive::named;
 
@@ -45,16 +45,7 @@ impl Widening<'_> {
             }
             let mut partition_by = all(&params.partition_by)?;
             partition_by.extend(input.repetition.clone().map(Expr::Column));
-            let order_by = params
-                .order_by
-                .iter()
-                .map(|key| {
-                    Ok(SortExpr {
-                        expr: total_over(&key.expr, &input.plan)?,
-                        ..key.clone()
-                    })
-                })
-                .collect::<Result<_>>()?;
+            let order_by = total_order(&params.order_by, &input.plan)?;
             let filter = params
                 .filter
                 .as_ref()

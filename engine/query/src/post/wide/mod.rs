@@ -16,13 +16,13 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::logical_plan::{
     Aggregate, Distinct, Filter, Join, Limit, Projection, Sort, SubqueryAlias,
 };
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, SortExpr, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
 
 use super::split::{release_of_table, released_table};
 use super::{CELL, Number};
 use crate::derive::named;
 use crate::derive::relation::literal;
-use total::total_over;
+use total::{total_order, total_over};
 
 /// The tables of a world: one for each release, and the numbers of the repetitions where there are any.
 #[derive(Debug, Clone)]
@@ -279,16 +279,7 @@ impl<'w> Widening<'w> {
 
     fn sort(&self, sort: &Sort, resampled: bool) -> Result<Wide> {
         let input = self.wide(&sort.input, false)?;
-        let expr = sort
-            .expr
-            .iter()
-            .map(|key| {
-                Ok(SortExpr {
-                    expr: total_over(&key.expr, &input.plan)?,
-                    ..key.clone()
-                })
-            })
-            .collect::<Result<_>>()?;
+        let expr = total_order(&sort.expr, &input.plan)?;
         if resampled && sort.fetch.is_none() {
             return self.wide(&sort.input, true);
         }

@@ -33,6 +33,17 @@ pub(super) fn total_in(expr: &Expr, schema: &DFSchema) -> Result<Expr> {
     total(expr, &relation).map_err(|refusal| DataFusionError::Plan(refusal.message))
 }
 
+/// Sort keys, each total.
+pub(super) fn total_order(keys: &[SortExpr], input: &LogicalPlan) -> Result<Vec<SortExpr>> {
+    let total = |key: &SortExpr| {
+        Ok(SortExpr {
+            expr: total_over(&key.expr, input)?,
+            ..key.clone()
+        })
+    };
+    keys.iter().map(total).collect()
+}
+
 /// An aggregate over released numbers, its arguments total.
 pub(super) fn total_call(expr: &Expr, input: &LogicalPlan) -> Result<Expr> {
     let Expr::AggregateFunction(call) = crate::derive::strip_alias(expr) else {
@@ -49,16 +60,7 @@ pub(super) fn total_call(expr: &Expr, input: &LogicalPlan) -> Result<Expr> {
         .as_ref()
         .map(|filter| total_over(filter, input).map(Box::new))
         .transpose()?;
-    let order_by = params
-        .order_by
-        .iter()
-        .map(|key| {
-            Ok(SortExpr {
-                expr: total_over(&key.expr, input)?,
-                ..key.clone()
-            })
-        })
-        .collect::<Result<_>>()?;
+    let order_by = total_order(&params.order_by, input)?;
     Ok(Expr::AggregateFunction(AggregateFunction {
         func: Arc::clone(&call.func),
         params: AggregateFunctionParams {
