@@ -34,8 +34,8 @@ class Apart(unittest.TestCase):
         self.expect(log.evidence(), "F3@32", "F3@33")
 
     def test_the_verifier_key_is_that_of_the_last_key_entry(self):
-        """A newest checkpoint that a stranger signed beside the key in force: salus-audit lets the stranger's key be
-        the verifier key, though no key entry names it."""
+        """A newest checkpoint that a stranger signed beside the key in force: no key entry names the stranger's key, so it
+        is no verifier key. Both say so; `rules.rs` holds the other."""
         log = sample()
         good = log.evidence()
         size = len(good.entries)

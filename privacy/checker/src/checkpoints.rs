@@ -87,7 +87,7 @@ fn authentic(
     let mut good = Vec::new();
     // Good signatures by the trusted key where the log names another: the key entry is at fault, once.
     let mut disowned: Vec<Option<usize>> = Vec::new();
-    let mut newest: Option<(u64, bool)> = None;
+    let mut newest: Option<(u64, Vouched)> = None;
     for (position, bytes) in checkpoints.iter().enumerate() {
         let parsed =
             Note::parse(bytes).and_then(|note| Ok((Checkpoint::parse(note.text())?, note)));
@@ -149,21 +149,48 @@ fn authentic(
             }
         }
         if newest.is_none_or(|(largest, _)| size >= largest) {
-            newest = Some((size, by_trusted));
+            let vouched = match named {
+                _ if !by_trusted => Vouched::Not,
+                Some((index, _)) if key.as_ref() != trusted => Vouched::ByAStranger(index),
+                _ => Vouched::ByItsKey,
+            };
+            newest = Some((size, vouched));
         }
         good.push(checkpoint);
     }
     // The trusted key vouches for everything below the newest checkpoint, through its root.
-    if let (Some((size, false)), Some(_)) = (newest, trusted) {
-        let what =
-            format!("checkpoint of size {size}, the newest, is not signed by the verifier key");
-        findings.push(Finding {
-            index: size.checked_sub(1),
-            rule: "T2",
-            what,
-        });
+    match (newest, trusted) {
+        (Some((size, Vouched::Not)), Some(_)) => {
+            let what =
+                format!("checkpoint of size {size}, the newest, is not signed by the verifier key");
+            findings.push(Finding {
+                index: size.checked_sub(1),
+                rule: "T2",
+                what,
+            });
+        }
+        (Some((_, Vouched::ByAStranger(entry))), Some(_)) if !disowned.contains(&Some(entry)) => {
+            let what = "the verifier key is not that of the last key entry".to_owned();
+            findings.push(Finding {
+                index: u64::try_from(entry).ok(),
+                rule: "T2",
+                what,
+            });
+        }
+        _ => {}
     }
     good
+}
+
+/// What the verifier key has to do with a checkpoint that has a good signature.
+#[derive(Clone, Copy)]
+enum Vouched {
+    /// It signed, and is the key in force.
+    ByItsKey,
+    /// It signed, but this key entry puts another in force: anybody can add a signature.
+    ByAStranger(usize),
+    /// It did not sign.
+    Not,
 }
 
 /// Entries that are missing below the newest checkpoint or stand beyond it.

@@ -436,6 +436,16 @@ fn t2_signatures_keys_and_origins() {
     assert_eq!(newest(&good, other.into_bytes()), both("T2@21"));
     assert_eq!(newest(&good, b"no note".to_vec()), both("T2@-"));
 
+    // A stranger may sign beside the key in force; that makes the stranger's key nobody's verifier key.
+    let signature = checkpoint(ORIGIN, size, right, &signing_key(3));
+    let signature = String::from_utf8(signature).unwrap();
+    let beside = format!("{text}{}", signature.split_once("\n\n").unwrap().1);
+    assert!(newest(&good, beside.clone().into_bytes()).is_empty());
+    let mut cosigned = good.clone();
+    *cosigned.checkpoints.last_mut().unwrap() = beside.into_bytes();
+    cosigned.vkey = vkey(ORIGIN, &signing_key(3));
+    assert_eq!(named(&audit(&cosigned)), ["T2@16"]);
+
     // Another verifier key than the log's: nothing is vouched for.
     let mut stranger = good.clone();
     stranger.vkey = vkey(ORIGIN, &signing_key(3));
