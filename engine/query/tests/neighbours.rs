@@ -136,6 +136,10 @@ const CASES: &[Case] = &[
         "SELECT COUNT(*) FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) t WHERE n <= 2",
     ),
     case(
+        1,
+        "SELECT n > 3, COUNT(*) FROM (SELECT COUNT(*) OVER (PARTITION BY person_id) AS n FROM encounter) t GROUP BY 1",
+    ),
+    case(
         0,
         "SELECT COUNT(*) FROM (SELECT SUM(length_minutes) OVER (PARTITION BY person_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM encounter) t WHERE s > 100",
     ),
