@@ -292,25 +292,55 @@ impl std::fmt::Debug for Charge {
 }
 
 /// Draws the noise in a thread of its own, so that a large answer does not hold up the caller's runtime.
+///
+/// The counts that decide which groups are answered come first: what is not answered needs no noise, and may be much.
 async fn add_noise(exact: Exact, certificate: &Certificate) -> Result<Released, AnswerFailed> {
-    let sigmas: Vec<_> = certificate
-        .mechanisms
-        .iter()
-        .map(|mechanism| mechanism.sigma.clone())
-        .collect();
-    let Exact { columns, groups } = exact;
+    let certificate = certificate.clone();
     let (done, noisy) = oneshot::channel();
     let spawned = std::thread::Builder::new()
         .name("salus-noise".to_owned())
         .spawn(move || {
             // Nobody may be waiting any more; the exact values end here either way.
-            let _ = done.send(add_discrete_gaussian(columns, &sigmas));
+            let _ = done.send(noisy_columns(exact, &certificate));
         });
     if spawned.is_err() {
         return Err(AnswerFailed);
     }
-    match noisy.await {
-        Ok(Ok(columns)) => threshold::apply(columns, groups, certificate),
-        _ => Err(AnswerFailed),
+    noisy.await.unwrap_or(Err(AnswerFailed))
+}
+
+fn noisy_columns(exact: Exact, certificate: &Certificate) -> Result<Released, AnswerFailed> {
+    let Exact {
+        mut columns,
+        groups,
+    } = exact;
+    let mechanisms = &certificate.mechanisms;
+    draw(&mut columns, mechanisms, |m| m.threshold.is_some())?;
+    let keys = threshold::apply(&mut columns, groups, mechanisms)?;
+    draw(&mut columns, mechanisms, |m| m.threshold.is_none())?;
+    Ok(Released { columns, keys })
+}
+
+/// Adds its noise to the column of each mechanism that is `wanted`.
+fn draw(
+    columns: &mut [Vec<i128>],
+    mechanisms: &[Mechanism],
+    wanted: impl Fn(&Mechanism) -> bool,
+) -> Result<(), AnswerFailed> {
+    let (mut places, mut sigmas) = (Vec::new(), Vec::new());
+    for (column, mechanism) in columns.iter_mut().zip(mechanisms) {
+        if wanted(mechanism) {
+            places.push(column);
+            sigmas.push(mechanism.sigma.clone());
+        }
     }
+    if places.is_empty() {
+        return Ok(());
+    }
+    let exact = places.iter_mut().map(|place| std::mem::take(*place));
+    let noisy = add_discrete_gaussian(exact.collect(), &sigmas).map_err(|_| AnswerFailed)?;
+    for (place, column) in places.into_iter().zip(noisy) {
+        *place = column;
+    }
+    Ok(())
 }
