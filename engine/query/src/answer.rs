@@ -17,7 +17,7 @@ use crate::functions::grid::Grid;
 use crate::interval::{self, CONFIDENCE, Interval};
 use crate::post::{Origin, Repetitions, released_schema};
 use crate::question::Question;
-use crate::release::{Output, Release};
+use crate::release::{Output, Release, Tree};
 use crate::unknown;
 use datafusion::prelude::SessionContext;
 
@@ -50,9 +50,13 @@ pub(crate) async fn answer(
         let parts = question.releases.iter().enumerate();
         parts
             .map(|(i, part)| {
-                let own = columns.get(question.mechanisms_of(i)).unwrap_or_default();
-                let keys = keys.get(i).map(Vec::as_slice).unwrap_or_default();
-                table(&part.release, keys, own)
+                let own = question.mechanisms_of(i);
+                let numbers = Numbers {
+                    release: &part.release,
+                    columns: columns.get(own.clone()).unwrap_or_default(),
+                    sigmas: sigmas.get(own).unwrap_or_default(),
+                };
+                numbers.table(keys.get(i).map(Vec::as_slice).unwrap_or_default())
             })
             .collect::<Result<Vec<_>>>()
     };
@@ -86,8 +90,12 @@ pub(crate) async fn answer(
                     let release = &question.releases.get(release)?.release;
                     let output = column.checked_sub(release.cells.keys.len())?;
                     let output = release.outputs.get(output)?;
-                    let own = released.columns.get(part.clone())?;
-                    bar(output, own, row.cell(identity)?, sigmas.get(part)?)
+                    let numbers = Numbers {
+                        release,
+                        columns: released.columns.get(part.clone())?,
+                        sigmas: sigmas.get(part)?,
+                    };
+                    numbers.bar(output, row.cell(identity)?)
                 }
                 Origin::Derived => {
                     let (samples, count) = samples.as_ref()?;
@@ -119,84 +127,125 @@ fn shown_keys(released: &Released, question: &Question) -> Result<Vec<Vec<Vec<Sc
         .collect()
 }
 
-/// The numbers of a release, one row for each cell: its keys, its outputs, and which cell it is.
-fn table(
-    release: &Release,
-    cells: &[Vec<ScalarValue>],
-    columns: &[Vec<i128>],
-) -> Result<RecordBatch> {
-    let keys = release.cells.keys.len();
-    let mut values: Vec<Vec<ScalarValue>> =
-        vec![Vec::with_capacity(cells.len()); release.schema.fields().len()];
-    for (cell, key) in cells.iter().enumerate() {
-        for (column, value) in values.iter_mut().zip(key) {
-            column.push(value.clone());
-        }
-        for (output, column) in release.outputs.iter().zip(values.iter_mut().skip(keys)) {
-            column.push(number(output, columns, cell));
-        }
-    }
-    batch(values, &release.schema)
+/// The noisy numbers of a release, one column for each of its mechanisms.
+struct Numbers<'a> {
+    release: &'a Release,
+    columns: &'a [Vec<i128>],
+    sigmas: &'a [f64],
 }
 
-/// The value of an output in a cell.
-#[allow(clippy::cast_precision_loss)] // For show only: the ledger keeps no float.
-fn number(output: &Output, columns: &[Vec<i128>], cell: usize) -> ScalarValue {
-    let noisy = |mechanism: usize| columns[mechanism][cell];
-    match *output {
-        Output::Count { count } => {
-            let noisy = noisy(count);
-            let most = if noisy < 0 { i64::MIN } else { i64::MAX };
-            ScalarValue::Int64(Some(i64::try_from(noisy).unwrap_or(most)))
+impl Numbers<'_> {
+    /// One row for each cell: its keys, its outputs, and which cell it is.
+    fn table(&self, cells: &[Vec<ScalarValue>]) -> Result<RecordBatch> {
+        let keys = self.release.cells.keys.len();
+        let columns = self.release.schema.fields().len();
+        let mut values: Vec<Vec<ScalarValue>> = vec![Vec::with_capacity(cells.len()); columns];
+        for (cell, key) in cells.iter().enumerate() {
+            for (column, value) in values.iter_mut().zip(key) {
+                column.push(value.clone());
+            }
+            for (output, column) in self
+                .release
+                .outputs
+                .iter()
+                .zip(values.iter_mut().skip(keys))
+            {
+                column.push(self.number(output, cell));
+            }
         }
-        Output::Sum { sum, grid } => ScalarValue::Decimal128(
-            Some(noisy(sum)),
-            38,
-            i8::try_from(grid.scale).unwrap_or(i8::MAX),
-        ),
-        Output::Average { count, sum, grid } => {
-            let (n, s) = (noisy(count) as f64, noisy(sum) as f64);
-            let width = grid.width() as f64;
-            let mean = (s / n).clamp(-width, width) / 2.0 + centre(grid);
-            ScalarValue::Float64((n > 0.0).then(|| grid.show(mean)))
+        batch(values, &self.release.schema)
+    }
+
+    fn noisy(&self, mechanism: usize, cell: usize) -> i128 {
+        self.columns[mechanism][cell]
+    }
+
+    #[allow(clippy::cast_precision_loss)] // For show only: the ledger keeps no float.
+    fn real(&self, mechanism: usize, cell: usize) -> f64 {
+        self.noisy(mechanism, cell) as f64
+    }
+
+    /// The nodes of a cell's tree.
+    fn nodes(&self, tree: &Tree, mechanism: usize, cell: usize) -> &[i128] {
+        &self.columns[mechanism][cell * tree.nodes()..(cell + 1) * tree.nodes()]
+    }
+
+    /// The value of an output in a cell.
+    #[allow(clippy::cast_precision_loss)] // For show only.
+    fn number(&self, output: &Output, cell: usize) -> ScalarValue {
+        let real = |mechanism: usize| self.real(mechanism, cell);
+        match *output {
+            Output::Count { count } => {
+                let noisy = self.noisy(count, cell);
+                let most = if noisy < 0 { i64::MIN } else { i64::MAX };
+                ScalarValue::Int64(Some(i64::try_from(noisy).unwrap_or(most)))
+            }
+            Output::Sum { sum, grid } => decimal(self.noisy(sum, cell), grid),
+            Output::Average { count, sum, grid } => {
+                let (n, s) = (real(count), real(sum));
+                let width = grid.width() as f64;
+                let mean = (s / n).clamp(-width, width) / 2.0 + centre(grid);
+                ScalarValue::Float64((n > 0.0).then(|| grid.show(mean)))
+            }
+            Output::Spread {
+                count,
+                sum,
+                square,
+                grid,
+                sample,
+                root,
+            } => {
+                let (n, s, q) = (real(count), real(sum), real(square));
+                let freedom = if sample { n - 1.0 } else { n };
+                // A variance lies between 0 and a quarter of the squared width; noise may not.
+                let width = grid.width() as f64;
+                let of_twice = ((q - s * s / n) / freedom).clamp(0.0, width * width);
+                let variance = grid.show(grid.show(of_twice / 4.0));
+                let shown = if root { variance.sqrt() } else { variance };
+                ScalarValue::Float64((n > 1.0 && freedom > 0.0).then_some(shown))
+            }
+            Output::Quantile { tree, place } => self
+                .release
+                .tree(tree)
+                .and_then(|counts| {
+                    let nodes = self.nodes(counts, tree, cell);
+                    let value = counts.quantile(nodes, place, self.sigmas[tree])?;
+                    Some(decimal(value.into(), counts.grid()))
+                })
+                .unwrap_or(ScalarValue::Null),
         }
-        Output::Spread {
-            count,
-            sum,
-            square,
-            grid,
-            sample,
-            root,
-        } => {
-            let (n, s, q) = (noisy(count) as f64, noisy(sum) as f64, noisy(square) as f64);
-            let freedom = if sample { n - 1.0 } else { n };
-            // A variance lies between 0 and a quarter of the squared width; noise may not.
-            let width = grid.width() as f64;
-            let of_twice = ((q - s * s / n) / freedom).clamp(0.0, width * width);
-            let variance = grid.show(grid.show(of_twice / 4.0));
-            let shown = if root { variance.sqrt() } else { variance };
-            ScalarValue::Float64((n > 1.0 && freedom > 0.0).then_some(shown))
+    }
+
+    /// The interval of an output in a cell.
+    #[allow(clippy::cast_precision_loss)] // For show only.
+    fn bar(&self, output: &Output, cell: usize) -> Interval {
+        let real = |mechanism: usize| self.real(mechanism, cell);
+        let shown = |(low, high): Interval, grid: Grid| (grid.show(low), grid.show(high));
+        let unknown = (f64::NEG_INFINITY, f64::INFINITY);
+        match *output {
+            Output::Count { count } => interval::count(real(count), self.sigmas[count]),
+            Output::Sum { sum, grid } => shown(interval::sum(real(sum), self.sigmas[sum]), grid),
+            Output::Average { count, sum, grid } => {
+                let width = grid.width() as f64;
+                let sigmas = (self.sigmas[sum], self.sigmas[count]);
+                let (low, high) =
+                    interval::ratio(real(sum), sigmas.0, real(count), sigmas.1, width);
+                shown((low / 2.0 + centre(grid), high / 2.0 + centre(grid)), grid)
+            }
+            // Resampled instead: see `Release::numbers`.
+            Output::Spread { .. } => unknown,
+            Output::Quantile { tree, place } => self.release.tree(tree).map_or(unknown, |counts| {
+                let nodes = self.nodes(counts, tree, cell);
+                let (low, high) = counts.quantile_interval(nodes, place, self.sigmas[tree]);
+                shown((low as f64, high as f64), counts.grid())
+            }),
         }
     }
 }
 
-/// The interval of an output in a cell.
-#[allow(clippy::cast_precision_loss)] // For show only.
-fn bar(output: &Output, columns: &[Vec<i128>], cell: usize, sigmas: &[f64]) -> Interval {
-    let noisy = |mechanism: usize| columns[mechanism][cell] as f64;
-    let shown = |(low, high): Interval, grid: Grid| (grid.show(low), grid.show(high));
-    match *output {
-        Output::Count { count } => interval::count(noisy(count), sigmas[count]),
-        Output::Sum { sum, grid } => shown(interval::sum(noisy(sum), sigmas[sum]), grid),
-        Output::Average { count, sum, grid } => {
-            let width = grid.width() as f64;
-            let (low, high) =
-                interval::ratio(noisy(sum), sigmas[sum], noisy(count), sigmas[count], width);
-            shown((low / 2.0 + centre(grid), high / 2.0 + centre(grid)), grid)
-        }
-        // Resampled instead: see `Release::numbers`.
-        Output::Spread { .. } => (f64::NEG_INFINITY, f64::INFINITY),
-    }
+/// A number of grid units as a decimal.
+fn decimal(units: i128, grid: Grid) -> ScalarValue {
+    ScalarValue::Decimal128(Some(units), 38, i8::try_from(grid.scale).unwrap_or(i8::MAX))
 }
 
 #[allow(clippy::cast_precision_loss)] // For show only.

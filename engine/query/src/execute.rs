@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -141,13 +141,16 @@ impl Executor {
             let mut columns = Vec::new();
             let mut groups = Vec::new();
             for part in releases {
-                let rows = self.rows(&part.plan, snapshot).await?;
+                let mut rows = Vec::with_capacity(part.plans.len());
+                for bounded in &part.plans {
+                    rows.push((
+                        bounded.fills.as_slice(),
+                        self.rows(&bounded.plan, snapshot).await?,
+                    ));
+                }
                 let (sums, keys) = match part.release.threshold {
                     None => (sums(&part.release, &rows)?, None),
-                    Some((minimum, deciding)) => {
-                        let mechanisms = part.release.contributions.len();
-                        unknown::sums(&rows, mechanisms, minimum, deciding)?
-                    }
+                    Some(threshold) => unknown::sums(&part.release, &rows, threshold)?,
                 };
                 columns.extend(sums);
                 groups.push(keys);
@@ -200,26 +203,31 @@ async fn contained<T>(
     }
 }
 
-/// One value per cell for each mechanism of a release whose keys are public.
-fn sums(release: &Release, rows: &[RecordBatch]) -> Result<Vec<Vec<i128>>> {
-    let mut sums = vec![vec![0_i128; release.cells.len()]; release.contributions.len()];
+/// The rows of one bounded plan, with the mechanisms that they fill.
+pub(crate) type Filling<'a> = (&'a [usize], Vec<RecordBatch>);
+
+/// The values of each mechanism, cell by cell, of a release whose keys are public.
+fn sums(release: &Release, plans: &[Filling<'_>]) -> Result<Vec<Vec<i128>>> {
+    let cells = release.cells.len();
+    let lengths = release.contributions.iter().map(|c| c.values() * cells);
+    let mut sums: Vec<_> = lengths.map(|length| vec![0_i128; length]).collect();
     let index = release.cells.index();
-    let keys = index.keys();
-    for batch in rows {
-        let values = (keys..batch.num_columns())
-            .map(|j| wide(batch.column(j)))
-            .collect::<Result<Vec<_>>>()?;
-        for row in 0..batch.num_rows() {
-            let key = (0..keys)
-                .map(|i| ScalarValue::try_from_array(batch.column(i), row))
-                .collect::<Result<Vec<_>>>()?;
-            let Some(cell) = index.cell(key.into_iter()) else {
-                continue;
-            };
-            for (sum, values) in sums.iter_mut().zip(&values) {
-                let values = values.as_primitive::<Decimal128Type>();
-                if values.is_valid(row) {
-                    sum[cell] += values.value(row);
+    for (fills, rows) in plans {
+        for batch in rows {
+            for row in Rows::of(batch, index.keys(), fills.len())?.iter() {
+                let (keys, leaf, numbers) = row?;
+                let Some(cell) = index.cell(keys.into_iter()) else {
+                    continue;
+                };
+                for (mechanism, number) in fills.iter().zip(numbers) {
+                    add(
+                        release,
+                        *mechanism,
+                        &mut sums[*mechanism],
+                        cell,
+                        leaf,
+                        number,
+                    );
                 }
             }
         }
@@ -227,7 +235,77 @@ fn sums(release: &Release, rows: &[RecordBatch]) -> Result<Vec<Vec<i128>>> {
     Ok(sums)
 }
 
-pub(crate) fn wide(column: &ArrayRef) -> Result<ArrayRef> {
+/// Adds what a row says of a cell to a mechanism's column: to one number, or to a leaf and its ancestors.
+pub(crate) fn add(
+    release: &Release,
+    mechanism: usize,
+    column: &mut [i128],
+    cell: usize,
+    leaf: Option<usize>,
+    number: i128,
+) {
+    match (release.tree(mechanism), leaf) {
+        (None, _) => column[cell] += number,
+        (Some(tree), Some(leaf)) => {
+            let first = cell * tree.nodes();
+            tree.path(leaf)
+                .for_each(|node| column[first + node] += number);
+        }
+        (Some(_), None) => {}
+    }
+}
+
+/// Rows of a bounded plan: keys, in a tree the leaf, then the numbers.
+pub(crate) struct Rows {
+    keys: Vec<ArrayRef>,
+    leaves: Option<ArrayRef>,
+    numbers: Vec<ArrayRef>,
+    count: usize,
+}
+
+impl Rows {
+    pub(crate) fn of(batch: &RecordBatch, keys: usize, numbers: usize) -> Result<Self> {
+        let columns = batch.columns();
+        let (keys, rest) = columns.split_at(keys.min(columns.len()));
+        let leaves = rest
+            .len()
+            .checked_sub(numbers + 1)
+            .and_then(|leaf| rest.get(leaf));
+        let first = rest.len().saturating_sub(numbers);
+        Ok(Self {
+            keys: keys.to_vec(),
+            leaves: leaves
+                .map(|leaves| cast(leaves, &DataType::Int64))
+                .transpose()?,
+            numbers: rest.iter().skip(first).map(wide).collect::<Result<_>>()?,
+            count: batch.num_rows(),
+        })
+    }
+
+    /// The keys, the leaf, and the numbers of each row; NULL is nothing.
+    pub(crate) fn iter(
+        &self,
+    ) -> impl Iterator<Item = Result<(Vec<ScalarValue>, Option<usize>, Vec<i128>)>> {
+        (0..self.count).map(|row| {
+            let keys = self.keys.iter();
+            let keys = keys.map(|column| ScalarValue::try_from_array(column, row));
+            let leaf = self.leaves.as_ref().map(AsArray::as_primitive::<Int64Type>);
+            let leaf = leaf.filter(|leaves| leaves.is_valid(row));
+            let leaf = leaf.and_then(|leaves| usize::try_from(leaves.value(row)).ok());
+            let numbers = self.numbers.iter().map(|numbers| {
+                let numbers = numbers.as_primitive::<Decimal128Type>();
+                if numbers.is_valid(row) {
+                    numbers.value(row)
+                } else {
+                    0
+                }
+            });
+            Ok((keys.collect::<Result<_>>()?, leaf, numbers.collect()))
+        })
+    }
+}
+
+fn wide(column: &ArrayRef) -> Result<ArrayRef> {
     Ok(cast(column, &DataType::Decimal128(38, 0))?)
 }
 

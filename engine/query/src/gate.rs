@@ -2,7 +2,7 @@
 
 use datafusion::execution::session_state::SessionState;
 use salus_accounting::{Delta, Epsilon, Loss, Rational, Rho, epsilon_of, rho_for_epsilon};
-use salus_certificate::{Bounds, Certificate, Mechanism};
+use salus_certificate::{Certificate, Mechanism};
 use salus_lake::{Lake, Snapshot};
 use salus_ledger::{
     AnswerFailed, Ledger, Published, Refusal as LedgeredRefusal, Reservation, ReserveError,
@@ -242,12 +242,8 @@ impl Engine {
     }
 
     fn reservation(&self, priced: &Priced, asking: &Asking) -> Reservation {
-        let releases = priced.question.releases.iter().map(|part| Bounds {
-            step: part.release.step,
-            rows_per_person: part.release.rows_per_person,
-            groups_per_person: part.release.groups_per_person,
-            cells: part.release.cells.len() as u64,
-        });
+        let releases = priced.question.releases.iter();
+        let releases = releases.map(|part| part.release.bounds());
         Reservation {
             principal: asking.principal.clone(),
             roles: asking.roles.clone(),

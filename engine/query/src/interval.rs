@@ -1,7 +1,7 @@
 //! Error bars: intervals from the noise distribution, never from the noise that was drawn.
 
 /// 97.5 % quantile of the standard normal distribution: two-sided intervals of 95 %.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// Level of every interval.
 pub(crate) const CONFIDENCE: f64 = 0.95;

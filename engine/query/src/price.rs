@@ -1,7 +1,7 @@
 //! What a question costs: one discrete Gaussian per mechanism, the price split evenly among all of them.
 
 use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for, threshold_above, threshold_delta};
-use salus_certificate::{Aggregate, Mechanism, MechanismKind, Threshold};
+use salus_certificate::{Mechanism, MechanismKind, Threshold, sensitivity2};
 
 use crate::answer::approximate;
 use crate::question::{Planned, Question};
@@ -11,7 +11,7 @@ use crate::release::Release;
 /// The mechanisms of all releases at a price of at most `rho` and `delta` together.
 ///
 /// # Guarantee
-/// Each mechanism's `sensitivity2` is the squared L2 distance by which one person can move its vector over all cells: (k · bound)² · L0, and L0 for persons.
+/// Each mechanism's `sensitivity2` is the squared L2 distance by which one person can move its vector over all cells: see [`sensitivity2`].
 /// The sum of their `rho` does not pass `rho`.
 pub(crate) fn mechanisms(
     releases: &[Planned],
@@ -100,6 +100,7 @@ pub(crate) fn within(question: &Question, error: &Rational, delta: Delta) -> Res
 }
 
 fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechanism>, Refusal> {
+    let bounds = release.bounds();
     release
         .contributions
         .iter()
@@ -114,12 +115,12 @@ fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechan
             };
             let aggregate = contribution.kind();
             let sensitivity2 =
-                sensitivity2(aggregate, contribution.bound(), release).ok_or_else(refuse)?;
+                sensitivity2(aggregate, contribution.bound(), &bounds).map_err(|_| refuse())?;
             let sigma = sigma_for(&sensitivity2, share).ok_or_else(refuse)?;
             Ok(Mechanism {
                 kind: MechanismKind::DiscreteGaussian,
                 release: position,
-                values: 1,
+                values: contribution.values() as u64,
                 threshold: None,
                 aggregate,
                 bound: contribution.bound(),
@@ -130,15 +131,4 @@ fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechan
             })
         })
         .collect()
-}
-
-fn sensitivity2(aggregate: Aggregate, bound: u64, release: &Release) -> Option<Rational> {
-    let groups = u128::from(release.groups_per_person);
-    let squared = if aggregate == Aggregate::Persons {
-        groups
-    } else {
-        let row = u128::from(release.rows_per_person).checked_mul(u128::from(bound))?;
-        row.checked_mul(row)?.checked_mul(groups)?
-    };
-    Rational::from_ratio(squared, 1)
 }

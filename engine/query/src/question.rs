@@ -2,7 +2,6 @@
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::LogicalPlan;
 use salus_certificate::{Mechanism, Step};
 use salus_lake::Catalog;
 
@@ -13,8 +12,11 @@ use crate::interval::half_width;
 use crate::optimise::optimise;
 use crate::post::{Origin, PostProcessing, split};
 use crate::refusal::Refusal;
-use crate::release::{BoundingOptions, Output, Release};
+use crate::release::{BoundedPlan, BoundingOptions, Output, Release};
 use crate::session::resolve;
+
+/// Noisy numbers of an answer, most.
+const MOST_VALUES: u64 = 1_000_000;
 
 /// An admitted question.
 #[derive(Debug, Clone)]
@@ -29,11 +31,11 @@ pub(crate) struct Question {
     pub steps: Vec<Step>,
 }
 
-/// A release and its bounded plan.
+/// A release and its bounded plans.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub release: Release,
-    pub plan: LogicalPlan,
+    pub plans: Vec<BoundedPlan>,
 }
 
 impl Question {
@@ -61,13 +63,16 @@ impl Question {
             if let Some(step) = steps.get_mut(part.step) {
                 step.rows = release.rows_per_person;
             }
-            let plan = release
-                .bounded_plan(catalog.population_ceiling)
-                .and_then(|plan| optimise(&plan, state))
+            let mut plans = release
+                .bounded_plans(catalog.population_ceiling)
                 .map_err(unplanned)?;
-            rehearse(&plan, state).await.map_err(unplanned)?;
-            releases.push(Planned { release, plan });
+            for bounded in &mut plans {
+                bounded.plan = optimise(&bounded.plan, state).map_err(unplanned)?;
+                rehearse(&bounded.plan, state).await.map_err(unplanned)?;
+            }
+            releases.push(Planned { release, plans });
         }
+        refuse_too_many_nodes(&releases)?;
         let cells = releases.iter().map(|part| part.release.cells.len() as u64);
         if cells.sum::<u64>() > catalog.max_cells {
             return Err(Refusal::new(
@@ -155,7 +160,7 @@ impl Question {
         match *output {
             Output::Count { count } => half(count),
             Output::Sum { sum, grid } => Some(grid.show(half(sum)?)),
-            Output::Average { .. } | Output::Spread { .. } => None,
+            Output::Average { .. } | Output::Spread { .. } | Output::Quantile { .. } => None,
         }
     }
 
@@ -164,7 +169,8 @@ impl Question {
         let plans = self
             .releases
             .iter()
-            .map(|part| part.plan.display_indent().to_string());
+            .flat_map(|part| &part.plans)
+            .map(|bounded| bounded.plan.display_indent().to_string());
         plans.collect::<Vec<_>>().join("\n").into_bytes()
     }
 
@@ -176,4 +182,23 @@ impl Question {
             .map(|part| part.release.cells.canonical_bytes());
         keys.collect::<Vec<_>>().join(&2)
     }
+}
+
+/// Every node of every tree is sampled for: how many they are is known before the data is read, where the keys are.
+fn refuse_too_many_nodes(releases: &[Planned]) -> Result<(), Refusal> {
+    let nodes = releases.iter().map(|part| {
+        let cells = part.release.cells.len() as u64;
+        cells.saturating_mul(part.release.values_per_cell())
+    });
+    if nodes.fold(0, u64::saturating_add) <= MOST_VALUES {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "keys",
+        "the query",
+        format!(
+            "its answer would need more than {MOST_VALUES} noisy numbers: quantiles need many for each group"
+        ),
+        "group by fewer or coarser keys, or give narrower bounds: clamp(x, low, high)",
+    ))
 }

@@ -1,74 +1,71 @@
 //! Groups whose keys are not public: sealed together with their numbers, spelled as bytes until a threshold lets them through.
 
-use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type};
-use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::common::{DataFusionError, ScalarValue};
+use std::collections::{BTreeMap, HashMap};
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use salus_ledger::Groups;
 
-use crate::execute::wide;
+use crate::execute::{Filling, Rows, add};
+use crate::release::Release;
 
 /// Numbers of the groups, one column for each mechanism, and the groups themselves, in the order of their keys.
 ///
 /// Groups below the minimum are left out: no threshold would let them through, and their numbers need no noise.
 pub(crate) fn sums(
-    rows: &[RecordBatch],
-    mechanisms: usize,
-    minimum: u64,
-    deciding: usize,
+    release: &Release,
+    plans: &[Filling<'_>],
+    (minimum, deciding): (u64, usize),
 ) -> Result<(Vec<Vec<i128>>, Option<Groups>)> {
-    let mut groups: Vec<(Vec<u8>, Vec<i128>)> = Vec::new();
-    for batch in rows {
-        let sums = batch
-            .schema()
-            .fields()
-            .iter()
-            .zip(batch.columns())
-            .filter(|(field, _)| crate::release::is_sum(field.name()))
-            .map(|(_, column)| wide(column))
-            .collect::<Result<Vec<_>>>()?;
-        let keys = batch.num_columns() - sums.len();
-        let persons = sums
-            .get(deciding)
-            .ok_or_else(|| DataFusionError::Internal("nobody is counted".into()))?;
-        let persons = persons.as_primitive::<Decimal128Type>();
-        for row in 0..batch.num_rows() {
-            if !persons.is_valid(row) || persons.value(row) < i128::from(minimum) {
-                continue;
-            }
-            let key = (0..keys)
-                .map(|i| ScalarValue::try_from_array(batch.column(i), row))
-                .collect::<Result<Vec<_>>>()?;
-            let numbers = sums.iter().map(|sums| {
-                let sums = sums.as_primitive::<Decimal128Type>();
-                if sums.is_valid(row) {
-                    sums.value(row)
-                } else {
-                    0
+    let keys = release.cells.keys.len();
+    let mut persons: BTreeMap<Vec<u8>, i128> = BTreeMap::new();
+    let decides = |fills: &[usize]| fills.iter().position(|mechanism| *mechanism == deciding);
+    for (fills, rows) in plans {
+        let Some(counted) = decides(fills) else {
+            continue;
+        };
+        for batch in rows {
+            for row in Rows::of(batch, keys, fills.len())?.iter() {
+                let (key, _, numbers) = row?;
+                let number = numbers.get(counted).copied().unwrap_or(0);
+                if number >= i128::from(minimum) {
+                    persons.insert(spell(&key), number);
                 }
-            });
-            groups.push((spell(&key), numbers.collect()));
+            }
         }
     }
-    groups.sort_unstable();
-    let columns = (0..mechanisms)
-        .map(|j| {
-            groups
-                .iter()
-                .filter_map(|(_, n)| n.get(j).copied())
-                .collect()
-        })
-        .collect::<Vec<Vec<i128>>>();
-    let persons = columns.get(deciding).map(|column| {
-        column
-            .iter()
-            .map(|n| u64::try_from(*n).unwrap_or(0))
-            .collect()
-    });
+    let places = persons.keys().enumerate();
+    let places: HashMap<&[u8], usize> = places.map(|(i, key)| (key.as_slice(), i)).collect();
+    let lengths = release
+        .contributions
+        .iter()
+        .map(|c| c.values() * places.len());
+    let mut columns: Vec<_> = lengths.map(|length| vec![0_i128; length]).collect();
+    for (fills, rows) in plans {
+        for batch in rows {
+            for row in Rows::of(batch, keys, fills.len())?.iter() {
+                let (key, leaf, numbers) = row?;
+                let Some(group) = places.get(spell(&key).as_slice()) else {
+                    continue;
+                };
+                for (mechanism, number) in fills.iter().zip(numbers) {
+                    add(
+                        release,
+                        *mechanism,
+                        &mut columns[*mechanism],
+                        *group,
+                        leaf,
+                        number,
+                    );
+                }
+            }
+        }
+    }
+    let counts = persons.values().map(|n| u64::try_from(*n).unwrap_or(0));
     let groups = Groups {
-        keys: groups.into_iter().map(|(key, _)| key).collect(),
-        persons: persons.unwrap_or_default(),
+        persons: counts.collect(),
+        keys: persons.into_keys().collect(),
     };
     Ok((columns, Some(groups)))
 }

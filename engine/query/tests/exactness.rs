@@ -89,6 +89,21 @@ const CASES: &[Case] = &[
     near(0, 0.05, "SELECT STDDEV(clamp(deprivation, 0, 10)) FILTER (WHERE sex = 'female') FROM patient").clamped("SELECT STDDEV(deprivation) FILTER (WHERE sex = 'female') FROM patient"),
     near(1, 0.05, "SELECT deceased, AVG(value), COUNT(value) FROM observation o JOIN patient p ON o.person_id = p.person_id WHERE code = '4548-4' GROUP BY deceased"),
     same(0, "SELECT SUM(CASE WHEN class = 'EMER' THEN 1 ELSE 0 END) FROM encounter"),
+    // Histograms.
+    as_plain(1, 0.0,
+        "SELECT width_bucket(value, 4, 14, 5) AS bar, COUNT(*) FROM observation WHERE code = '4548-4' GROUP BY 1",
+        "SELECT CASE WHEN value < 4 THEN 0 WHEN value < 6 THEN 1 WHEN value < 8 THEN 2 WHEN value < 10 THEN 3 WHEN value < 12 THEN 4 WHEN value < 14 THEN 5 WHEN value >= 14 THEN 6 END AS bar, COUNT(*) FROM observation WHERE code = '4548-4' GROUP BY 1"),
+    // Distinct values.
+    same(0, "SELECT COUNT(DISTINCT code), COUNT(*) FROM condition"),
+    same(1, "SELECT deceased, COUNT(DISTINCT code), COUNT(DISTINCT c.person_id) FROM condition c JOIN patient p ON c.person_id = p.person_id GROUP BY deceased"),
+    same(0, "SELECT COUNT(DISTINCT start_date) FILTER (WHERE class = 'AMB'), COUNT(DISTINCT class) FROM encounter"),
+    same(0, "SELECT COUNT(DISTINCT deprivation), COUNT(DISTINCT state) FROM patient"),
+    // Quantiles: a row at the place, where an engine may average the two beside it.
+    near(0, 0.0, "SELECT MIN(clamp(length_minutes, -10, 500)), MAX(clamp(length_minutes, -10, 500)) FROM encounter").clamped("SELECT MIN(length_minutes), MAX(length_minutes) FROM encounter"),
+    near(1, 0.0, "SELECT deceased, MIN(deprivation), MAX(deprivation) FROM patient GROUP BY deceased"),
+    as_plain(0, 0.0, "SELECT MEDIAN(deprivation) FROM patient", "SELECT MIN(d) FROM (SELECT deprivation AS d, 2 * COUNT(*) OVER (ORDER BY deprivation) >= COUNT(*) OVER () AS half FROM patient WHERE deprivation IS NOT NULL) t WHERE half"),
+    as_plain(0, 0.0, "SELECT approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY value) FROM observation WHERE code = '4548-4'", "SELECT MIN(d) FROM (SELECT value AS d, 10 * COUNT(*) OVER (ORDER BY value) >= 9 * COUNT(*) OVER () AS part FROM observation WHERE code = '4548-4' AND value IS NOT NULL) t WHERE part"),
+    as_plain(1, 0.0, "SELECT class = 'AMB' AS office, MEDIAN(clamp(length_minutes, 0, 300)), COUNT(*) FROM encounter GROUP BY 1", "SELECT office, MIN(CASE WHEN half THEN d END), MAX(n) FROM (SELECT class = 'AMB' AS office, CASE WHEN length_minutes < 0 THEN 0 WHEN length_minutes > 300 THEN 300 ELSE length_minutes END AS d, 2 * COUNT(length_minutes) OVER (PARTITION BY class = 'AMB' ORDER BY length_minutes) >= COUNT(length_minutes) OVER (PARTITION BY class = 'AMB') AND length_minutes IS NOT NULL AS half, COUNT(*) OVER (PARTITION BY class = 'AMB') AS n FROM encounter) t GROUP BY 1"),
     near(0, 0.01, "SELECT AVG(CASE WHEN class = 'EMER' THEN 1 ELSE 0 END) FROM encounter"),
     near(0, 4.0, "SELECT SUM(clamp(length_minutes, 0, 300)) FILTER (WHERE class = 'IMP'), SUM(clamp(length_minutes, 0, 300)) FROM encounter").clamped("SELECT SUM(length_minutes) FILTER (WHERE class = 'IMP'), SUM(length_minutes) FROM encounter"),
     // Joins.

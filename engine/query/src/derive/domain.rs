@@ -6,6 +6,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::relation::{Relation, literal, literal_text};
 use crate::functions::age::AgeBand;
+use crate::functions::bucket::WidthBucket;
 use crate::functions::clamp::Clamp;
 
 /// A domain larger than this is no list of categories.
@@ -116,6 +117,7 @@ fn of_function(
                 bands.into_iter().map(ScalarValue::from).collect(),
             ))
         }
+        (WidthBucket::NAME, args) => range(0, WidthBucket::last(args)?.into(), data_type),
         (Clamp::NAME, [_, low, high]) if data_type.is_integer() => {
             range(whole(low)?, whole(high)?, data_type)
         }

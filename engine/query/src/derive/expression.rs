@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Operator};
 
 use super::relation::{Relation, Role, literal, literal_text};
 use crate::functions::age::AgeBand;
+use crate::functions::bucket::WidthBucket;
 use crate::functions::is_allowed;
 use crate::functions::total::{Partial, Total};
 use crate::refusal::Refusal;
@@ -234,6 +235,9 @@ fn function(call: &ScalarFunction, whole: &Expr, relation: &Relation) -> Result<
     for (name, position) in [
         ("clamp", 1),
         ("clamp", 2),
+        ("width_bucket", 1),
+        ("width_bucket", 2),
+        ("width_bucket", 3),
         ("age_band", 2),
         ("date_part", 0),
         ("date_trunc", 0),
@@ -253,6 +257,14 @@ fn function(call: &ScalarFunction, whole: &Expr, relation: &Relation) -> Result<
             whole,
             "the width of age_band must divide 90",
             "use 5, 10, 15, 30 or 45 years",
+        ));
+    }
+    if call.name() == WidthBucket::NAME && WidthBucket::last(&call.args).is_none() {
+        return Err(Refusal::new(
+            "function",
+            whole,
+            "these bars of width_bucket make no sense",
+            "write width_bucket(x, low, high, count) with low < high and 1 to 1000 bars",
         ));
     }
     if ["coalesce", "nvl"].contains(&call.name()) {

@@ -89,9 +89,11 @@ pub(crate) enum Summed {
     Centred,
     /// (2X − LO − HI)².
     Square,
+    /// (X − LO) / width: the leaf of a tree that X lies in, from 0. Not summed but grouped by.
+    Leaf(u64),
 }
 
-/// `salus_grid(x)`: x in grid units, shifted or squared as [`Summed`] says.
+/// `salus_grid(x)`: x in grid units, shifted, squared or put into a leaf as [`Summed`] says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ToGrid {
     grid: Grid,
@@ -117,6 +119,9 @@ impl ToGrid {
             Summed::Value => units,
             Summed::Centred => i64::try_from(doubled).unwrap_or_default(),
             Summed::Square => i64::try_from(doubled * doubled).unwrap_or_default(),
+            Summed::Leaf(width) => {
+                i64::try_from(units.abs_diff(self.grid.low) / width.max(1)).unwrap_or_default()
+            }
         }
     }
 }
@@ -229,9 +234,103 @@ impl ScalarUDFImpl for Share {
     }
 }
 
+/// `salus_evenly(up_to, n, rows)`: of a person's `rows` rows in a group, sorted by value, only k count where she has more: those at k evenly spaced
+/// ranks, her own quantiles. `up_to` of her rows lie in this leaf and before, `n` in this leaf; the result is how many of the k are in this leaf.
+///
+/// # Guarantee
+/// The results over a person's leaves sum to min(rows, k), and depend on her rows alone, not on their order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Evenly {
+    rows_per_person: u64,
+    signature: Signature,
+}
+
+impl Evenly {
+    pub(crate) fn call(rows_per_person: u64, of: &[Expr; 3]) -> Expr {
+        ScalarUDF::from(Self {
+            rows_per_person,
+            signature: Signature::any(3, Volatility::Immutable),
+        })
+        .call(of.to_vec())
+    }
+
+    /// How many of the ranks ⌊(2j + 1) · rows / 2k⌋, j from 0 to k − 1, lie before rank `up_to`.
+    fn counted(&self, up_to: i128, rows: i128) -> i128 {
+        let k = i128::from(self.rows_per_person);
+        if rows <= k {
+            return up_to;
+        }
+        // (2j + 1) · rows < 2k · up_to, hence j < (2k · up_to − rows) / 2rows; rounded up, for j is whole.
+        let (above, below) = (2 * k * up_to - rows, 2 * rows);
+        ((above + below - 1).div_euclid(below)).clamp(0, k)
+    }
+}
+
+impl ScalarUDFImpl for Evenly {
+    fn name(&self) -> &'static str {
+        "salus_evenly"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [up_to, n, rows] = args.args.as_slice() else {
+            return exec_err!("salus_evenly takes three arguments");
+        };
+        let whole = |x: &ColumnarValue| cast(&x.to_array(args.number_rows)?, &DataType::Int64);
+        let (up_to, n, rows) = (whole(up_to)?, whole(n)?, whole(rows)?);
+        let columns = [&up_to, &n, &rows].map(AsArray::as_primitive::<Int64Type>);
+        let [up_to, n, rows] = columns;
+        let counted: Int64Array = up_to
+            .iter()
+            .zip(n)
+            .zip(rows)
+            .map(|((up_to, n), rows)| {
+                let (up_to, n, rows) = (i128::from(up_to?), i128::from(n?), i128::from(rows?));
+                i64::try_from(self.counted(up_to, rows) - self.counted(up_to - n, rows)).ok()
+            })
+            .collect();
+        Ok(ColumnarValue::Array(Arc::new(counted) as ArrayRef))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn evenly_spaced_ranks_are_counted_once() {
+        for k in 1..8_u64 {
+            let evenly = Evenly {
+                rows_per_person: k,
+                signature: Signature::any(3, Volatility::Immutable),
+            };
+            for rows in 1..40_i128 {
+                assert_eq!(evenly.counted(0, rows), 0);
+                assert_eq!(evenly.counted(rows, rows), rows.min(i128::from(k)));
+                let ranks = (0..i128::from(k)).map(|j| (2 * j + 1) * rows / (2 * i128::from(k)));
+                let ranks: Vec<i128> = if rows <= i128::from(k) {
+                    (0..rows).collect()
+                } else {
+                    ranks.collect()
+                };
+                for up_to in 0..=rows {
+                    let before = ranks.iter().filter(|rank| **rank < up_to).count() as i128;
+                    assert_eq!(
+                        evenly.counted(up_to, rows),
+                        before,
+                        "k {k}, {up_to} of {rows}"
+                    );
+                }
+            }
+        }
+    }
 
     #[test]
     fn rounds_before_it_clamps() {

@@ -1,6 +1,7 @@
 //! The functions an admitted query may use: an allow-list, every one of them deterministic, row-local and total.
 
 pub(crate) mod age;
+pub(crate) mod bucket;
 pub(crate) mod clamp;
 pub(crate) mod grid;
 pub(crate) mod order;
@@ -77,6 +78,7 @@ pub(crate) fn is_allowed(function: &str) -> bool {
     SCALAR.contains(&function)
         || [
             clamp::Clamp::NAME,
+            bucket::WidthBucket::NAME,
             age::AgeBand::NAME,
             age::BandNumber::NAME,
             "age",
@@ -91,6 +93,7 @@ pub(crate) fn scalar_functions() -> Vec<Arc<ScalarUDF>> {
         .filter(|function| SCALAR.contains(&function.name()))
         .collect();
     functions.push(clamp::clamp());
+    functions.push(bucket::width_bucket());
     functions.extend(age::functions());
     functions
 }
@@ -106,7 +109,12 @@ pub(crate) fn aggregate_functions() -> Vec<Arc<AggregateUDF>> {
 /// Names of the functions that admitted queries may use, sorted.
 pub fn names() -> Vec<&'static str> {
     let mut names = SCALAR.to_vec();
-    names.extend([clamp::Clamp::NAME, age::AgeBand::NAME, "age"]);
+    names.extend([
+        clamp::Clamp::NAME,
+        bucket::WidthBucket::NAME,
+        age::AgeBand::NAME,
+        "age",
+    ]);
     names.sort_unstable();
     names
 }

@@ -3,35 +3,30 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{count, max, sum};
-use datafusion::functions_window::expr_fn::row_number;
+use datafusion::functions_window::expr_fn::dense_rank;
 use datafusion::logical_expr::{
     Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, LogicalPlanBuilderOptions, cast,
 };
 use datafusion::prelude::{lit, when};
 use datafusion::scalar::ScalarValue;
 
-use super::{Contribution, Release};
+use super::{Contribution, Release, alone};
 use crate::functions::grid::{Share, Summed, ToGrid};
 use crate::functions::order::GroupOrder;
 
 /// Column of the bounded plan that holds key `i`.
-pub(crate) fn key_column(i: usize) -> String {
+pub(super) fn key_column(i: usize) -> String {
     format!("__salus_key_{i}")
 }
 
 /// Column of the bounded plan that holds the exact sum of mechanism `j`.
-pub(crate) fn sum_column(j: usize) -> String {
+pub(super) fn sum_column(j: usize) -> String {
     format!("__salus_sum_{j}")
 }
 
-const UNIT: &str = "__salus_unit";
+pub(super) const UNIT: &str = "__salus_unit";
 
-/// Whether a column of the bounded plan is such a sum.
-pub(crate) fn is_sum(column: &str) -> bool {
-    column.starts_with("__salus_sum_")
-}
-
-fn value_column(j: usize) -> String {
+pub(super) fn value_column(j: usize) -> String {
     format!("__salus_value_{j}")
 }
 
@@ -39,33 +34,64 @@ fn rows_column(j: usize) -> String {
     format!("__salus_rows_{j}")
 }
 
-fn column(name: &str) -> Expr {
+pub(super) fn column(name: &str) -> Expr {
     Expr::Column(datafusion::common::Column::new_unqualified(name))
 }
 
-pub(super) fn plan(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
+/// A plan that fills some of a release's mechanisms: keys, for a tree the leaf, then one integer column per mechanism.
+#[derive(Debug, Clone)]
+pub(crate) struct BoundedPlan {
+    pub plan: LogicalPlan,
+    /// The mechanisms, in the order of the columns.
+    pub fills: Vec<usize>,
+}
+
+/// The plans of a release: one for everything that is summed cell by cell, one more for each mechanism that groups by more than the keys.
+pub(super) fn plans(release: &Release, population_ceiling: u64) -> Result<Vec<BoundedPlan>> {
+    let mut plans = Vec::new();
+    let fills: Vec<usize> = summed(release).map(|(j, _)| j).collect();
+    if !fills.is_empty() {
+        let plan = sums(release, population_ceiling)?;
+        plans.push(BoundedPlan { plan, fills });
+    }
+    for (j, contribution) in release.contributions.iter().enumerate() {
+        let plan = match contribution {
+            Contribution::Leaf { value, tree } => alone::leaves(release, j, value, tree)?,
+            Contribution::Value(value) => alone::values(release, j, value)?,
+            _ => continue,
+        };
+        plans.push(BoundedPlan {
+            plan,
+            fills: vec![j],
+        });
+    }
+    Ok(plans)
+}
+
+fn sums(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
     if needs_no_bounding(release) {
         return sums_of_rows(release, population_ceiling);
     }
     let bounded = per_person(release, valued_rows(release)?)?;
-    let sums = release
-        .contributions
-        .iter()
-        .enumerate()
+    let sums = summed(release)
         .map(|(j, contribution)| exact_sum(release, contribution, j, population_ceiling));
     without_additions(bounded)
         .aggregate(keys(release), sums)?
         .build()
 }
 
+/// The contributions that are summed cell by cell.
+fn summed(release: &Release) -> impl Iterator<Item = (usize, &Contribution)> {
+    let all = release.contributions.iter().enumerate();
+    all.filter(|(_, contribution)| !contribution.stands_alone())
+}
+
 /// Where nobody's rows need bounding, they are grouped by the keys as the analyst wrote them, and the sums of what is outside a domain are put
 /// together afterwards: sums of integers may be added up in any order. Counting is cheaper than adding ones.
 fn sums_of_rows(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
-    let keys_as_written = release.cells.keys.iter().enumerate();
-    let keys_as_written = keys_as_written.map(|(i, key)| key.raw.clone().alias(key_column(i)));
     let mut values = Vec::new();
     let mut sums = Vec::new();
-    for (j, contribution) in release.contributions.iter().enumerate() {
+    for (j, contribution) in summed(release) {
         let counted = match contribution {
             Contribution::Persons(None) | Contribution::Rows(None) => {
                 sums.push(count(lit(1_i64)).alias(sum_column(j)));
@@ -78,7 +104,9 @@ fn sums_of_rows(release: &Release, population_ceiling: u64) -> Result<LogicalPla
             }
             Contribution::Sum { .. }
             | Contribution::CentredSum { .. }
-            | Contribution::CentredSquare { .. } => None,
+            | Contribution::CentredSquare { .. }
+            | Contribution::Value(_)
+            | Contribution::Leaf { .. } => None,
         };
         if let Some(counted) = counted {
             values.push(counted.alias(value_column(j)));
@@ -88,7 +116,7 @@ fn sums_of_rows(release: &Release, population_ceiling: u64) -> Result<LogicalPla
             sums.push(exact_sum(release, contribution, j, population_ceiling));
         }
     }
-    let projected: Vec<_> = keys_as_written.chain(values).collect();
+    let projected: Vec<_> = keys_as_written(release).chain(values).collect();
     let rows = LogicalPlanBuilder::from(release.relation.plan.clone());
     let rows = if projected.is_empty() {
         rows.build()?
@@ -122,29 +150,32 @@ fn exact_sum(
 
 /// One row of integers per row of the relation: unit, keys, and what the row brings to each mechanism.
 fn valued_rows(release: &Release) -> Result<LogicalPlan> {
+    let values =
+        summed(release).map(|(j, contribution)| Ok(value(contribution)?.alias(value_column(j))));
+    let values = values.collect::<Result<Vec<_>>>()?;
+    rows_of_persons(release, values)?.build()
+}
+
+/// One row per row of the relation: unit, keys, and `columns`.
+pub(super) fn rows_of_persons(release: &Release, columns: Vec<Expr>) -> Result<LogicalPlanBuilder> {
     let unit = release
         .relation
         .unit
         .as_ref()
         .map(|unit| Expr::Column(unit.column.clone()).alias(UNIT));
-    let keys = release
-        .cells
-        .keys
-        .iter()
-        .enumerate()
-        .map(|(i, key)| key.mapped.clone().alias(key_column(i)));
-    let values = release
-        .contributions
-        .iter()
-        .enumerate()
-        .map(|(j, contribution)| Ok(value(contribution)?.alias(value_column(j))));
-    let values = values.collect::<Result<Vec<_>>>()?;
+    let keys = release.cells.keys.iter().enumerate();
+    let keys = keys.map(|(i, key)| key.mapped.clone().alias(key_column(i)));
     LogicalPlanBuilder::from(release.relation.plan.clone())
-        .project(unit.into_iter().chain(keys).chain(values))?
-        .build()
+        .project(unit.into_iter().chain(keys).chain(columns))
 }
 
-fn value(contribution: &Contribution) -> Result<Expr> {
+/// The keys before they are mapped into their domains.
+pub(super) fn keys_as_written(release: &Release) -> impl Iterator<Item = Expr> {
+    let keys = release.cells.keys.iter().enumerate();
+    keys.map(|(i, key)| key.raw.clone().alias(key_column(i)))
+}
+
+pub(super) fn value(contribution: &Contribution) -> Result<Expr> {
     match contribution {
         Contribution::Persons(None) | Contribution::Rows(None) => Ok(lit(1_i64)),
         Contribution::Persons(Some(condition)) | Contribution::Rows(Some(condition)) => {
@@ -157,21 +188,28 @@ fn value(contribution: &Contribution) -> Result<Expr> {
         Contribution::CentredSquare { value, grid } => {
             Ok(ToGrid::call(*grid, Summed::Square, value.clone()))
         }
+        Contribution::Leaf { value, tree } => {
+            let leaf = Summed::Leaf(tree.width());
+            Ok(ToGrid::call(tree.grid(), leaf, value.clone()))
+        }
+        Contribution::Value(value) => Ok(value.clone()),
     }
 }
 
 /// A person with one row touches one group once. With several rows that all may count, only counting persons needs them brought together.
 fn needs_no_bounding(release: &Release) -> bool {
+    let counts_persons = || {
+        let mut contributions = release.contributions.iter();
+        contributions.any(|c| matches!(c, Contribution::Persons(_)))
+    };
+    !release.keeps_groups
+        && (release.relation.rows == Some(1) || (all_rows_count(release) && !counts_persons()))
+}
+
+/// Nobody can have more rows than may count.
+pub(super) fn all_rows_count(release: &Release) -> bool {
     let rows = release.relation.rows;
-    if release.keeps_groups {
-        return false;
-    }
-    rows == Some(1)
-        || (rows.is_some_and(|rows| rows <= release.rows_per_person)
-            && !release
-                .contributions
-                .iter()
-                .any(|c| matches!(c, Contribution::Persons(_))))
+    rows.is_some_and(|rows| rows <= release.rows_per_person)
 }
 
 /// One row per person and group: persons once, rows at most k, sums scaled to k rows.
@@ -179,7 +217,7 @@ fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
     let k = release.rows_per_person;
     let mut totals = Vec::new();
     let mut bounded = keys(release);
-    for (j, contribution) in release.contributions.iter().enumerate() {
+    for (j, contribution) in summed(release) {
         let value = column(&value_column(j));
         let total = column(&value_column(j));
         let share = match contribution {
@@ -199,26 +237,29 @@ fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
                 totals.push(count(value).alias(rows_column(j)));
                 Share::call(k, total, column(&rows_column(j)))
             }
+            Contribution::Value(_) | Contribution::Leaf { .. } => continue,
         };
         bounded.push(share.alias(value_column(j)));
     }
     let by_person = [column(UNIT)].into_iter().chain(keys(release));
     let folded = without_additions(rows).aggregate(by_person, totals)?;
-    let kept = if release.keeps_groups {
-        keep_groups(release, folded)?
-    } else {
-        folded
-    };
-    kept.project(bounded)?.build()
+    keep_groups(release, folded)?.project(bounded)?.build()
 }
 
 /// S8: at most L0 groups of a person, in an order that differs from person to person and does not depend on anybody's rows.
-fn keep_groups(release: &Release, folded: LogicalPlanBuilder) -> Result<LogicalPlanBuilder> {
+pub(super) fn keep_groups(
+    release: &Release,
+    folded: LogicalPlanBuilder,
+) -> Result<LogicalPlanBuilder> {
+    if !release.keeps_groups {
+        return Ok(folded);
+    }
     let seen: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
     let order = GroupOrder::call(release.seed, seen).sort(true, false);
     // Ties of the hash are broken by the keys themselves.
     let ties = keys(release).into_iter().map(|key| key.sort(true, true));
-    let place = row_number()
+    // A person may have several rows in a group: they share its place.
+    let place = dense_rank()
         .partition_by(vec![column(UNIT)])
         .order_by([order].into_iter().chain(ties).collect())
         .build()?
@@ -227,16 +268,16 @@ fn keep_groups(release: &Release, folded: LogicalPlanBuilder) -> Result<LogicalP
     folded.window([place])?.filter(column(PLACE).lt_eq(most))
 }
 
-const PLACE: &str = "__salus_place";
+pub(super) const PLACE: &str = "__salus_place";
 
-fn keys(release: &Release) -> Vec<Expr> {
+pub(super) fn keys(release: &Release) -> Vec<Expr> {
     (0..release.cells.keys.len())
         .map(|i| column(&key_column(i)))
         .collect()
 }
 
 /// DataFusion would add functionally dependent columns to a GROUP BY; ours are complete.
-fn without_additions(plan: LogicalPlan) -> LogicalPlanBuilder {
+pub(super) fn without_additions(plan: LogicalPlan) -> LogicalPlanBuilder {
     LogicalPlanBuilder::from(plan)
         .with_options(LogicalPlanBuilderOptions::new().with_add_implicit_group_by_exprs(false))
 }

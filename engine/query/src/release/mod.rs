@@ -1,17 +1,19 @@
 //! The release: the topmost aggregate, what it costs in sensitivity, and the bounded plan that computes it exactly.
 
+mod alone;
 mod bounded;
 mod cells;
 mod grid;
 mod outputs;
+mod tree;
 
-pub(crate) use bounded::is_sum;
+pub(crate) use bounded::BoundedPlan;
 pub(crate) use cells::Cells;
 pub(crate) use outputs::{Contribution, Output};
+pub(crate) use tree::Tree;
 
 use datafusion::common::DFSchemaRef;
-use datafusion::logical_expr::LogicalPlan;
-use salus_certificate::Aggregate as Kind;
+use salus_certificate::{Aggregate as Kind, Bounds};
 use salus_lake::Catalog;
 
 use crate::derive::relation::Relation;
@@ -89,7 +91,7 @@ impl Release {
                 "release",
                 "SELECT",
                 "only aggregates can be released",
-                "add COUNT(DISTINCT person_id), COUNT(*), SUM or AVG",
+                outputs::RELEASED,
             ));
         }
         let rows_per_person = rows_per_person(&relation, &contributions, options)?;
@@ -117,7 +119,10 @@ impl Release {
         let keys = self.cells.keys.iter().map(|_| Number::Key);
         let outputs = self.outputs.iter().map(|output| match output {
             Output::Spread { .. } => Number::Computed,
-            Output::Count { .. } | Output::Sum { .. } | Output::Average { .. } => Number::Direct,
+            Output::Count { .. }
+            | Output::Sum { .. }
+            | Output::Average { .. }
+            | Output::Quantile { .. } => Number::Direct,
         });
         keys.chain(outputs).collect()
     }
@@ -142,12 +147,35 @@ impl Release {
         Ok(())
     }
 
-    /// The bounded plan: keys, then one integer column per mechanism.
-    pub(crate) fn bounded_plan(
+    /// The bounded plans, which together fill every mechanism.
+    pub(crate) fn bounded_plans(
         &self,
         population_ceiling: u64,
-    ) -> datafusion::error::Result<LogicalPlan> {
-        bounded::plan(self, population_ceiling)
+    ) -> datafusion::error::Result<Vec<BoundedPlan>> {
+        bounded::plans(self, population_ceiling)
+    }
+
+    /// The bounds as the certificate states them.
+    pub(crate) fn bounds(&self) -> Bounds {
+        Bounds {
+            step: self.step,
+            rows_per_person: self.rows_per_person,
+            groups_per_person: self.groups_per_person,
+            cells: self.cells.len() as u64,
+        }
+    }
+
+    /// Numbers of all mechanisms for one cell.
+    pub(crate) fn values_per_cell(&self) -> u64 {
+        self.contributions.iter().map(|c| c.values() as u64).sum()
+    }
+
+    /// The tree of a mechanism that counts leaves.
+    pub(crate) fn tree(&self, mechanism: usize) -> Option<&Tree> {
+        match self.contributions.get(mechanism)? {
+            Contribution::Leaf { tree, .. } => Some(tree),
+            _ => None,
+        }
     }
 }
 

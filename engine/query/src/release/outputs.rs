@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use datafusion::logical_expr::Expr;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::expr::AggregateFunction;
+use datafusion::logical_expr::{Expr, ExprSchemable};
 use salus_certificate::Aggregate as Kind;
 use salus_lake::Catalog;
 
 use super::grid::{MOST_SQUARED_STEPS, MOST_STEPS, bounded};
+use super::tree::{Place, Tree};
 use crate::derive::expression::total;
-use crate::derive::relation::{Relation, Role};
+use crate::derive::relation::{Relation, Role, literal};
 use crate::derive::strip_alias;
 use crate::functions::grid::{Grid, Summed, ToGrid};
 use crate::refusal::Refusal;
@@ -26,6 +30,10 @@ pub(crate) enum Contribution {
     CentredSum { value: Expr, grid: Grid },
     /// (2X − LO − HI)² of the row's value on the grid; NULL brings nothing.
     CentredSquare { value: Expr, grid: Grid },
+    /// The value itself, counted once for everybody; NULL brings nothing.
+    Value(Expr),
+    /// 1 in the leaf of the row's value on the grid, and in its ancestors; NULL brings nothing.
+    Leaf { value: Expr, tree: Tree },
 }
 
 impl Contribution {
@@ -36,17 +44,33 @@ impl Contribution {
             Self::Sum { .. } => Kind::Sum,
             Self::CentredSum { .. } => Kind::CentredSum,
             Self::CentredSquare { .. } => Kind::CentredSquare,
+            Self::Value(_) => Kind::Values,
+            Self::Leaf { .. } => Kind::Tree,
         }
     }
 
-    /// Most that one row can change the sum, in grid units.
+    /// Most that one row can change the sum, in grid units; the number of levels of a tree.
     pub(crate) fn bound(&self) -> u64 {
         match self {
-            Self::Persons(_) | Self::Rows(_) => 1,
+            Self::Persons(_) | Self::Rows(_) | Self::Value(_) => 1,
+            Self::Leaf { tree, .. } => tree.levels() as u64,
             Self::Sum { grid, .. } => grid.reach(),
             Self::CentredSum { grid, .. } => grid.width(),
             Self::CentredSquare { grid, .. } => grid.width().saturating_mul(grid.width()),
         }
+    }
+
+    /// Numbers for each cell.
+    pub(crate) fn values(&self) -> usize {
+        match self {
+            Self::Leaf { tree, .. } => tree.nodes(),
+            _ => 1,
+        }
+    }
+
+    /// Whether a plan of its own computes it, because it groups by more than the keys.
+    pub(crate) fn stands_alone(&self) -> bool {
+        matches!(self, Self::Value(_) | Self::Leaf { .. })
     }
 }
 
@@ -58,14 +82,19 @@ impl fmt::Display for Contribution {
             Self::Sum { value, .. }
             | Self::CentredSum { value, .. }
             | Self::CentredSquare { value, .. } => write!(f, "SUM({value})"),
+            Self::Value(value) => write!(f, "COUNT(DISTINCT {value})"),
+            Self::Leaf { value, .. } => write!(f, "MEDIAN({value})"),
         }
     }
 }
 
+/// What to use instead of an aggregate that is not released.
+pub(super) const RELEASED: &str = "use COUNT(DISTINCT …), COUNT(*), SUM, AVG, VAR, STDDEV, MEDIAN, approx_percentile_cont, MIN or MAX";
+
 /// How an output column follows from the mechanisms, which are given by position.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Output {
-    /// Number of persons or rows.
+    /// Number of persons, rows or values.
     Count { count: usize },
     /// Sum in grid units.
     Sum { sum: usize, grid: Grid },
@@ -84,128 +113,213 @@ pub(crate) enum Output {
         sample: bool,
         root: bool,
     },
+    /// The value at a place among the sorted rows.
+    Quantile { tree: usize, place: Place },
 }
 
 impl Output {
-    #[allow(clippy::too_many_lines)] // One arm per aggregate; split, it would no longer read as the list that it is.
     pub(super) fn of(
         expr: &Expr,
         relation: &Relation,
         catalog: &Catalog,
         contributions: &mut Vec<Contribution>,
     ) -> Result<Self, Refusal> {
+        let refuse = |message: &str, hint: &str| Err(Refusal::new("release", expr, message, hint));
         let Expr::AggregateFunction(call) = strip_alias(expr) else {
-            return Err(Refusal::new(
-                "release",
-                expr,
-                "only aggregates can be released",
-                "use COUNT(DISTINCT person_id), COUNT(*), SUM, AVG, VAR or STDDEV",
-            ));
+            return refuse("only aggregates can be released", RELEASED);
         };
         let params = &call.params;
-        if !params.order_by.is_empty() || params.null_treatment.is_some() {
-            return Err(Refusal::new(
-                "release",
-                expr,
-                "an order inside an aggregate is not admitted",
-                "remove it",
-            ));
+        let within_group = call.func.supports_within_group_clause();
+        if (!params.order_by.is_empty() && !within_group) || params.null_treatment.is_some() {
+            return refuse("an order inside an aggregate is not admitted", "remove it");
         }
-        let [argument] = params.args.as_slice() else {
-            return Err(Refusal::new(
-                "release",
-                expr,
-                "this aggregate is not released",
-                "use COUNT(DISTINCT person_id), COUNT(*), SUM, AVG, VAR or STDDEV",
-            ));
+        let Some(argument) = params.args.first() else {
+            return refuse("this aggregate is not released", RELEASED);
         };
         let filter = params
             .filter
             .as_ref()
             .map(|filter| total(filter, relation))
             .transpose()?;
-        let mut mechanism = |contribution: Contribution| {
-            contributions
-                .iter()
-                .position(|c| *c == contribution)
-                .unwrap_or_else(|| {
-                    contributions.push(contribution);
-                    contributions.len() - 1
-                })
+        let mut asked = Asked {
+            expr,
+            argument,
+            filter,
+            relation,
+            catalog,
+            contributions,
         };
-        let about_unit = relation.role(argument) != Role::Plain;
-        match (call.func.name(), params.distinct) {
-            ("count", distinct) if about_unit => {
-                // The unit of an optional side counts where it is there.
-                let present = (relation.role(argument) == Role::UnitOrNull)
-                    .then(|| argument.clone().is_not_null());
-                let condition = both(filter, present);
-                Ok(Self::Count {
-                    count: mechanism(if distinct {
-                        Contribution::Persons(condition)
-                    } else {
-                        Contribution::Rows(condition)
-                    }),
-                })
-            }
-            ("count", false) => {
-                let present = match argument {
-                    Expr::Literal(value, _) if !value.is_null() => None,
-                    other => Some(total(other, relation)?.is_not_null()),
-                };
-                Ok(Self::Count {
-                    count: mechanism(Contribution::Rows(both(filter, present))),
-                })
-            }
-            ("sum", false) => {
-                let (value, grid) = bounded(argument, relation, catalog, MOST_STEPS)?;
-                let value = filtered(total(&value, relation)?, filter);
-                Ok(Self::Sum {
-                    sum: mechanism(Contribution::Sum { value, grid }),
-                    grid,
-                })
-            }
-            ("avg", false) => {
-                let (value, grid) = bounded(argument, relation, catalog, MOST_STEPS)?;
-                let value = filtered(total(&value, relation)?, filter);
-                let count = mechanism(on_grid(&value, grid));
-                let sum = mechanism(Contribution::CentredSum { value, grid });
-                Ok(Self::Average { count, sum, grid })
-            }
-            ("var" | "var_pop" | "stddev" | "stddev_pop", false) => {
-                let name = call.func.name();
-                let (value, grid) = bounded(argument, relation, catalog, MOST_SQUARED_STEPS)?;
-                let value = filtered(total(&value, relation)?, filter);
-                let count = mechanism(on_grid(&value, grid));
-                let sum = mechanism(Contribution::CentredSum {
-                    value: value.clone(),
-                    grid,
-                });
-                Ok(Self::Spread {
-                    count,
-                    sum,
-                    square: mechanism(Contribution::CentredSquare { value, grid }),
-                    grid,
-                    sample: !name.ends_with("_pop"),
-                    root: name.starts_with("stddev"),
-                })
-            }
-            (name, true) => Err(Refusal::new(
-                "release",
-                expr,
-                format!(
-                    "{}(DISTINCT …) over anything but the person is not released",
-                    name.to_uppercase()
-                ),
-                "use COUNT(DISTINCT person_id), or group by person_id in a subquery first",
-            )),
-            (name, false) => Err(Refusal::new(
-                "release",
-                expr,
-                format!("{} is not released", name.to_uppercase()),
-                "use COUNT(DISTINCT person_id), COUNT(*), SUM, AVG, VAR or STDDEV",
-            )),
+        let name = call.func.name();
+        if let Some(place) = place(name, call) {
+            return if params.distinct {
+                refuse(
+                    "a quantile of distinct values is not released",
+                    "leave DISTINCT away, or group by person_id in a subquery first",
+                )
+            } else {
+                asked.quantile(place)
+            };
         }
+        if params.args.len() > 1 {
+            return refuse("this aggregate is not released", RELEASED);
+        }
+        match (name, params.distinct) {
+            ("count", distinct) if relation.role(argument) != Role::Plain => {
+                Ok(asked.persons(distinct))
+            }
+            ("count", false) => asked.rows(),
+            ("count", true) => asked.values(),
+            ("sum", false) => asked.sum(),
+            ("avg", false) => asked.average(),
+            ("var" | "var_pop" | "stddev" | "stddev_pop", false) => {
+                asked.spread(!name.ends_with("_pop"), name.starts_with("stddev"))
+            }
+            (name, true) => refuse(
+                &format!("{}(DISTINCT …) is not released", name.to_uppercase()),
+                "leave DISTINCT away, or group by person_id in a subquery first",
+            ),
+            (name, false) => refuse(
+                &format!("{} is not released", name.to_uppercase()),
+                RELEASED,
+            ),
+        }
+    }
+}
+
+/// Which place among the sorted rows an aggregate asks for, if it does.
+fn place(name: &str, call: &AggregateFunction) -> Option<Place> {
+    match name {
+        "median" => Some(Place::Fraction(0.5)),
+        "min" => Some(Place::Least),
+        "max" => Some(Place::Greatest),
+        "approx_percentile_cont" => {
+            let part = literal(call.params.args.get(1)?)?.cast_to(&DataType::Float64);
+            let ScalarValue::Float64(Some(part)) = part.ok()? else {
+                return None;
+            };
+            let falls = call.params.order_by.first().is_some_and(|order| !order.asc);
+            let part = if falls { 1.0 - part } else { part };
+            match part {
+                0.0 => Some(Place::Least),
+                1.0 => Some(Place::Greatest),
+                part => (part > 0.0 && part < 1.0).then_some(Place::Fraction(part)),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// One aggregate of a question on its way to mechanisms.
+struct Asked<'a> {
+    expr: &'a Expr,
+    argument: &'a Expr,
+    filter: Option<Expr>,
+    relation: &'a Relation,
+    catalog: &'a Catalog,
+    contributions: &'a mut Vec<Contribution>,
+}
+
+impl Asked<'_> {
+    /// The mechanism of a contribution: one for all outputs that need the same.
+    fn mechanism(&mut self, contribution: Contribution) -> usize {
+        let known = self.contributions.iter().position(|c| *c == contribution);
+        known.unwrap_or_else(|| {
+            self.contributions.push(contribution);
+            self.contributions.len() - 1
+        })
+    }
+
+    /// Persons, or rows that name one.
+    fn persons(&mut self, distinct: bool) -> Output {
+        // The unit of an optional side counts where it is there.
+        let present = (self.relation.role(self.argument) == Role::UnitOrNull)
+            .then(|| self.argument.clone().is_not_null());
+        let condition = both(self.filter.take(), present);
+        let count = if distinct {
+            Contribution::Persons(condition)
+        } else {
+            Contribution::Rows(condition)
+        };
+        Output::Count {
+            count: self.mechanism(count),
+        }
+    }
+
+    fn rows(&mut self) -> Result<Output, Refusal> {
+        let present = match self.argument {
+            Expr::Literal(value, _) if !value.is_null() => None,
+            other => Some(total(other, self.relation)?.is_not_null()),
+        };
+        let condition = both(self.filter.take(), present);
+        Ok(Output::Count {
+            count: self.mechanism(Contribution::Rows(condition)),
+        })
+    }
+
+    /// Distinct values.
+    fn values(&mut self) -> Result<Output, Refusal> {
+        let kind = self.argument.get_type(self.relation.schema());
+        // Floats have values that are equal and not the same.
+        if !kind.is_ok_and(|kind| crate::unknown::can_spell(&kind)) {
+            return Err(Refusal::new(
+                "release",
+                self.expr,
+                "distinct values of this type are not counted",
+                "cast it to DATE, DECIMAL or VARCHAR",
+            ));
+        }
+        let value = filtered(total(self.argument, self.relation)?, self.filter.take());
+        Ok(Output::Count {
+            count: self.mechanism(Contribution::Value(value)),
+        })
+    }
+
+    /// The value that is put on a grid, where the filter holds.
+    fn bounded(&mut self, most_steps: i128) -> Result<(Expr, Grid), Refusal> {
+        let (value, grid) = bounded(self.argument, self.relation, self.catalog, most_steps)?;
+        let value = filtered(total(&value, self.relation)?, self.filter.take());
+        Ok((value, grid))
+    }
+
+    fn sum(&mut self) -> Result<Output, Refusal> {
+        let (value, grid) = self.bounded(MOST_STEPS)?;
+        Ok(Output::Sum {
+            sum: self.mechanism(Contribution::Sum { value, grid }),
+            grid,
+        })
+    }
+
+    fn average(&mut self) -> Result<Output, Refusal> {
+        let (value, grid) = self.bounded(MOST_STEPS)?;
+        Ok(Output::Average {
+            count: self.mechanism(on_grid(&value, grid)),
+            sum: self.mechanism(Contribution::CentredSum { value, grid }),
+            grid,
+        })
+    }
+
+    fn spread(&mut self, sample: bool, root: bool) -> Result<Output, Refusal> {
+        let (value, grid) = self.bounded(MOST_SQUARED_STEPS)?;
+        Ok(Output::Spread {
+            count: self.mechanism(on_grid(&value, grid)),
+            sum: self.mechanism(Contribution::CentredSum {
+                value: value.clone(),
+                grid,
+            }),
+            square: self.mechanism(Contribution::CentredSquare { value, grid }),
+            grid,
+            sample,
+            root,
+        })
+    }
+
+    fn quantile(&mut self, place: Place) -> Result<Output, Refusal> {
+        let (value, grid) = self.bounded(MOST_STEPS)?;
+        let tree = Tree::over(grid);
+        Ok(Output::Quantile {
+            tree: self.mechanism(Contribution::Leaf { value, tree }),
+            place,
+        })
     }
 }
 

@@ -136,16 +136,30 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "any",
         "SELECT first_value(sex ORDER BY birth_date) FROM patient",
     ),
-    ("release", "SELECT MIN(birth_date) FROM patient"),
-    ("release", "SELECT MAX(deprivation) FROM patient"),
-    ("release", "SELECT median(deprivation) FROM patient"),
+    ("bounds", "SELECT MIN(birth_date) FROM patient"),
+    ("bounds", "SELECT MAX(value) FROM observation"),
+    (
+        "release",
+        "SELECT median(DISTINCT deprivation) FROM patient",
+    ),
     (
         "any",
-        "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY deprivation) FROM patient",
+        "SELECT approx_percentile_cont(deprivation, 1.5) FROM patient",
+    ),
+    (
+        "any",
+        "SELECT approx_percentile_cont(deprivation, deprivation) FROM patient",
+    ),
+    (
+        "bounds",
+        "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FROM observation",
     ),
     ("release", "SELECT approx_distinct(sex) FROM patient"),
     ("any", "SELECT corr(deprivation, deprivation) FROM patient"),
-    ("release", "SELECT COUNT(DISTINCT code) FROM condition"),
+    (
+        "release",
+        "SELECT COUNT(DISTINCT sqrt(value)) FROM observation",
+    ),
     ("release", "SELECT SUM(DISTINCT deprivation) FROM patient"),
     ("release", "SELECT AVG(DISTINCT deprivation) FROM patient"),
     // S2: joins that do not bind the person.

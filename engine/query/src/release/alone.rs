@@ -1,0 +1,105 @@
+//! Bounded plans of mechanisms that group by more than the keys: leaves of a tree, distinct values.
+
+use datafusion::error::Result;
+use datafusion::functions_aggregate::expr_fn::{count, count_distinct, sum};
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::{
+    Expr, ExprFunctionExt, LogicalPlan, WindowFrame, WindowFrameBound, WindowFrameUnits,
+};
+use datafusion::prelude::lit;
+use datafusion::scalar::ScalarValue;
+
+use super::bounded::{
+    PLACE, UNIT, all_rows_count, column, keep_groups, keys, keys_as_written, rows_of_persons,
+    sum_column, value, value_column, without_additions,
+};
+use super::{Contribution, Release, Tree};
+use crate::functions::grid::Evenly;
+use crate::functions::order::GroupOrder;
+use datafusion::logical_expr::LogicalPlanBuilder;
+
+const ROWS: &str = "__salus_rows";
+const UP_TO: &str = "__salus_up_to";
+const IN_CELL: &str = "__salus_in_cell";
+
+/// Keys, leaf, and number of rows there: of each person and cell at most k rows, at evenly spaced ranks (S7).
+pub(super) fn leaves(release: &Release, j: usize, of: &Expr, tree: &Tree) -> Result<LogicalPlan> {
+    let contribution = Contribution::Leaf {
+        value: of.clone(),
+        tree: tree.clone(),
+    };
+    let leaf = value_column(j);
+    let leaves = vec![value(&contribution)?.alias(leaf.clone())];
+    let by_leaf = || keys(release).into_iter().chain([column(&leaf)]);
+    if all_rows_count(release) && !release.keeps_groups {
+        let rows = as_written(release, leaves)?.filter(column(&leaf).is_not_null())?;
+        return complete(rows)?
+            .aggregate(by_leaf(), [count(lit(1_i64)).alias(sum_column(j))])?
+            .build();
+    }
+    let of_person = [column(UNIT)].into_iter().chain(by_leaf());
+    let rows = complete(rows_of_persons(release, leaves)?)?
+        .aggregate(of_person, [count(lit(1_i64)).alias(ROWS)])?;
+    // A person's groups are chosen among all of them, whether or not they have a leaf.
+    let rows = keep_groups(release, rows)?.filter(column(&leaf).is_not_null())?;
+    let cell: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
+    let in_cell = sum(column(ROWS)).partition_by(cell.clone()).build()?;
+    let up_to = WindowFrame::new_bounds(
+        WindowFrameUnits::Rows,
+        WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
+        WindowFrameBound::CurrentRow,
+    );
+    let up_to = sum(column(ROWS))
+        .partition_by(cell)
+        .order_by(vec![column(&leaf).sort(true, false)])
+        .window_frame(up_to)
+        .build()?;
+    let counted = Evenly::call(
+        release.rows_per_person,
+        &[column(UP_TO), column(ROWS), column(IN_CELL)],
+    );
+    let rows = rows
+        .window([up_to.alias(UP_TO), in_cell.alias(IN_CELL)])?
+        .project(by_leaf().chain([counted.alias(ROWS)]))?;
+    complete(rows)?
+        .aggregate(by_leaf(), [sum(column(ROWS)).alias(sum_column(j))])?
+        .build()
+}
+
+/// Keys and number of distinct values: each person brings at most k of a cell, in an order that is hers alone (S7).
+pub(super) fn values(release: &Release, j: usize, of: &Expr) -> Result<LogicalPlan> {
+    let seen = value_column(j);
+    let values = vec![of.clone().alias(seen.clone())];
+    let distinct = [count_distinct(column(&seen)).alias(sum_column(j))];
+    if all_rows_count(release) && !release.keeps_groups {
+        let rows = as_written(release, values)?;
+        return complete(rows)?.aggregate(keys(release), distinct)?.build();
+    }
+    let of_person = [column(UNIT)].into_iter().chain(keys(release));
+    let of_person: Vec<Expr> = of_person.chain([column(&seen)]).collect();
+    let none: [Expr; 0] = [];
+    let rows = complete(rows_of_persons(release, values)?)?.aggregate(of_person.clone(), none)?;
+    let rows = keep_groups(release, rows)?.filter(column(&seen).is_not_null())?;
+    let rows = rows.project(of_person.clone())?;
+    let order = GroupOrder::call(release.seed, of_person).sort(true, false);
+    let cell: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
+    let place = row_number()
+        .partition_by(cell)
+        .order_by(vec![order, column(&seen).sort(true, true)])
+        .build()?
+        .alias(PLACE);
+    let rows = rows
+        .window([place])?
+        .filter(column(PLACE).lt_eq(lit(release.rows_per_person)))?;
+    complete(rows)?.aggregate(keys(release), distinct)?.build()
+}
+
+/// One row per row of the relation: keys as written, and `columns`.
+fn as_written(release: &Release, columns: Vec<Expr>) -> Result<LogicalPlanBuilder> {
+    LogicalPlanBuilder::from(release.relation.plan.clone())
+        .project(keys_as_written(release).chain(columns))
+}
+
+fn complete(rows: LogicalPlanBuilder) -> Result<LogicalPlanBuilder> {
+    Ok(without_additions(rows.build()?))
+}
