@@ -73,7 +73,11 @@ pub(crate) fn builder() -> SessionStateBuilder {
     options.sql_parser.parse_float_as_decimal = true;
     options.sql_parser.collect_spans = true;
     // What depends on the data's values while a query runs stays off.
+    // Each kind has a switch of its own; the one above them only sets the others when it is set by name.
     options.optimizer.enable_dynamic_filter_pushdown = false;
+    options.optimizer.enable_join_dynamic_filter_pushdown = false;
+    options.optimizer.enable_topk_dynamic_filter_pushdown = false;
+    options.optimizer.enable_aggregate_dynamic_filter_pushdown = false;
     // Scalar subqueries become joins, which the rules of admission can see.
     options
         .optimizer
@@ -102,7 +106,11 @@ pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPl
     let unresolved = |error: DataFusionError| {
         let text = error.strip_backtrace();
         // DataFusion's suggestion among equally near names follows a hash order.
-        let text = text.split("\nDid you mean").next().unwrap_or_default();
+        let text = text
+            .split("Did you mean")
+            .next()
+            .unwrap_or_default()
+            .trim_end();
         Refusal::new(
             "resolve",
             "the query",
