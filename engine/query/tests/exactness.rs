@@ -148,6 +148,7 @@ const CASES: &[Case] = &[
     same(0, "SELECT COUNT(*) FROM (SELECT rank() OVER (PARTITION BY person_id ORDER BY class) AS place FROM encounter) t WHERE place = 1"),
     near(0, 3.0, "SELECT SUM(clamp(longest, 0, 300)) FROM (SELECT e.person_id, MAX(length_minutes) OVER (PARTITION BY e.person_id, class) AS longest FROM encounter e JOIN patient p ON p.person_id = e.person_id) t").clamped("SELECT SUM(longest) FROM (SELECT MAX(length_minutes) OVER (PARTITION BY e.person_id, class) AS longest FROM encounter e JOIN patient p ON p.person_id = e.person_id) t"),
     same(1, "SELECT first_value = class AS same, COUNT(*) FROM (SELECT class, first_value(class) OVER (PARTITION BY person_id ORDER BY start_date, id) AS first_value FROM encounter) t GROUP BY 1"),
+    same(0, "SELECT COUNT(*) FROM (SELECT rank() OVER w AS r, row_number() OVER w AS n FROM encounter WINDOW w AS (PARTITION BY person_id ORDER BY start_date, id)) t WHERE r = 2 AND n = 2"),
     // Unions of one person's rows.
     same(0, "SELECT COUNT(*), COUNT(DISTINCT person_id) FROM (SELECT person_id FROM encounter UNION ALL SELECT person_id FROM condition) t"),
     same(1, "SELECT kind, COUNT(*) FROM (SELECT 'visit' AS kind FROM encounter UNION ALL SELECT 'diagnosis' FROM condition) t GROUP BY kind"),

@@ -159,6 +159,15 @@ const CASES: &[Case] = &[
         1,
         "SELECT class, COUNT(*) FROM (SELECT class, SUM(length_minutes) OVER (PARTITION BY person_id ORDER BY start_date ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS s FROM encounter) t WHERE s > 10 GROUP BY 1",
     ),
+    // Two functions over one order: one that needs ties told apart, behind one that does not.
+    case(
+        1,
+        "SELECT class, COUNT(*) FROM (SELECT class, rank() OVER w AS r, row_number() OVER w AS n FROM encounter WINDOW w AS (PARTITION BY person_id ORDER BY start_date)) t WHERE n = 1 OR r = 3 GROUP BY 1",
+    ),
+    case(
+        1,
+        "SELECT first, COUNT(*) FROM (SELECT COUNT(*) OVER w AS n, first_value(class) OVER w AS first FROM encounter WINDOW w AS (PARTITION BY person_id)) t WHERE n > 1 GROUP BY 1",
+    ),
     case(
         1,
         "SELECT k, COUNT(*), COUNT(DISTINCT person_id) FROM (SELECT person_id, 'a' AS k FROM encounter UNION ALL SELECT person_id, 'b' FROM condition UNION ALL SELECT person_id, 'b' FROM patient) t GROUP BY 1",

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 use super::expression::{is_exact, total};
 use super::relation::{Fact, Relation, Role, literal};
 use super::{Derivation, planner, strip_alias};
+use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
 
 /// Functions that pick rows by their order: the order must be total.
@@ -60,14 +61,26 @@ impl Derivation<'_> {
             facts.push(fact);
         }
         let step = self.step("S5", "window", &[input.step], None, input.rows);
-        let rewritten =
-            Window::try_new(exprs, Arc::new(input.plan.clone())).map_err(|e| planner(plan, &e))?;
+        // DataFusion sorts for a whole node by the keys of its first function, so each node has functions of one order only.
+        let mut rewritten = input.plan.clone();
+        for same_order in exprs.chunk_by(|a, b| order_of(a) == order_of(b)) {
+            let node = Window::try_new(same_order.to_vec(), Arc::new(rewritten));
+            rewritten = LogicalPlan::Window(node.map_err(|e| planner(plan, &e))?);
+        }
         Ok(Relation {
-            plan: LogicalPlan::Window(rewritten),
+            plan: rewritten,
             facts,
             step,
             ..input
         })
+    }
+}
+
+/// What the rows of a window function are sorted by.
+fn order_of(expr: &Expr) -> Option<(&[Expr], &[SortExpr])> {
+    match strip_alias(expr) {
+        Expr::WindowFunction(call) => Some((&call.params.partition_by, &call.params.order_by)),
+        _ => None,
     }
 }
 
@@ -77,6 +90,9 @@ impl Derivation<'_> {
 /// a row is compared: its columns, and of optional units whether they are there. Rows that tie even then are equal, and whichever comes first
 /// the multiset is the same.
 fn ties(input: &Relation) -> Vec<SortExpr> {
+    if planted(Fault::TiesByPlace) {
+        return Vec::new();
+    }
     let columns = input.columns().into_iter().zip(&input.facts);
     let plain = || columns.clone().filter(|(_, fact)| fact.role == Role::Plain);
     let is_id = |fact: &Fact| fact.source.as_ref().is_some_and(|s| s.column == "id");
