@@ -18,7 +18,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
 use salus_lake::{Lake, Snapshot, TABLES};
-use salus_ledger::{Charge, Exact};
+use salus_ledger::{Charge, Exact, Groups};
 
 use crate::question::Planned;
 use crate::release::Release;
@@ -137,29 +137,41 @@ impl Executor {
         releases: &[Planned],
         snapshot: &Snapshot,
     ) -> std::result::Result<Exact, ExecutionFailed> {
-        let all = async {
-            let mut columns = Vec::new();
-            let mut groups = Vec::new();
-            for part in releases {
-                let mut rows = Vec::with_capacity(part.plans.len());
-                for bounded in &part.plans {
-                    rows.push((
-                        bounded.fills.as_slice(),
-                        self.rows(&bounded.plan, snapshot).await?,
-                    ));
-                }
-                let (sums, keys) = match part.release.threshold {
-                    None => (sums(&part.release, &rows)?, None),
-                    Some(threshold) => unknown::sums(&part.release, &rows, threshold)?,
-                };
-                columns.extend(sums);
-                groups.push(keys);
-            }
-            Ok((columns, groups))
-        };
-        contained(all)
+        contained(self.exact(releases, snapshot))
             .await
             .map(|(columns, groups)| Exact::seal_groups(columns, groups))
+    }
+
+    /// What [`Self::execute`] seals.
+    async fn exact(&self, releases: &[Planned], snapshot: &Snapshot) -> Result<Unsealed> {
+        let mut columns = Vec::new();
+        let mut groups = Vec::new();
+        for part in releases {
+            let mut rows = Vec::with_capacity(part.plans.len());
+            for bounded in &part.plans {
+                rows.push((
+                    bounded.fills.as_slice(),
+                    self.rows(&bounded.plan, snapshot).await?,
+                ));
+            }
+            let (sums, keys) = match part.release.threshold {
+                None => (sums(&part.release, &rows)?, None),
+                Some(threshold) => unknown::sums(&part.release, &rows, threshold)?,
+            };
+            columns.extend(sums);
+            groups.push(keys);
+        }
+        Ok((columns, groups))
+    }
+
+    /// The same without a charge, which only tests may do without.
+    #[cfg(test)]
+    pub(crate) async fn replay(
+        &self,
+        releases: &[Planned],
+        snapshot: &Snapshot,
+    ) -> Result<Unsealed> {
+        self.exact(releases, snapshot).await
     }
 
     async fn rows(&self, plan: &LogicalPlan, snapshot: &Snapshot) -> Result<Vec<RecordBatch>> {
@@ -202,6 +214,9 @@ async fn contained<T>(
         Ok(Err(_)) | Err(_) => Err(ExecutionFailed),
     }
 }
+
+/// Columns of the mechanisms, and for each release its groups where keys are not public.
+type Unsealed = (Vec<Vec<i128>>, Vec<Option<Groups>>);
 
 /// The rows of one bounded plan, with the mechanisms that they fill.
 pub(crate) type Filling<'a> = (&'a [usize], Vec<RecordBatch>);

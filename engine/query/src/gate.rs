@@ -1,6 +1,9 @@
 //! The gate: the way of a question, in the order in which nothing can go wrong.
 
+use std::panic::AssertUnwindSafe;
+
 use datafusion::execution::session_state::SessionState;
+use futures::FutureExt;
 use salus_accounting::{Delta, Epsilon, Loss, Rational, Rho, epsilon_of, rho_for_epsilon};
 use salus_certificate::{Certificate, Mechanism};
 use salus_lake::{Lake, Snapshot};
@@ -198,7 +201,17 @@ impl Engine {
             minimum: self.books.minimum_persons,
             seed: self.books.seed,
         };
-        Question::validate(sql, &self.planning, self.lake.catalog(), options).await
+        let validated = Question::validate(sql, &self.planning, self.lake.catalog(), options);
+        // A planner that panics has not understood the question. No data has been read, and nothing paid.
+        let contained = AssertUnwindSafe(validated).catch_unwind().await;
+        contained.unwrap_or_else(|_| {
+            Err(Refusal::new(
+                "resolve",
+                "the query",
+                "the planner cannot handle this query",
+                "write it in another way, and please report it",
+            ))
+        })
     }
 
     /// Writes a refusal into the ledger and gives it back. It costs nothing.

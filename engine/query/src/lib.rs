@@ -20,10 +20,14 @@
 //!
 //! **Architecture invariant:** only the crates in `engine/` name DataFusion, and no type of it appears in this crate's interface.
 
+#[cfg(test)]
+extern crate self as salus_query;
+
 mod answer;
 mod books;
 mod derive;
 mod execute;
+mod faults;
 mod functions;
 mod gate;
 mod interval;
@@ -36,6 +40,8 @@ mod question;
 mod quote;
 mod refusal;
 mod release;
+#[cfg(test)]
+mod replay;
 mod session;
 mod unknown;
 

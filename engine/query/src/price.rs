@@ -4,6 +4,7 @@ use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for, threshold_above,
 use salus_certificate::{Mechanism, MechanismKind, Threshold, sensitivity2};
 
 use crate::answer::approximate;
+use crate::faults::{Fault, planted};
 use crate::question::{Planned, Question};
 use crate::refusal::Refusal;
 use crate::release::Release;
@@ -51,7 +52,12 @@ pub(crate) fn mechanisms(
 /// Lets a count of persons decide which groups are answered: the least threshold at a price of at most `delta`.
 fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, groups: u64) -> Option<()> {
     let above = threshold_above(&mechanism.sigma, delta, groups)?;
-    let tau = minimum.checked_add(above)?;
+    let from = if planted(Fault::ThresholdWithoutMinimum) {
+        1
+    } else {
+        minimum
+    };
+    let tau = from.checked_add(above)?;
     mechanism.threshold = Some(Threshold { minimum, tau });
     mechanism.delta = threshold_delta(&mechanism.sigma, above, groups)?;
     Some(())

@@ -12,6 +12,7 @@ use super::domain::domain_of;
 use super::expression::{is_exact, total};
 use super::relation::{Fact, Relation, Role, Unit};
 use super::{Derivation, named, planner, sized, strip_alias};
+use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
 
 impl Derivation<'_> {
@@ -136,7 +137,8 @@ fn exact_aggregate(
         .get_type(input.schema())
         .map_or(true, |kind| kind.is_floating());
     let sums = ["sum", "avg"].contains(&name);
-    if !counts && !unit_argument && (float || sums && !is_exact(argument, input)) {
+    let inexact = float || sums && !is_exact(argument, input);
+    if !counts && !unit_argument && inexact && !planted(Fault::FloatSums) {
         return Err(Refusal::new(
             "S4",
             expr,

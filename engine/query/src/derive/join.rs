@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::expression::total;
 use super::relation::{Fact, Relation, Role, Unit};
 use super::{Derivation, planner};
+use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
 
 impl Derivation<'_> {
@@ -232,7 +233,7 @@ fn optional(facts: Vec<Fact>) -> Vec<Fact> {
             } else {
                 Role::UnitOrNull
             },
-            per_person: false,
+            per_person: fact.per_person && planted(Fault::OneValueAfterOuterJoin),
             ..fact
         })
         .collect()

@@ -2,16 +2,18 @@
 
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{count, count_distinct, sum};
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{
-    Expr, ExprFunctionExt, LogicalPlan, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    Expr, ExprFunctionExt, LogicalPlan, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits,
 };
 use datafusion::prelude::lit;
 use datafusion::scalar::ScalarValue;
 
 use super::bounded::{
-    PLACE, UNIT, all_rows_count, column, keep_groups, keys, keys_as_written, rows_of_persons,
-    sum_column, value, value_column, without_additions,
+    PLACE, UNIT, all_rows_count, column, counted_rows, keep_groups, keys, keys_as_written,
+    rows_of_persons, sum_column, value, value_column, without_additions,
 };
 use super::{Contribution, Release, Tree};
 use crate::functions::grid::Evenly;
@@ -43,23 +45,26 @@ pub(super) fn leaves(release: &Release, j: usize, of: &Expr, tree: &Tree) -> Res
     // A person's groups are chosen among all of them, whether or not they have a leaf.
     let rows = keep_groups(release, rows)?.filter(column(&leaf).is_not_null())?;
     let cell: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
-    let in_cell = sum(column(ROWS)).partition_by(cell.clone()).build()?;
+    let over = |order: Vec<SortExpr>| {
+        let rows = Expr::from(WindowFunction::new(sum_udaf(), vec![column(ROWS)]));
+        rows.partition_by(cell.clone()).order_by(order)
+    };
+    let in_cell = over(Vec::new()).build()?;
     let up_to = WindowFrame::new_bounds(
         WindowFrameUnits::Rows,
         WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
         WindowFrameBound::CurrentRow,
     );
-    let up_to = sum(column(ROWS))
-        .partition_by(cell)
-        .order_by(vec![column(&leaf).sort(true, false)])
+    let up_to = over(vec![column(&leaf).sort(true, false)])
         .window_frame(up_to)
         .build()?;
     let counted = Evenly::call(
-        release.rows_per_person,
+        counted_rows(release),
         &[column(UP_TO), column(ROWS), column(IN_CELL)],
     );
     let rows = rows
-        .window([up_to.alias(UP_TO), in_cell.alias(IN_CELL)])?
+        .window([up_to.alias(UP_TO)])?
+        .window([in_cell.alias(IN_CELL)])?
         .project(by_leaf().chain([counted.alias(ROWS)]))?;
     complete(rows)?
         .aggregate(by_leaf(), [sum(column(ROWS)).alias(sum_column(j))])?
@@ -90,7 +95,7 @@ pub(super) fn values(release: &Release, j: usize, of: &Expr) -> Result<LogicalPl
         .alias(PLACE);
     let rows = rows
         .window([place])?
-        .filter(column(PLACE).lt_eq(lit(release.rows_per_person)))?;
+        .filter(column(PLACE).lt_eq(lit(counted_rows(release))))?;
     complete(rows)?.aggregate(keys(release), distinct)?.build()
 }
 

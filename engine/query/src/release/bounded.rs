@@ -11,6 +11,7 @@ use datafusion::prelude::{lit, when};
 use datafusion::scalar::ScalarValue;
 
 use super::{Contribution, Release, alone};
+use crate::faults::{Fault, planted};
 use crate::functions::grid::{Share, Summed, ToGrid};
 use crate::functions::order::GroupOrder;
 
@@ -206,6 +207,11 @@ fn needs_no_bounding(release: &Release) -> bool {
         && (release.relation.rows == Some(1) || (all_rows_count(release) && !counts_persons()))
 }
 
+/// k, as the plans apply it.
+pub(super) fn counted_rows(release: &Release) -> u64 {
+    release.rows_per_person + u64::from(planted(Fault::OneRowMore))
+}
+
 /// Nobody can have more rows than may count.
 pub(super) fn all_rows_count(release: &Release) -> bool {
     let rows = release.relation.rows;
@@ -214,7 +220,7 @@ pub(super) fn all_rows_count(release: &Release) -> bool {
 
 /// One row per person and group: persons once, rows at most k, sums scaled to k rows.
 fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
-    let k = release.rows_per_person;
+    let k = counted_rows(release);
     let mut totals = Vec::new();
     let mut bounded = keys(release);
     for (j, contribution) in summed(release) {
@@ -251,7 +257,7 @@ pub(super) fn keep_groups(
     release: &Release,
     folded: LogicalPlanBuilder,
 ) -> Result<LogicalPlanBuilder> {
-    if !release.keeps_groups {
+    if !release.keeps_groups || planted(Fault::AllGroups) {
         return Ok(folded);
     }
     let seen: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
