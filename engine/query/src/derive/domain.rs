@@ -10,7 +10,7 @@ use crate::functions::bucket::WidthBucket;
 use crate::functions::clamp::Clamp;
 
 /// A domain larger than this is no list of categories.
-const MOST_VALUES: usize = 1_000;
+pub(super) const MOST_VALUES: usize = 1_000;
 
 /// The values that are not NULL, in the order they were declared.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +124,10 @@ fn of_function(
         ("date_part", [part, _]) => {
             let (low, high) = match literal_text(part)?.to_ascii_lowercase().as_str() {
                 "month" => (1, 12),
+                "week" => (1, 53),
+                "day" => (1, 31),
+                "doy" => (1, 366),
+                "minute" => (0, 59),
                 "quarter" => (1, 4),
                 "dow" => (0, 6),
                 "hour" => (0, 23),

@@ -7,6 +7,7 @@ use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::expression::total;
+use super::public::usual_matches;
 use super::relation::{Fact, Relation, Role, Unit};
 use super::{Derivation, planner};
 use crate::faults::{Fault, planted};
@@ -65,7 +66,7 @@ impl Derivation<'_> {
         );
         let usual_rows = match join.join_type {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.usual_rows,
-            _ => left.usual_rows.saturating_mul(right.usual_rows.max(1)),
+            _ => self.usual_rows(join, &left, &right),
         };
         let mut codes = left.codes.clone();
         codes.extend(right.codes.clone());
@@ -80,7 +81,7 @@ impl Derivation<'_> {
             false,
         )
         .map_err(|e| planner(plan, &e))?;
-        Ok(Relation {
+        let mut relation = Relation {
             plan: LogicalPlan::Join(rewritten),
             unit: outcome.unit,
             facts: outcome.facts,
@@ -88,7 +89,47 @@ impl Derivation<'_> {
             usual_rows,
             codes,
             step,
-        })
+        };
+        if let Some(condition) = &join.filter {
+            relation.pin_codes(condition);
+        }
+        Ok(relation)
+    }
+}
+
+impl Derivation<'_> {
+    /// Rows of a person that usually suffice after a join: each row of one side meets those rows of the other that its keys allow. It is a default,
+    /// and bounds nothing.
+    fn usual_rows(&self, join: &Join, left: &Relation, right: &Relation) -> u64 {
+        let keys = |side: fn(&(Expr, Expr)) -> &Expr| join.on.iter().map(side).collect::<Vec<_>>();
+        let (of_left, of_right) = (keys(|(l, _)| l), keys(|(_, r)| r));
+        let matches = |of: &Relation, plan: &LogicalPlan, keys: &[&Expr]| {
+            let by_row_id = |key: &&Expr| {
+                let column = key.try_as_col();
+                let source = column.and_then(|column| of.fact(column)?.source.clone());
+                source.is_some_and(|source| source.column == "id")
+            };
+            if keys.iter().any(by_row_id) {
+                return 1;
+            }
+            let public = of
+                .unit
+                .is_none()
+                .then(|| usual_matches(plan, keys, self.catalog));
+            public.flatten().unwrap_or(of.usual_rows).max(1)
+        };
+        let to_right = left
+            .usual_rows
+            .saturating_mul(matches(right, &join.right, &of_right));
+        let to_left = right
+            .usual_rows
+            .saturating_mul(matches(left, &join.left, &of_left));
+        match (&left.unit, &right.unit) {
+            (Some(_), Some(_)) => to_right.min(to_left),
+            (Some(_), None) => to_right,
+            (None, Some(_)) => to_left,
+            (None, None) => left.usual_rows.saturating_mul(right.usual_rows),
+        }
     }
 }
 

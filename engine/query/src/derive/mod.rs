@@ -7,6 +7,7 @@ mod aggregate;
 pub(crate) mod domain;
 pub(crate) mod expression;
 mod join;
+mod public;
 pub(crate) mod relation;
 mod scan;
 mod union;

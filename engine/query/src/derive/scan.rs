@@ -6,6 +6,7 @@ use datafusion::logical_expr::logical_plan::{TableScan, Values};
 
 use super::Derivation;
 use super::domain::Domain;
+use super::public::domains;
 use super::relation::{Fact, Relation, Role, Source, Unit, literal};
 use crate::refusal::Refusal;
 
@@ -125,12 +126,14 @@ impl Derivation<'_> {
     }
 
     fn public(&mut self, plan: LogicalPlan, op: &str, table: Option<&str>, rows: u64) -> Relation {
-        let facts = plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|_| Fact::plain())
-            .collect();
+        let known = domains(&plan, self.catalog).unwrap_or_default();
+        let known = known.into_iter().chain(std::iter::repeat(None));
+        let fields = plan.schema().fields().iter().zip(known);
+        let facts = fields.map(|(_, domain)| Fact {
+            domain,
+            ..Fact::plain()
+        });
+        let facts = facts.collect();
         let step = self.step("S0p", op, &[], table, Some(rows));
         Relation {
             plan,

@@ -27,6 +27,18 @@ struct Decimal {
     scale: u32,
 }
 
+impl Decimal {
+    /// Bounds are short: what cannot be brought to one scale is not below.
+    fn is_below(self, other: Self) -> bool {
+        let scale = self.scale.max(other.scale);
+        let units = |x: Self| {
+            let factor = 10_i128.checked_pow(scale - x.scale)?;
+            x.mantissa.checked_mul(factor)
+        };
+        units(self).zip(units(other)).is_some_and(|(a, b)| a < b)
+    }
+}
+
 /// The value to put on the grid, and the grid.
 pub(super) fn bounded(
     argument: &Expr,
@@ -66,10 +78,13 @@ pub(super) fn bounded(
     if let Some((low, high)) = of_literals(argument, relation) {
         return Ok((argument.clone(), grid(low, high, 0, argument)?));
     }
+    if let Some((low, high, scale)) = of_branches(argument, relation, catalog) {
+        return Ok((argument.clone(), grid(low, high, scale, argument)?));
+    }
     Err(Refusal::new(
         "bounds",
         argument,
-        "a sum needs public bounds on what one row can bring, and the catalog has none for this",
+        "sums, averages and quantiles need public bounds on what one row can bring, and the catalog has none for this",
         "write clamp(x, low, high), or filter on one code the catalog has limits for: WHERE code = '4548-4'",
     ))
 }
@@ -182,6 +197,57 @@ fn of_catalog(
         parse(&measurement.high.to_string())?,
         parse(&measurement.granularity.to_string())?,
     ))
+}
+
+/// What yields one of several values is bounded where each of them is: `CASE WHEN code = '4548-4' THEN value END`, `COALESCE(length_minutes, 0)`.
+fn of_branches(
+    argument: &Expr,
+    relation: &Relation,
+    catalog: &Catalog,
+) -> Option<(Decimal, Decimal, u32)> {
+    let argument = without_widening(argument, relation);
+    if let Some(value) = literal(argument) {
+        let value = decimal(&value)?;
+        return Some((value, value, value.scale));
+    }
+    let branches: Vec<(&Expr, Option<Expr>)> = match argument {
+        Expr::Case(case) => {
+            let when = |when: &Expr| match &case.expr {
+                Some(of) => of.as_ref().clone().eq(when.clone()),
+                None => when.clone(),
+            };
+            let branches = case.when_then_expr.iter();
+            let branches = branches.map(|(cond, then)| (then.as_ref(), Some(when(cond))));
+            branches
+                .chain(case.else_expr.as_deref().map(|otherwise| (otherwise, None)))
+                .collect()
+        }
+        Expr::ScalarFunction(call) if ["coalesce", "nvl"].contains(&call.name()) => {
+            call.args.iter().map(|arg| (arg, None)).collect()
+        }
+        _ => {
+            let (low, high, granularity) = of_catalog(argument, relation, catalog)?;
+            return Some((low, high, granularity.scale));
+        }
+    };
+    let is_null = |expr: &Expr| literal(expr).is_some_and(|value| value.is_null());
+    let bounded = branches.into_iter().filter(|(branch, _)| !is_null(branch));
+    bounded
+        .map(|(branch, condition)| match condition {
+            None => of_branches(branch, relation, catalog),
+            Some(condition) => {
+                let mut here = relation.clone();
+                here.pin_codes(&condition);
+                of_branches(branch, &here, catalog)
+            }
+        })
+        .reduce(|all, branch| {
+            let ((low, high, scale), (l, h, s)) = (all?, branch?);
+            let least = |a: Decimal, b: Decimal| if a.is_below(b) { a } else { b };
+            let most = |a: Decimal, b: Decimal| if a.is_below(b) { b } else { a };
+            Some((least(low, l), most(high, h), scale.max(s)))
+        })
+        .flatten()
 }
 
 /// A CASE over numbers can only yield the numbers that stand in it.

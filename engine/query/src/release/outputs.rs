@@ -1,5 +1,6 @@
 //! What the analyst asked for, and the sums of integers that answer it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use datafusion::arrow::datatypes::DataType;
@@ -144,6 +145,7 @@ impl Output {
         let mut asked = Asked {
             expr,
             argument,
+            written_filter: params.filter.as_deref(),
             filter,
             relation,
             catalog,
@@ -213,6 +215,8 @@ fn place(name: &str, call: &AggregateFunction) -> Option<Place> {
 struct Asked<'a> {
     expr: &'a Expr,
     argument: &'a Expr,
+    /// As the analyst wrote it.
+    written_filter: Option<&'a Expr>,
     filter: Option<Expr>,
     relation: &'a Relation,
     catalog: &'a Catalog,
@@ -276,7 +280,11 @@ impl Asked<'_> {
 
     /// The value that is put on a grid, where the filter holds.
     fn bounded(&mut self, most_steps: i128) -> Result<(Expr, Grid), Refusal> {
-        let (value, grid) = bounded(self.argument, self.relation, self.catalog, most_steps)?;
+        let mut relation = Cow::Borrowed(self.relation);
+        if let Some(filter) = self.written_filter {
+            relation.to_mut().pin_codes(filter);
+        }
+        let (value, grid) = bounded(self.argument, &relation, self.catalog, most_steps)?;
         let value = filtered(total(&value, self.relation)?, self.filter.take());
         Ok((value, grid))
     }

@@ -26,6 +26,11 @@ pub(crate) const CAP: u64 = 6;
 pub(crate) const ANY_PRICE: &str =
     "version: 1\nquery_max_epsilon: \"8000000\"\nquery_default_epsilon: \"8000000\"\n";
 
+/// The catalog as it is shipped.
+pub(crate) fn default_catalog() -> &'static str {
+    Catalog::default_yaml()
+}
+
 /// The shipped catalog with at most [`CAP`] rows per person in every table.
 pub(crate) fn small_catalog() -> String {
     let lines = Catalog::default_yaml().lines().map(|line| {
