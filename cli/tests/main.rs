@@ -6,6 +6,8 @@
 mod architecture;
 #[path = "main/budget.rs"]
 mod budget;
+#[path = "main/canary.rs"]
+mod canary;
 #[path = "main/commands.rs"]
 mod commands;
 #[path = "main/crash.rs"]
