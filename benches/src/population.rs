@@ -113,5 +113,6 @@ fn asking(price: Price) -> Asking {
         delta: None,
         rows_per_person: None,
         groups_per_person: None,
+        fresh: true,
     }
 }

@@ -215,6 +215,9 @@ pub(crate) struct Query {
     /// Groups that one person counts in; what she can touch, or 8 where the keys are not public, when not given.
     #[arg(long, value_name = "L")]
     pub groups_per_person: Option<u64>,
+    /// Pay for new noise, also where the same question has been answered over this snapshot; without it that answer is repeated, at no cost.
+    #[arg(long)]
+    pub fresh: bool,
     /// Price in delta of keys that are not public; the policy's default when not given.
     #[arg(long, value_name = "D")]
     pub delta: Option<String>,

@@ -138,3 +138,8 @@ class Books:
             self._ended.add(body["reserve"])
 
     _abort = _release
+
+    def _reuse(self, index, body):
+        right, _ = self._cited(index, body["release"], "release")
+        if not right:
+            yield "F3", "repeats no earlier release"

@@ -139,6 +139,7 @@ BODIES = {
     "reserve": record(roles=many(text), plan=hash32, **asked, **booked),
     "release": record(reserve=uint, answer=hash32),
     "abort": record(reserve=uint, reason=one_of("failed", "dropped")),
+    "reuse": record(roles=many(text), release=uint, **asked),
     "refuse": record(rule=text, **asked),
 }
 _ENVELOPE = record(v=uint, kind=text, time=uint, body=lambda item: item)

@@ -24,6 +24,7 @@ ATTESTED = {
     + ["certificate.steps[].op", "certificate.steps[].table", "certificate.keys"],
     "release": ["answer"],
     "abort": ["reason"],
+    "reuse": ["principal", "roles[]", "purpose", "question"],
     "refuse": ["principal", "purpose", "rule", "question"],
 }
 

@@ -13,6 +13,10 @@ use crate::output::{Rows, print};
 /// A loss as people are shown it: rho, and the (epsilon, delta) that follow by the tight conversion, rounded up.
 #[allow(clippy::cast_precision_loss)] // Exact below 2^53 units; the books keep the integer.
 pub(crate) fn loss_json(loss: Loss, conversion: Delta) -> Value {
+    if loss == Loss::ZERO {
+        // Nothing was given away, at any delta.
+        return json!({"rho": 0.0, "epsilon": 0.0, "delta": 0.0});
+    }
     json!({
         "rho": loss.rho.units() as f64 / (1_u64 << 40) as f64,
         "epsilon": number(&epsilon_of(loss.rho, conversion).to_decimal_string(6)),

@@ -134,6 +134,12 @@ impl Line {
                     abort.reserve.0
                 );
             }
+            Body::Reuse(reuse) => {
+                line.who.clone_from(&reuse.principal);
+                line.purpose.clone_from(&reuse.purpose);
+                line.rho = "0".into();
+                line.about = format!("repeats the answer of entry {}", reuse.release.0);
+            }
             Body::Refuse(refuse) => {
                 line.who.clone_from(&refuse.principal);
                 line.purpose.clone_from(&refuse.purpose);

@@ -40,9 +40,9 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     // Aborts of failed questions must be durable before the process ends.
     ledger.close().await?;
     let asked = outcome?;
-    let receipt = home
-        .receipts()
-        .join(format!("{}.tlog-proof", asked.published.entry.0));
+    // Each asking has a receipt of its own, also where two prove the same answer.
+    let named = asked.published.reused.unwrap_or(asked.published.entry);
+    let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
     write_private(&receipt, asked.published.receipt.as_bytes())?;
     let conversion = engine.conversion_delta();
     let json = json!({
@@ -53,6 +53,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         "cost": loss_json(asked.published.cost, conversion),
         "remaining": loss_json(asked.published.remaining, conversion),
         "entry": asked.published.entry.0,
+        "reuse": asked.published.reused.map(|entry| entry.0),
         "receipt": receipt,
     });
     print(format, &answer_rows(&asked.answer, format), &json);
@@ -120,6 +121,7 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
         delta,
         rows_per_person: query.rows_per_person,
         groups_per_person: query.groups_per_person,
+        fresh: query.fresh,
     })
 }
 
@@ -168,7 +170,13 @@ fn answer_rows(answer: &Answer, format: Format) -> Rows {
 }
 
 fn print_footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) {
-    println!("cost       {}", loss_text(asked.published.cost, conversion));
+    match asked.published.reused {
+        None => println!("cost       {}", loss_text(asked.published.cost, conversion)),
+        Some(entry) => println!(
+            "cost       nothing: the same question was answered before, and entry {} repeats it (--fresh buys new noise)",
+            entry.0
+        ),
+    }
     println!(
         "remaining  {}",
         remaining_text(asked.published.remaining, conversion)

@@ -22,8 +22,9 @@ fn a_budget_for_fifty_answers_fifty_of_two_hundred() {
                 scope.spawn(|| {
                     let mut codes = Vec::new();
                     while next.fetch_add(1, Ordering::Relaxed) < QUESTIONS {
-                        let done =
-                            home.run(&["query", PERSONS, "--rho", &price, "--format", "json"]);
+                        let done = home.run(&[
+                            "query", "--fresh", PERSONS, "--rho", &price, "--format", "json",
+                        ]);
                         match done.code {
                             Some(0) => assert!(done.json()["rows"][0][0].is_i64(), "{done:?}"),
                             Some(4) => assert!(done.stdout.is_empty(), "{done:?}"),
@@ -84,15 +85,16 @@ fn refusals_and_dry_runs_cost_nothing() {
     let answer = home.json(&["query", PERSONS, "--epsilon", "0.75"]);
     let after = home.budget("remaining");
     assert_eq!(after, remaining - units(&answer["cost"]["rho"]));
-    home.run(&["query", PERSONS, "--epsilon", "0.75"]).exits(4);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.75"])
+        .exits(4);
     assert_eq!(home.budget("remaining"), after);
     // What is left can be spent to the end.
-    let last = home.json(&["query", PERSONS, "--rho", &rho_text(after)]);
+    let last = home.json(&["query", "--fresh", PERSONS, "--rho", &rho_text(after)]);
     println!(
         "{} units of 2^-40 remain of {remaining}",
         units(&last["remaining"]["rho"])
     );
-    home.run(&["query", PERSONS, "--rho", &rho_text(after)])
+    home.run(&["query", "--fresh", PERSONS, "--rho", &rho_text(after)])
         .exits(4);
     home.run(&["ledger", "verify"]).exits(0);
 }

@@ -186,7 +186,15 @@ fn every_exit_code_can_be_met() {
     home.run(&["query", PERSONS, "--epsilon", "0.9"]).exits(0);
     let spent = home.budget("spent");
     let done = home
-        .run(&["query", PERSONS, "--epsilon", "0.9", "--format", "json"])
+        .run(&[
+            "query",
+            "--fresh",
+            PERSONS,
+            "--epsilon",
+            "0.9",
+            "--format",
+            "json",
+        ])
         .exits(4);
     assert!(done.stdout.is_empty());
     assert_eq!(home.budget("spent"), spent);
@@ -382,7 +390,7 @@ fn the_ledger_knows_no_names_and_no_questions() {
     let marked = "SELECT COUNT(DISTINCT person_id) AS zebra FROM patient";
     home.run(&["query", marked, "--user", "ada.lovelace"])
         .exits(0);
-    home.run(&["query", marked, "--user", "ada.lovelace"])
+    home.run(&["query", "--fresh", marked, "--user", "ada.lovelace"])
         .exits(0);
     home.run(&["query", marked, "--user", "grace.hopper"])
         .exits(0);
@@ -403,7 +411,7 @@ fn the_ledger_knows_no_names_and_no_questions() {
     let who: BTreeSet<String> = home
         .entries()
         .iter()
-        .filter(|entry| entry["kind"] == "reserve")
+        .filter(|entry| entry["kind"] == "reserve" || entry["kind"] == "reuse")
         .map(|entry| entry["principal"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(who.len(), 2, "one pseudonym for each person: {who:?}");

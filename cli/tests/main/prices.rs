@@ -1,6 +1,6 @@
 //! What a question costs, said beforehand: by its error, in words, in delta.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::{BY_SEX, Home};
 
@@ -119,4 +119,39 @@ fn rates_have_error_bars_and_one_receipt() {
     let entries = home.entries();
     let of = |kind: &str| entries.iter().filter(|entry| entry["kind"] == kind).count();
     assert_eq!((of("reserve"), of("release")), (1, 1));
+}
+
+#[test]
+fn the_same_question_again_is_free_and_has_a_receipt_of_its_own() {
+    let home = Home::populated(&["--epsilon", "2"], 30);
+    let first = home.json(&["query", BY_SEX, "--epsilon", "0.5"]);
+    assert_eq!(first["reuse"], Value::Null);
+    let spent = home.budget("spent");
+    let reworded = "select p.sex as s, count(distinct p.person_id) from patient p group by p.sex";
+    let again = home.json(&["query", reworded, "--epsilon", "0.4"]);
+    assert_eq!(again["rows"], first["rows"]);
+    assert_eq!(again["intervals"], first["intervals"]);
+    assert_eq!(again["columns"][0], "s");
+    assert_eq!(
+        again["cost"],
+        json!({"rho": 0.0, "epsilon": 0.0, "delta": 0.0})
+    );
+    assert_eq!(again["entry"], first["entry"]);
+    assert!(again["reuse"].as_u64() > first["entry"].as_u64());
+    assert_ne!(again["receipt"], first["receipt"]);
+    assert_eq!(home.budget("spent"), spent);
+    let receipt = again["receipt"].as_str().unwrap();
+    home.run(&["receipt", "verify", receipt]).exits(0);
+    let shown = home.run(&["query", BY_SEX, "--epsilon", "0.5"]).exits(0);
+    assert!(shown.stdout.contains("--fresh"), "{shown:?}");
+    let listed = home.run(&["ledger", "list"]).exits(0);
+    assert!(listed.stdout.contains("reuse"), "{listed:?}");
+    home.run(&["ledger", "verify"]).exits(0);
+    // More accuracy, or new noise, is paid.
+    home.run(&["query", BY_SEX, "--epsilon", "0.6"]).exits(0);
+    assert!(home.budget("spent") > spent);
+    let spent = home.budget("spent");
+    home.run(&["query", "--fresh", BY_SEX, "--epsilon", "0.4"])
+        .exits(0);
+    assert!(home.budget("spent") > spent);
 }

@@ -143,6 +143,7 @@ fn ask(home: &Home, questions: &[Question], repetitions: usize) -> (Tally, Tally
         for _ in 0..repetitions {
             let answer = home.json(&[
                 "query",
+                "--fresh",
                 &question.sql,
                 "--rho",
                 &rho,

@@ -41,7 +41,7 @@ fn a_receipt_fails_after_any_byte_changed() {
     let home = Home::populated(&[], 30);
     let mut last = json!(null);
     for _ in 0..3 {
-        last = home.json(&["query", PERSONS, "--epsilon", "0.3"]);
+        last = home.json(&["query", "--fresh", PERSONS, "--epsilon", "0.3"]);
     }
     let bytes = fs::read(last["receipt"].as_str().unwrap()).unwrap();
     let forged = home.beside("forged");

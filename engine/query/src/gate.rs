@@ -36,6 +36,8 @@ pub struct Asking {
     pub rows_per_person: Option<u64>,
     /// L0: groups that one person counts in; what she can touch, or a usual number, when nothing is said.
     pub groups_per_person: Option<u64>,
+    /// Pay for an answer of its own, also where the same question has been answered.
+    pub fresh: bool,
 }
 
 /// What a question may cost.
@@ -137,7 +139,8 @@ impl Engine {
         })
     }
 
-    /// Asks a question: parse → validate → price → RESERVE → execute → noise → RELEASE → answer.
+    /// Asks a question: parse → validate → price → RESERVE → execute → noise → RELEASE → answer. Where the same question has been answered over the
+    /// same snapshot, at least as accurately, that answer is given once more and costs nothing.
     ///
     /// # Guarantee
     /// No byte of a private table is read before the RESERVE entry is durable, and nothing leaves before the RELEASE entry is. All answers to all
@@ -151,7 +154,13 @@ impl Engine {
             Ok(priced) => priced,
             Err(unpriced) => return Err(self.refuse(sql, asking, unpriced).await),
         };
-        let reserved = self.ledger.reserve(self.reservation(&priced, asking)).await;
+        let reservation = self.reservation(&priced, asking);
+        if !asking.fresh
+            && let Some(published) = self.ledger.reuse(reservation.clone()).await?
+        {
+            return asked(published, &priced);
+        }
+        let reserved = self.ledger.reserve(reservation).await;
         let charge = match reserved {
             Ok(charge) => charge,
             Err(dear @ ReserveError::QueryTooDear { .. }) => {
@@ -176,12 +185,7 @@ impl Engine {
                 self.answer_bytes(released, &priced).await
             })
             .await?;
-        let answer = serde_json::from_slice(&published.answer).map_err(|_| AskError::Failed)?;
-        Ok(Asked {
-            answer,
-            published,
-            rows_per_person: priced.question.rows_per_person(),
-        })
+        asked(published, &priced)
     }
 
     /// The epsilon that a loss is shown with, at the conversion delta of this identity space.
@@ -262,7 +266,7 @@ impl Engine {
             roles: asking.roles.clone(),
             purpose: asking.purpose.clone(),
             question: priced.question.sql.clone(),
-            plan: priced.question.plan_bytes(),
+            plan: priced.question.plan.clone(),
             keys: priced.question.key_bytes(),
             certificate: Certificate {
                 dataset: self.books.dataset,
@@ -294,6 +298,20 @@ impl Engine {
         .map_err(|_| AnswerFailed)?;
         serde_json::to_vec(&answer).map_err(|_| AnswerFailed)
     }
+}
+
+/// What the analyst sees of an answer: its numbers under the names of her own question.
+fn asked(published: Published, priced: &Priced) -> Result<Asked, AskError> {
+    let answer: Answer = serde_json::from_slice(&published.answer).map_err(|_| AskError::Failed)?;
+    let columns = priced.question.post.columns.iter();
+    Ok(Asked {
+        answer: Answer {
+            columns: columns.map(|column| column.name.clone()).collect(),
+            ..answer
+        },
+        published,
+        rows_per_person: priced.question.rows_per_person(),
+    })
 }
 
 impl From<ReserveError> for AskError {

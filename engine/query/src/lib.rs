@@ -25,6 +25,7 @@ extern crate self as salus_query;
 
 mod answer;
 mod books;
+mod canonical;
 mod derive;
 mod execute;
 mod faults;

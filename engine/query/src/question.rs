@@ -6,6 +6,7 @@ use salus_certificate::{Mechanism, Step};
 use salus_lake::Catalog;
 
 use crate::answer::approximate;
+use crate::canonical;
 use crate::derive::Derivation;
 use crate::execute::rehearse;
 use crate::interval::half_width;
@@ -29,6 +30,8 @@ pub(crate) struct Question {
     pub post: PostProcessing,
     /// The derivation.
     pub steps: Vec<Step>,
+    /// Canonical text of all plans.
+    pub plan: Vec<u8>,
 }
 
 /// A release and its bounded plans.
@@ -87,11 +90,13 @@ impl Question {
         }
         let post = PostProcessing::analyse(parts.above, &releases)?;
         post.rehearse(state).await.map_err(unplanned)?;
+        let plan = Self::canonical(&releases, &post).map_err(unplanned)?;
         Ok(Self {
             sql: sql.to_owned(),
             releases,
             post,
             steps,
+            plan,
         })
     }
 
@@ -164,14 +169,19 @@ impl Question {
         }
     }
 
-    /// Canonical text of the operator trees: the ledger commits to it, salted.
-    pub(crate) fn plan_bytes(&self) -> Vec<u8> {
-        let plans = self
-            .releases
-            .iter()
-            .flat_map(|part| &part.plans)
-            .map(|bounded| bounded.plan.display_indent().to_string());
-        plans.collect::<Vec<_>>().join("\n").into_bytes()
+    /// Canonical text of the operator trees, below the releases and above, and of what decides about groups: the ledger commits to it, salted, and
+    /// equal questions have equal text.
+    fn canonical(parts: &[Planned], post: &PostProcessing) -> datafusion::error::Result<Vec<u8>> {
+        let mut texts = vec![post.canonical()?];
+        for part in parts {
+            let release = &part.release;
+            let outputs = (&release.outputs, release.threshold, release.seed);
+            texts.push(format!("{outputs:?}"));
+            for bounded in &part.plans {
+                texts.push(canonical::text(&bounded.plan)?);
+            }
+        }
+        Ok(texts.join("\n").into_bytes())
     }
 
     /// Canonical bytes of the answered keys of all releases.

@@ -23,6 +23,7 @@ pub(crate) enum Entry {
     Reserve(Box<Reserve>),
     Release { reserve: u64, answer: Hash },
     Abort { reserve: u64 },
+    Reuse { release: u64 },
     Refuse,
 }
 
@@ -71,6 +72,7 @@ impl Entry {
             "reserve" => reserve(body),
             "release" => release(body),
             "abort" => abort(body),
+            "reuse" => reuse(body),
             "refuse" => refuse(body),
             _ => Err(Malformed(format!("kind {kind:?} is not known"))),
         }
@@ -88,6 +90,7 @@ impl Entry {
             Entry::Reserve(_) => "reserve",
             Entry::Release { .. } => "release",
             Entry::Abort { .. } => "abort",
+            Entry::Reuse { .. } => "reuse",
             Entry::Refuse => "refuse",
         }
     }
@@ -209,6 +212,19 @@ fn abort(body: Value<'_>) -> Result<Entry, Malformed> {
     }
     body.end()?;
     Ok(Entry::Abort { reserve })
+}
+
+fn reuse(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "reuse")?;
+    body.take("principal")?.text("principal")?;
+    for role in body.take("roles")?.array("roles")? {
+        role.text("roles")?;
+    }
+    body.take("purpose")?.text("purpose")?;
+    body.take("question")?.hash("question")?;
+    let release = body.take("release")?.uint("release")?;
+    body.end()?;
+    Ok(Entry::Reuse { release })
 }
 
 fn refuse(body: Value<'_>) -> Result<Entry, Malformed> {

@@ -16,6 +16,7 @@ pub(crate) enum Known {
     Policy(u64),
     Snapshot(String),
     Reserve,
+    Release,
     Other,
 }
 
@@ -81,6 +82,16 @@ impl References {
             Entry::Release { reserve, .. } | Entry::Abort { reserve } => {
                 if !matches!(self.at(*reserve), Some(Known::Reserve | Known::Unreadable)) {
                     let what = format!("entry {reserve} is not an earlier reserve");
+                    findings.push(Finding::at(index, "F3", what));
+                }
+                match entry {
+                    Entry::Release { .. } => Known::Release,
+                    _ => Known::Other,
+                }
+            }
+            Entry::Reuse { release } => {
+                if !matches!(self.at(*release), Some(Known::Release | Known::Unreadable)) {
+                    let what = format!("entry {release} is not an earlier release");
                     findings.push(Finding::at(index, "F3", what));
                 }
                 Known::Other

@@ -148,6 +148,8 @@ pub struct Published {
     pub remaining: Loss,
     /// What the answer cost.
     pub cost: Loss,
+    /// The REUSE entry, where an answer was given once more.
+    pub reused: Option<EntryIndex>,
 }
 
 /// The right to open one exact result: its RESERVE entry is on the disk and its price taken from the purse.
@@ -263,6 +265,7 @@ impl Charge {
             receipt: sealed.receipt,
             remaining: sealed.remaining,
             cost: self.cost,
+            reused: None,
         })
     }
 

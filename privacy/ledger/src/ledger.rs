@@ -14,11 +14,11 @@ use crate::audit::{Depth, audit};
 use crate::commitment::Opening;
 use crate::entry::{Body, Catalog, Dataset, Genesis, Kind, Policy, Snapshot};
 use crate::error::{Error, ReserveError, Result, integrity};
-use crate::gate::Charge;
+use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::store::{self, StoredEntry, failed};
 use crate::transaction::Draft;
-use crate::writer::{Refused, Request, Writer};
+use crate::writer::{Refused, Request, Sealed, Writer};
 use crate::{create, evidence};
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
@@ -274,6 +274,37 @@ impl Ledger {
             certificate,
             cost,
         ))
+    }
+
+    /// Gives an answer once more, where the same question has been answered: same plan, keys, snapshot, catalog, policy and bounds, and an answer
+    /// at least as accurate as the reservation would pay for. It costs nothing and is written as a REUSE entry; the bytes, and what the receipt
+    /// proves, are those of the first time. `None` if there is no such answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`] if catalog or policy moved on; [`Error::Refused`] if the certificate does not hold.
+    pub async fn reuse(&self, reservation: Reservation) -> Result<Option<Published>> {
+        let draft = draft(reservation)?;
+        let known = store::same_plan(&mut *self.reader().await, &draft.fingerprint()).await?;
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let writer = &self.shared.writer;
+        let sealed = writer
+            .ask(|reply| Request::Reuse(Box::new(draft), reply))
+            .await?;
+        Ok(sealed.and_then(|sealed: Sealed| {
+            let (reuse, reserve) = sealed.reused?;
+            Some(Published {
+                answer: sealed.answer,
+                entry: sealed.index,
+                reserve,
+                receipt: sealed.receipt,
+                remaining: sealed.remaining,
+                cost: Loss::ZERO,
+                reused: Some(reuse),
+            })
+        }))
     }
 
     /// The purse.

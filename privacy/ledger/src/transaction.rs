@@ -1,14 +1,15 @@
 //! One transaction of the log: everything a decision rests on is read, and everything it leads to is written, under one lock.
 
 use salus_accounting::{Loss, Rho};
-use salus_certificate::{Certificate, EntryIndex};
+use salus_certificate::{Bounds, Certificate, EntryIndex, Hash, Mechanism};
+use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::audit::{check_checkpoint, stated_balance};
 use crate::commitment::Opening;
 use crate::entry::{
     Abort, Body, Catalog, Dataset, Entry, Genesis, Kind, Movement, Policy, Reason, Refuse, Release,
-    Reserve, Snapshot,
+    Reserve, Reuse, Snapshot,
 };
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
@@ -33,11 +34,50 @@ pub(crate) struct Draft {
     pub(crate) loss: Loss,
 }
 
+impl Draft {
+    /// The same for the same plan over the same keys.
+    pub(crate) fn fingerprint(&self) -> Hash {
+        let mut hash = Sha256::new();
+        hash.update(b"salus/plan/v1");
+        hash.update((self.plan.content.len() as u64).to_be_bytes());
+        hash.update(&self.plan.content);
+        hash.update(&self.keys.content);
+        hash.finalize().into()
+    }
+}
+
+/// Whether an answer that was given under `given` is the one that `wanted` asks for, no less accurate in any of its columns.
+fn is_as_good(given: &Certificate, wanted: &Certificate) -> bool {
+    let place = |c: &Certificate| (c.dataset, c.snapshot, c.catalog, c.policy);
+    // Other words may take other steps to the same plan; the plan is compared beside this.
+    let bounds = |b: &Bounds| (b.rows_per_person, b.groups_per_person, b.cells);
+    let columns = given.mechanisms.iter().zip(&wanted.mechanisms);
+    place(given) == place(wanted)
+        && given.unit == wanted.unit
+        && given
+            .releases
+            .iter()
+            .map(bounds)
+            .eq(wanted.releases.iter().map(bounds))
+        && given.mechanisms.len() == wanted.mechanisms.len()
+        && columns.into_iter().all(|(given, wanted)| {
+            let what = |m: &Mechanism| (m.kind, m.release, m.aggregate, m.bound, m.values);
+            let shows_as_much = match (given.threshold, wanted.threshold) {
+                (None, None) => true,
+                (Some(a), Some(b)) => a.minimum == b.minimum && a.tau <= b.tau,
+                _ => false,
+            };
+            what(given) == what(wanted) && given.sigma <= wanted.sigma && shows_as_much
+        })
+}
+
 /// A release that is in the log but whose checkpoint is not signed yet.
 pub(crate) struct Released {
     pub(crate) index: EntryIndex,
     bytes: Vec<u8>,
     answer: Opening,
+    /// The REUSE entry and the reserve that once paid, where it is given once more.
+    pub(crate) reused: Option<(EntryIndex, EntryIndex)>,
 }
 
 impl Released {
@@ -237,9 +277,54 @@ impl<'t> Transaction<'t> {
         ] {
             store::insert_opening(self.db, index, name, opening).await?;
         }
+        store::insert_plan(self.db, &draft.fingerprint(), index).await?;
         store::spend(self.db, &self.genesis.scope(), after).await?;
         self.spent = after;
         Ok(index)
+    }
+
+    /// Gives an answer once more: the newest one to the same plan, keys and snapshot, under the same bounds, that is at least as accurate.
+    /// `None` if there is none, or if what opens it was erased.
+    pub(crate) async fn reuse(&mut self, draft: &Draft) -> Result<Option<Released>> {
+        self.check_references(&draft.certificate).await?;
+        for (reserve, release) in store::same_plan(self.db, &draft.fingerprint()).await? {
+            let Some(Body::Reserve(body)) = self.body(reserve).await? else {
+                return Err(integrity("a plan is not of a reserve"));
+            };
+            if !is_as_good(&body.certificate, &draft.certificate) {
+                continue;
+            }
+            // What the fingerprint promises is looked at.
+            let plan = store::opening(self.db, reserve, "plan").await?;
+            let keys = store::opening(self.db, reserve, "keys").await?;
+            let same = |a: Option<Opening>, b: &Opening| a.is_some_and(|a| a.content == b.content);
+            let answer = store::opening(self.db, release, "answer").await?;
+            let stored = store::entry(self.db, release).await?;
+            let (true, true, Some(answer), Some(stored)) = (
+                same(plan, &draft.plan),
+                same(keys, &draft.keys),
+                answer,
+                stored,
+            ) else {
+                continue;
+            };
+            let body = Reuse {
+                principal: draft.principal.clone(),
+                roles: draft.roles.clone(),
+                purpose: draft.purpose.clone(),
+                question: draft.question.commitment(),
+                release,
+            };
+            let (index, _) = self.append(Body::Reuse(body)).await?;
+            store::insert_opening(self.db, index, "question", &draft.question).await?;
+            return Ok(Some(Released {
+                index: release,
+                bytes: stored.bytes,
+                answer,
+                reused: Some((index, reserve)),
+            }));
+        }
+        Ok(None)
     }
 
     /// Rule F3: the certificate rests on entries of this log, and on the newest catalog and policy. Returns what the policy allows.
@@ -300,6 +385,7 @@ impl<'t> Transaction<'t> {
             index,
             bytes,
             answer,
+            reused: None,
         })
     }
 

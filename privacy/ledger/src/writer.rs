@@ -36,6 +36,8 @@ pub(crate) enum Request {
     Refuse(Refused, Sender<Result<EntryIndex>>),
     Reserve(Box<Draft>, Sender<Result<Ticket, ReserveError>>),
     Release(EntryIndex, Opening, Sender<Result<Sealed>>),
+    /// `None`: there is no answer to give once more.
+    Reuse(Box<Draft>, Sender<Result<Option<Sealed>>>),
     Abort(EntryIndex, Reason, Option<Sender<Result<EntryIndex>>>),
     /// Answers once everything before it is done.
     Flush(Sender<Result<()>>),
@@ -55,6 +57,8 @@ pub(crate) struct Sealed {
     pub(crate) answer: Vec<u8>,
     pub(crate) receipt: String,
     pub(crate) remaining: Loss,
+    /// See [`Released::reused`].
+    pub(crate) reused: Option<(EntryIndex, EntryIndex)>,
 }
 
 /// A durable RESERVE that has no ending yet. Dropping it asks the writer for ABORT(dropped), wherever it is dropped: in a `Charge`, in a
@@ -283,6 +287,11 @@ impl Pending {
                 .await
                 .map(Decision::Released)
                 .map_err(ReserveError::Ledger),
+            Request::Reuse(draft, _) => match log.reuse(draft).await {
+                Ok(Some(released)) => Ok(Decision::Released(released)),
+                Ok(None) => return Ok(()),
+                Err(error) => Err(ReserveError::Ledger(error)),
+            },
             Request::Abort(reserve, reason, _) => appended(log.abort(*reserve, *reason).await),
             Request::Flush(_) => return Ok(()),
         };
@@ -306,6 +315,7 @@ impl Pending {
                 answer: released.answer().to_vec(),
                 receipt: log.receipt(released, note).await?,
                 remaining: log.remaining(),
+                reused: released.reused,
             };
             self.decision = Some(Decision::Sealed(sealed));
         }
@@ -336,6 +346,12 @@ impl Pending {
                 Some(Decision::Declined(ReserveError::Ledger(error))) => Err(error),
                 _ => Err(STOPPED),
             })),
+            (Request::Reuse(_, reply), decision) => drop(reply.send(match decision {
+                Some(Decision::Sealed(sealed)) => Ok(Some(sealed)),
+                None => Ok(None),
+                Some(Decision::Declined(ReserveError::Ledger(error))) => Err(error),
+                _ => Err(STOPPED),
+            })),
             (Request::Flush(reply), _) => drop(reply.send(Ok(()))),
         }
     }
@@ -351,6 +367,7 @@ impl Request {
             }
             Self::Reserve(_, reply) => drop(reply.send(Err(error.into()))),
             Self::Release(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Reuse(_, reply) => drop(reply.send(Err(error))),
             Self::Flush(reply) => drop(reply.send(Err(error))),
             Self::Abort(_, _, None) => {}
         }

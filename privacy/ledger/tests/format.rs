@@ -8,7 +8,7 @@ use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{EntryIndex, Value};
 use salus_ledger::entry::{
     Abort, Body, Catalog, Dataset, Entry, Key, Movement, Policy, Reason, Refuse, Release, Reserve,
-    Snapshot,
+    Reuse, Snapshot,
 };
 use salus_ledger::merkle::leaf_hash;
 use salus_ledger::receipt::{self, ReceiptError};
@@ -70,6 +70,13 @@ fn entries() -> Vec<Entry> {
         }),
         abort(Reason::Failed),
         abort(Reason::Dropped),
+        Body::Reuse(Reuse {
+            principal: "analyst-2".to_owned(),
+            roles: vec!["analyst".to_owned()],
+            purpose: "PUBHLTH".to_owned(),
+            question: [9; 32],
+            release: EntryIndex(7),
+        }),
         Body::Refuse(Refuse {
             principal: "analyst-1".to_owned(),
             purpose: "HRESCH".to_owned(),
@@ -88,7 +95,7 @@ fn entries() -> Vec<Entry> {
 
 /// Leaf hashes of [`entries`], written down once. Kinds and meanings are never changed: if one of these changes, old ledgers can no
 /// longer be read.
-const LEAVES: [&str; 11] = [
+const LEAVES: [&str; 12] = [
     "I9l51bO9kphctZHNTPY8cSZAlwFJ49TMTZ2sMilGRAk=",
     "BMjb1opS07yhZMWYmmUNZ0oFm+uSp4SFz3U/MIEdng0=",
     "F2VAEjxRaq3DvkG2O1dJBtDB5fkgJNXbyA/C483h2oo=",
@@ -99,6 +106,7 @@ const LEAVES: [&str; 11] = [
     "NlkOFcknhVzrFQPldaUTvcxXHjYLzZsN1CDWghIjYgc=",
     "RPYzCn310fZtsDChFj4bZp+wV4IAUoF3panl4TKIFOI=",
     "hUuvc/EOlLYpzIyXZoQFtP0SBRk0OTidP53dJnMTIzk=",
+    "aOvKkDaDUWntBzZaE42ObzcDkzDROKqi5jku5RJPsww=",
     "FxGBhmqeRFHDomRwjOgPFLufC8KKJYqAW7qzJo/7zvE=",
 ];
 

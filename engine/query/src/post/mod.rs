@@ -19,6 +19,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
 
+use crate::canonical;
 use crate::derive::strip_alias;
 use crate::question::Planned;
 use crate::refusal::Refusal;
@@ -115,6 +116,11 @@ impl PostProcessing {
             })
             .collect();
         Ok(post)
+    }
+
+    /// The operators in canonical text.
+    pub(crate) fn canonical(&self) -> Result<String> {
+        canonical::text(&self.above)
     }
 
     /// Whether a column of the answer is computed from released numbers.

@@ -192,6 +192,7 @@ pub(crate) fn asking(price: Price) -> Asking {
         delta: None,
         rows_per_person: None,
         groups_per_person: None,
+        fresh: true,
     }
 }
 

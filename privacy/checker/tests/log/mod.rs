@@ -373,6 +373,19 @@ pub fn refuse() -> Item {
     )
 }
 
+pub fn reuse(release: u64) -> Item {
+    entry(
+        "reuse",
+        map([
+            ("principal", text("a7")),
+            ("roles", Item::Array(vec![text("analyst")])),
+            ("purpose", text("PUBHLTH")),
+            ("question", hash("repeated question")),
+            ("release", Uint(release)),
+        ]),
+    )
+}
+
 pub fn leaf(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest([&[0], bytes].concat()).into()
 }

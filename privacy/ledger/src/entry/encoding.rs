@@ -6,7 +6,7 @@ use salus_certificate::{
 
 use super::{
     Abort, Body, Catalog, Dataset, Entry, Genesis, Key, Kind, Movement, Policy, Reason, Refuse,
-    Release, Reserve, Snapshot, VERSION,
+    Release, Reserve, Reuse, Snapshot, VERSION,
 };
 
 const ADJACENCY: &str = "one-person";
@@ -91,6 +91,13 @@ impl Body {
                 ("reserve", Value::Uint(body.reserve.0)),
                 ("reason", Value::text(body.reason.name())),
             ]),
+            Self::Reuse(body) => Value::map([
+                ("principal", Value::text(&body.principal)),
+                ("roles", Value::array(body.roles.iter().map(Value::text))),
+                ("purpose", Value::text(&body.purpose)),
+                ("question", Value::bytes(body.question)),
+                ("release", Value::Uint(body.release.0)),
+            ]),
             Self::Refuse(body) => Value::map([
                 ("principal", Value::text(&body.principal)),
                 ("purpose", Value::text(&body.purpose)),
@@ -139,6 +146,13 @@ impl Body {
                     "dropped" => Reason::Dropped,
                     _ => return Err(wrong("reason", "is not a known reason")),
                 },
+            }),
+            Kind::Reuse => Self::Reuse(Reuse {
+                principal: fields.text("principal")?,
+                roles: fields.array("roles", |role| text("roles", role))?,
+                purpose: fields.text("purpose")?,
+                question: fields.hash("question")?,
+                release: fields.index("release")?,
             }),
             Kind::Refuse => Self::Refuse(Refuse {
                 principal: fields.text("principal")?,

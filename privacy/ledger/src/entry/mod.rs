@@ -38,6 +38,8 @@ pub enum Body {
     Release(Release),
     /// Or none.
     Abort(Abort),
+    /// An answer that was given once more.
+    Reuse(Reuse),
     /// A question that was not admitted.
     Refuse(Refuse),
 }
@@ -55,6 +57,7 @@ pub enum Kind {
     Reserve,
     Release,
     Abort,
+    Reuse,
     Refuse,
 }
 
@@ -189,6 +192,21 @@ pub enum Reason {
     Dropped,
 }
 
+/// An answer that was given once more, to the same question over the same snapshot. Nothing new was learnt, so it costs nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reuse {
+    /// Who asked.
+    pub principal: String,
+    /// In which roles.
+    pub roles: Vec<String>,
+    /// For which purpose.
+    pub purpose: String,
+    /// Salted commitment to the question's text as it was asked this time.
+    pub question: Hash,
+    /// The release whose answer it is.
+    pub release: EntryIndex,
+}
+
 /// A question that was not admitted, and the rule that refused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refuse {
@@ -203,7 +221,7 @@ pub struct Refuse {
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Genesis,
         Self::Key,
         Self::Dataset,
@@ -213,6 +231,7 @@ impl Kind {
         Self::Reserve,
         Self::Release,
         Self::Abort,
+        Self::Reuse,
         Self::Refuse,
     ];
 
@@ -228,6 +247,7 @@ impl Kind {
             Self::Reserve => "reserve",
             Self::Release => "release",
             Self::Abort => "abort",
+            Self::Reuse => "reuse",
             Self::Refuse => "refuse",
         }
     }
@@ -266,6 +286,7 @@ impl Body {
             Self::Reserve(_) => Kind::Reserve,
             Self::Release(_) => Kind::Release,
             Self::Abort(_) => Kind::Abort,
+            Self::Reuse(_) => Kind::Reuse,
             Self::Refuse(_) => Kind::Refuse,
         }
     }

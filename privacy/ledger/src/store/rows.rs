@@ -385,6 +385,41 @@ pub(crate) async fn insert_opening(
     Ok(())
 }
 
+/// Remembers which plan a reserve was for.
+pub(crate) async fn insert_plan(
+    db: &mut SqliteConnection,
+    fingerprint: &Hash,
+    reserve: EntryIndex,
+) -> Result<()> {
+    sqlx::query(include_str!("insert_plan.sql"))
+        .bind(fingerprint.as_slice())
+        .bind(signed(reserve.0)?)
+        .execute(db)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Reserves for the same plan that ended in a release, with that release, newest first.
+pub(crate) async fn same_plan(
+    db: &mut SqliteConnection,
+    fingerprint: &Hash,
+) -> Result<Vec<(EntryIndex, EntryIndex)>> {
+    let rows: Vec<(i64, i64)> = sqlx::query_as(include_str!("same_plan.sql"))
+        .bind(fingerprint.as_slice())
+        .fetch_all(db)
+        .await
+        .map_err(failed)?;
+    rows.into_iter()
+        .map(|(reserve, release)| {
+            Ok((
+                EntryIndex(unsigned(reserve)?),
+                EntryIndex(unsigned(release)?),
+            ))
+        })
+        .collect()
+}
+
 /// All entries in order.
 pub(crate) async fn stored_entries(db: &mut SqliteConnection) -> Result<Vec<StoredEntry>> {
     entry_rows(db)

@@ -41,6 +41,13 @@ CREATE TABLE endings (
     entry   INTEGER NOT NULL UNIQUE REFERENCES entries (idx)
 ) STRICT;
 
+-- Which reserves were for the same plan and keys: where an answer may be found again. A hint; what it points to is compared.
+CREATE TABLE plans (
+    fingerprint BLOB NOT NULL CHECK (length(fingerprint) = 32),
+    reserve     INTEGER NOT NULL REFERENCES entries (idx),
+    PRIMARY KEY (fingerprint, reserve)
+) STRICT, WITHOUT ROWID;
+
 -- What opens the salted commitments. Rows may be erased; the log stays whole.
 CREATE TABLE openings (
     entry   INTEGER NOT NULL REFERENCES entries (idx),

@@ -1,0 +1,221 @@
+//! One text for all ways of writing the same plan: what answers are found again by, and what the ledger commits to.
+//!
+//! Columns are named by their place, aliases fall away, conjuncts and the operands of commutative operators are sorted, comparisons point one
+//! way. Everything else is written out in full, literals and parameters of functions included, so that two plans with the same text compute the
+//! same.
+
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema};
+use datafusion::error::Result;
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Projection, SortExpr};
+
+use crate::derive::strip_alias;
+
+/// The canonical text of a plan.
+pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
+    let below = |plan: &LogicalPlan| -> Result<String> {
+        let inputs = plan.inputs().into_iter().map(text);
+        Ok(inputs.collect::<Result<Vec<_>>>()?.join(", "))
+    };
+    let of_input = |exprs: &[Expr]| -> Result<String> {
+        let schema = plan.inputs().first().map(|input| input.schema().as_ref());
+        list(exprs, schema.unwrap_or(plan.schema()))
+    };
+    let here = match plan {
+        LogicalPlan::SubqueryAlias(node) => return text(&node.input),
+        LogicalPlan::Projection(node) => {
+            let folded = folded(node);
+            let below = text(folded.input)?;
+            let places = folded
+                .exprs
+                .iter()
+                .map(|expr| place_of(expr, folded.schema));
+            let width = folded.schema.fields().len();
+            // All columns as they stand.
+            if places.eq((0..width).map(Some)) {
+                return Ok(below);
+            }
+            let exprs = list(&folded.exprs, folded.schema)?;
+            return Ok(format!("project {exprs} ({below})"));
+        }
+        LogicalPlan::Filter(node) => {
+            format!(
+                "filter {}",
+                conjuncts(&[&node.predicate], node.input.schema())?
+            )
+        }
+        LogicalPlan::Aggregate(node) => format!(
+            "aggregate {} by {}",
+            of_input(&node.aggr_expr)?,
+            of_input(&node.group_expr)?
+        ),
+        LogicalPlan::Window(node) => format!("window {}", of_input(&node.window_expr)?),
+        LogicalPlan::Sort(node) => {
+            format!(
+                "sort {} {:?}",
+                sorts(&node.expr, node.input.schema())?,
+                node.fetch
+            )
+        }
+        LogicalPlan::Limit(node) => format!("limit {:?} {:?}", node.skip, node.fetch),
+        LogicalPlan::Distinct(_) => "distinct".to_owned(),
+        LogicalPlan::Union(_) => "union".to_owned(),
+        LogicalPlan::Join(node) => {
+            let both = node.left.schema().join(node.right.schema())?;
+            let pairs = node.on.iter().map(|(l, r)| {
+                let l = expression(l, node.left.schema())?;
+                Ok(format!("{l} = {}", expression(r, node.right.schema())?))
+            });
+            let mut pairs = pairs.collect::<Result<Vec<_>>>()?;
+            pairs.sort();
+            let filter: Vec<&Expr> = node.filter.iter().collect();
+            format!(
+                "{} join {:?} {:?} on {} where {}",
+                node.join_type,
+                node.null_equality,
+                node.null_aware,
+                pairs.join(" and "),
+                conjuncts(&filter, &both)?
+            )
+        }
+        LogicalPlan::TableScan(node) => {
+            let filters: Vec<&Expr> = node.filters.iter().collect();
+            format!(
+                "scan {} {:?} {:?} where {}",
+                node.table_name,
+                node.projection,
+                node.fetch,
+                conjuncts(&filters, &node.projected_schema)?
+            )
+        }
+        LogicalPlan::Values(node) => format!("values {:?}", node.values),
+        LogicalPlan::EmptyRelation(node) => format!("empty {}", node.produce_one_row),
+        // What is not known is written as it stands, names and all.
+        other => other.display_indent().to_string(),
+    };
+    Ok(format!("{here} ({})", below(plan)?))
+}
+
+/// A projection together with those right below it, as long as one of two only chooses columns.
+struct Folded<'p> {
+    exprs: Vec<Expr>,
+    /// What the columns of `exprs` are named in.
+    schema: &'p DFSchema,
+    input: &'p LogicalPlan,
+}
+
+fn folded(node: &Projection) -> Folded<'_> {
+    let mut folded = Folded {
+        exprs: node.expr.clone(),
+        schema: node.input.schema(),
+        input: &node.input,
+    };
+    loop {
+        // Names differ below an alias, places do not.
+        while let LogicalPlan::SubqueryAlias(alias) = folded.input {
+            folded.input = &alias.input;
+        }
+        let LogicalPlan::Projection(below) = folded.input else {
+            return folded;
+        };
+        let chooses = |exprs: &[Expr], schema: &DFSchema| {
+            exprs.iter().all(|expr| place_of(expr, schema).is_some())
+        };
+        if !chooses(&folded.exprs, folded.schema) && !chooses(&below.expr, below.input.schema()) {
+            return folded;
+        }
+        let exprs = folded.exprs.iter().map(|expr| {
+            let computed = |column: &Column| {
+                let place = folded.schema.maybe_index_of_column(column)?;
+                Some(strip_alias(below.expr.get(place)?).clone())
+            };
+            let replaced = expr.clone().transform_up(|node| {
+                Ok(match node.try_as_col().and_then(computed) {
+                    Some(expr) => Transformed::new(expr, true, TreeNodeRecursion::Jump),
+                    None => Transformed::no(node),
+                })
+            });
+            replaced.map_or_else(|_| expr.clone(), |replaced| replaced.data)
+        });
+        folded = Folded {
+            exprs: exprs.collect(),
+            schema: below.input.schema(),
+            input: &below.input,
+        };
+    }
+}
+
+/// The place of a bare column.
+fn place_of(expr: &Expr, schema: &DFSchema) -> Option<usize> {
+    let column = strip_alias(expr).try_as_col()?;
+    schema.maybe_index_of_column(column)
+}
+
+fn list(exprs: &[Expr], schema: &DFSchema) -> Result<String> {
+    let texts = exprs.iter().map(|expr| expression(expr, schema));
+    Ok(texts.collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+fn sorts(exprs: &[SortExpr], schema: &DFSchema) -> Result<String> {
+    let texts = exprs.iter().map(|sort| {
+        let by = expression(&sort.expr, schema)?;
+        Ok(format!("{by} {} {}", sort.asc, sort.nulls_first))
+    });
+    Ok(texts.collect::<Result<Vec<_>>>()?.join(", "))
+}
+
+fn conjuncts(predicates: &[&Expr], schema: &DFSchema) -> Result<String> {
+    let all = predicates.iter().flat_map(|p| split_conjunction(p));
+    let texts = all.map(|conjunct| expression(conjunct, schema));
+    let mut texts = texts.collect::<Result<Vec<_>>>()?;
+    texts.sort();
+    texts.dedup();
+    Ok(texts.join(" and "))
+}
+
+/// An expression with columns by place and operands in order, from the leaves up.
+fn expression(expr: &Expr, schema: &DFSchema) -> Result<String> {
+    let placed = expr.clone().transform_up(|node| {
+        Ok(match node {
+            Expr::Column(column) => match schema.maybe_index_of_column(&column) {
+                Some(place) => {
+                    Transformed::yes(Expr::Column(Column::new_unqualified(format!("#{place}"))))
+                }
+                None => Transformed::no(Expr::Column(column)),
+            },
+            Expr::Alias(alias) => Transformed::yes(*alias.expr),
+            Expr::BinaryExpr(binary) => Transformed::yes(Expr::BinaryExpr(ordered(binary))),
+            Expr::InList(mut node) => {
+                node.list.sort_by_cached_key(|item| format!("{item:?}"));
+                Transformed::yes(Expr::InList(node))
+            }
+            Expr::ScalarFunction(mut call) if ["total_+", "total_*"].contains(&call.name()) => {
+                call.args.sort_by_cached_key(|arg| format!("{arg:?}"));
+                Transformed::yes(Expr::ScalarFunction(call))
+            }
+            other => Transformed::no(other),
+        })
+    })?;
+    // Debug text holds the parameters of functions, which display leaves out.
+    Ok(format!("{:?}", placed.data))
+}
+
+fn ordered(mut binary: BinaryExpr) -> BinaryExpr {
+    let turned = match binary.op {
+        Operator::Gt => Some(Operator::Lt),
+        Operator::GtEq => Some(Operator::LtEq),
+        _ => None,
+    };
+    let commutes = matches!(
+        binary.op,
+        Operator::Eq | Operator::NotEq | Operator::And | Operator::Or
+    );
+    if turned.is_some()
+        || (commutes && format!("{:?}", binary.right) < format!("{:?}", binary.left))
+    {
+        std::mem::swap(&mut binary.left, &mut binary.right);
+    }
+    binary.op = turned.unwrap_or(binary.op);
+    binary
+}

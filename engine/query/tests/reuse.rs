@@ -1,0 +1,124 @@
+//! Replays: the same question in other words has the same answer at no cost, a different one is asked afresh.
+
+mod support;
+
+use salus_accounting::{Loss, Rho};
+use salus_query::{Asked, Engine, Price};
+use support::{ANY_PRICE, Home, asking, population, small_catalog};
+
+/// Groups of questions; all of a group ask the same.
+const SAME: &[&[&str]] = &[
+    &[
+        "SELECT sex, COUNT(*) AS n FROM patient WHERE deprivation > 3 AND deceased GROUP BY sex",
+        "select  p.sex as s,\n count(*) from patient as p where p.deceased and 3 < p.deprivation group by p.sex",
+        "SELECT t.sex, COUNT(1) FROM (SELECT * FROM patient) t WHERE deprivation > 3 AND deceased GROUP BY 1",
+    ],
+    &[
+        "SELECT AVG(value) FROM observation WHERE code IN ('4548-4') AND value * 2 + 1 > 9",
+        "SELECT AVG(o.value) AS mean FROM observation o WHERE 9 < 1 + 2 * o.value AND o.code = '4548-4'",
+    ],
+    &[
+        "SELECT COUNT(DISTINCT p.person_id) FROM patient p JOIN condition c ON p.person_id = c.person_id WHERE c.code IN ('44054006', '59621000')",
+        "SELECT COUNT(DISTINCT a.person_id) FROM patient a JOIN condition b ON b.person_id = a.person_id WHERE b.code IN ('59621000', '44054006')",
+    ],
+    &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 3 GROUP BY sex"],
+    &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 4 AND deceased GROUP BY sex"],
+    &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 3 OR deceased GROUP BY sex"],
+    &["SELECT sex, COUNT(*) FROM patient WHERE deprivation < 3 AND deceased GROUP BY sex"],
+    &["SELECT COUNT(*), sex FROM patient WHERE deprivation > 3 AND deceased GROUP BY sex"],
+    &["SELECT sex, COUNT(*) + 1 FROM patient WHERE deprivation > 3 AND deceased GROUP BY sex"],
+    &["SELECT SUM(clamp(length_minutes, 0, 90)) FROM encounter"],
+    &["SELECT SUM(clamp(length_minutes, 0, 91)) FROM encounter"],
+    &["SELECT SUM(clamp(length_minutes, 1, 90)) FROM encounter"],
+    &["SELECT MIN(clamp(length_minutes, 0, 90)) FROM encounter"],
+    &["SELECT MAX(clamp(length_minutes, 0, 90)) FROM encounter"],
+    &["SELECT approx_percentile_cont(clamp(length_minutes, 0, 90), 0.1) FROM encounter"],
+    &["SELECT VAR(clamp(length_minutes, 0, 90)) FROM encounter"],
+    &["SELECT VAR_POP(clamp(length_minutes, 0, 90)) FROM encounter"],
+    &["SELECT width_bucket(length_minutes, 0, 90, 3), COUNT(*) FROM encounter GROUP BY 1"],
+    &["SELECT width_bucket(length_minutes, 0, 99, 3), COUNT(*) FROM encounter GROUP BY 1"],
+    &["SELECT age_band(birth_date, DATE '2025-01-01', 30), COUNT(*) FROM patient GROUP BY 1"],
+    &["SELECT age_band(birth_date, DATE '2025-01-02', 30), COUNT(*) FROM patient GROUP BY 1"],
+    &["SELECT COUNT(*) FROM encounter WHERE length_minutes - 5 > 20"],
+    &["SELECT COUNT(*) FROM encounter WHERE 5 - length_minutes > 20"],
+    &["SELECT code, COUNT(*) FROM condition GROUP BY code"],
+    &["SELECT code, COUNT(DISTINCT person_id) FROM condition GROUP BY code"],
+    &["SELECT sex, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t ORDER BY n"],
+    &["SELECT sex, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t ORDER BY n DESC"],
+    &["SELECT sex, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t WHERE n > 3"],
+    &["SELECT sex, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t WHERE n > 4"],
+];
+
+async fn ask(engine: &Engine, sql: &str, rho: &str) -> Asked {
+    let mut asking = asking(Price::Rho(Rho::parse_floor(rho).unwrap()));
+    asking.fresh = false;
+    let asked = engine.ask(sql, &asking).await;
+    asked.unwrap_or_else(|e| panic!("{sql}\n{e}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_question_in_other_words_is_free_and_no_other_is() {
+    let home = Home::new(&small_catalog(), &population(60, 3), 400).await;
+    let (engine, ledger) = home.engine(ANY_PRICE).await;
+    for group in SAME {
+        let first = ask(&engine, group[0], "0.01").await;
+        assert_eq!(
+            first.published.reused, None,
+            "{} was not asked before",
+            group[0]
+        );
+        assert_ne!(first.published.cost, Loss::ZERO);
+        let spent = ledger.account().await.unwrap().spent;
+        for sql in *group {
+            let again = ask(&engine, sql, "0.009").await;
+            let plan = async |asked: &Asked| {
+                let plan = ledger.opening(asked.published.reserve, "plan").await;
+                String::from_utf8(plan.unwrap().unwrap().content).unwrap()
+            };
+            assert!(
+                again.published.reused.is_some(),
+                "{sql}\n{}\n\n{}",
+                plan(&first).await,
+                plan(&again).await
+            );
+            assert_eq!(again.published.answer, first.published.answer);
+            assert_eq!(again.answer.rows, first.answer.rows);
+            assert_eq!(again.published.cost, Loss::ZERO);
+        }
+        assert_eq!(ledger.account().await.unwrap().spent, spent);
+    }
+    // Names are the asker's own.
+    let named = ask(&engine, SAME[0][1], "0.01").await;
+    assert_eq!(named.answer.columns[0], "s");
+    ledger.audit_accounts().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_accuracy_other_bounds_and_another_snapshot_are_paid() {
+    let home = Home::new(&small_catalog(), &population(60, 3), 400).await;
+    let (engine, ledger) = home.engine(ANY_PRICE).await;
+    let sql = "SELECT COUNT(*) FROM encounter";
+    ask(&engine, sql, "0.01").await;
+    assert!(ask(&engine, sql, "0.01").await.published.reused.is_some());
+    assert!(ask(&engine, sql, "0.02").await.published.reused.is_none());
+    let mut bounded = asking(Price::Rho(Rho::parse_floor("0.001").unwrap()));
+    bounded.fresh = false;
+    bounded.rows_per_person = Some(2);
+    let asked = engine.ask(sql, &bounded).await.unwrap();
+    assert!(asked.published.reused.is_none());
+    let fresh = asking(Price::Rho(Rho::parse_floor("0.01").unwrap()));
+    let fresh = engine.ask(sql, &fresh).await.unwrap();
+    assert!(fresh.published.reused.is_none());
+    // The same rows again are another snapshot.
+    drop(engine);
+    let transaction = home.lake.begin().unwrap();
+    transaction.commit(&|_| {}).await.unwrap();
+    let books = salus_query::Books::current(&home.lake, &ledger, ANY_PRICE)
+        .await
+        .unwrap();
+    let number = books.snapshot_number();
+    let engine = Engine::open(home.lake.clone(), ledger, books).unwrap();
+    if number == Some(2) {
+        assert!(ask(&engine, sql, "0.01").await.published.reused.is_none());
+    }
+}

@@ -1,0 +1,1 @@
+INSERT INTO plans (fingerprint, reserve) VALUES (?1, ?2);

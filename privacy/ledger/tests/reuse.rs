@@ -1,0 +1,127 @@
+//! An answer is given once more to the same question, at no cost; anything else is another question.
+
+mod support;
+
+use salus_accounting::{Loss, Rational};
+use salus_certificate::{Aggregate, Mechanism};
+use salus_ledger::entry::{Body, Kind};
+use salus_ledger::{Fact, Reservation, receipt};
+use support::{answer, create, question};
+
+/// The question with noise of another width.
+fn with_sigma(sigma: Rational) -> Reservation {
+    let mut wanted = question();
+    let bounds = wanted.certificate.releases[0].clone();
+    let first = &wanted.certificate.mechanisms[0];
+    let mechanism = Mechanism::discrete_gaussian(first.aggregate, first.bound, &bounds, sigma);
+    wanted.certificate.mechanisms[0] = mechanism.unwrap();
+    wanted
+}
+
+#[tokio::test]
+async fn the_same_question_has_the_same_answer_at_no_cost() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 10).await;
+    assert_eq!(ledger.reuse(question()).await.unwrap(), None);
+    let first = answer(ledger.reserve(question()).await.unwrap())
+        .await
+        .unwrap();
+    let spent = ledger.account().await.unwrap().spent;
+    let again = Reservation {
+        principal: "somebody-else".to_owned(),
+        question: "in other words".to_owned(),
+        ..question()
+    };
+    let second = ledger.reuse(again).await.unwrap().unwrap();
+    assert_eq!(second.answer, first.answer);
+    assert_eq!((second.entry, second.reserve), (first.entry, first.reserve));
+    assert_eq!(second.cost, Loss::ZERO);
+    assert_eq!(ledger.account().await.unwrap().spent, spent);
+    // Written down, with who asked and how.
+    let stored = ledger.newest(Kind::Reuse).await.unwrap().unwrap();
+    assert_eq!(Some(stored.index), second.reused);
+    let Body::Reuse(reuse) = stored.entry.body else {
+        panic!("not a reuse")
+    };
+    assert_eq!(reuse.principal, "somebody-else");
+    assert_eq!(reuse.release, first.entry);
+    let opening = ledger.opening(stored.index, "question").await.unwrap();
+    assert_eq!(opening.unwrap().content, b"in other words");
+    // The receipt proves the first answer against a checkpoint that covers the reuse.
+    let opened = receipt::verify(&second.receipt, &ledger.vkey()).unwrap();
+    assert_eq!(opened.answer, first.answer);
+    assert_eq!(opened.checkpoint.size, stored.index.0 + 1);
+    ledger.audit_accounts().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_serves_only_who_asks_for_no_more_accuracy() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 50).await;
+    let sigma = question().certificate.mechanisms[0].sigma.clone();
+    let scaled = |n, d| sigma.product(&Rational::from_ratio(n, d).unwrap());
+    answer(ledger.reserve(question()).await.unwrap())
+        .await
+        .unwrap();
+    assert!(
+        ledger
+            .reuse(with_sigma(scaled(11, 10)))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    let sharper = with_sigma(scaled(9, 10));
+    assert_eq!(ledger.reuse(sharper.clone()).await.unwrap(), None);
+    // Once somebody paid for it, it serves both.
+    let paid = answer(ledger.reserve(sharper.clone()).await.unwrap())
+        .await
+        .unwrap();
+    for wanted in [sharper, question()] {
+        let again = ledger.reuse(wanted).await.unwrap().unwrap();
+        assert_eq!(again.answer, paid.answer);
+    }
+}
+
+#[tokio::test]
+async fn another_question_has_no_answer_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 10).await;
+    answer(ledger.reserve(question()).await.unwrap())
+        .await
+        .unwrap();
+    let changes: [fn(&mut Reservation); 5] = [
+        |r| r.plan.push(b' '),
+        |r| r.keys.push(b' '),
+        // Bytes that move from one to the other are another question too.
+        |r| {
+            let last = r.plan.pop().unwrap();
+            r.keys.insert(0, last);
+        },
+        |r| r.certificate.releases[0].cells += 1,
+        |r| {
+            let bounds = r.certificate.releases[0].clone();
+            let more = Mechanism::discrete_gaussian(Aggregate::Rows, 1, &bounds, 9.into());
+            r.certificate.mechanisms.push(more.unwrap());
+        },
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut other = question();
+        change(&mut other);
+        assert_eq!(ledger.reuse(other).await.unwrap(), None, "{i}");
+    }
+    // A charge that failed is no answer.
+    let mut failed = question();
+    failed.plan = b"failed".to_vec();
+    ledger.reserve(failed.clone()).await.unwrap().abort().await;
+    assert_eq!(ledger.reuse(failed).await.unwrap(), None);
+    // A new snapshot is asked afresh, and what rests on the old policy is stale.
+    ledger
+        .record(Fact::Policy {
+            version: 2,
+            sha256: [1; 32],
+            query_rho: support::price(),
+        })
+        .await
+        .unwrap();
+    assert!(ledger.reuse(question()).await.is_err());
+}
