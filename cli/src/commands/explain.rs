@@ -41,6 +41,11 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     print(format, &rows, &json);
     if format == Format::Table {
         print_noise(&quote);
+        if quote.averages_rows() {
+            println!(
+                "hint       averaging each person first lowers the noise: SELECT AVG(m) FROM (SELECT person_id, AVG(x) AS m … GROUP BY person_id); it is then the mean over persons"
+            );
+        }
         println!(
             "cost       {}; nothing was spent",
             loss_text(quote.cost, conversion)

@@ -49,6 +49,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         "columns": asked.answer.columns,
         "rows": asked.answer.rows,
         "intervals": asked.answer.intervals,
+        "standard_errors": asked.answer.standard_errors,
         "confidence": asked.answer.confidence,
         "cost": loss_json(asked.published.cost, conversion),
         "remaining": loss_json(asked.published.remaining, conversion),

@@ -142,6 +142,16 @@ fn the_same_question_again_is_free_and_has_a_receipt_of_its_own() {
     assert_eq!(home.budget("spent"), spent);
     let receipt = again["receipt"].as_str().unwrap();
     home.run(&["receipt", "verify", receipt]).exits(0);
+    // So has the saved answer, whose names are the asker's own.
+    let saved = home.beside("again.json");
+    std::fs::write(&saved, again.to_string()).unwrap();
+    home.run(&["receipt", "verify", saved.to_str().unwrap()])
+        .exits(0);
+    let mut forged = again.clone();
+    forged["rows"][0][1] = json!(7);
+    std::fs::write(&saved, forged.to_string()).unwrap();
+    home.run(&["receipt", "verify", saved.to_str().unwrap()])
+        .exits(5);
     let shown = home.run(&["query", BY_SEX, "--epsilon", "0.5"]).exits(0);
     assert!(shown.stdout.contains("--fresh"), "{shown:?}");
     let listed = home.run(&["ledger", "list"]).exits(0);

@@ -30,6 +30,8 @@ pub struct Answer {
     pub rows: Vec<Vec<Json>>,
     /// In the shape of `rows`: `[low, high]` for released numbers, null for keys.
     pub intervals: Vec<Vec<Option<[f64; 2]>>>,
+    /// In the shape of `rows`: standard deviation of the noise in each released number, null for keys and where it is not known.
+    pub standard_errors: Vec<Vec<Option<f64>>>,
     /// Probability with which an interval holds the number that a noiseless answer would have had under the same bounds.
     pub confidence: f64,
 }
@@ -75,12 +77,16 @@ pub(crate) async fn answer(
         columns: names.collect(),
         rows: Vec::with_capacity(rows.len()),
         intervals: Vec::with_capacity(rows.len()),
+        standard_errors: Vec::with_capacity(rows.len()),
         confidence: CONFIDENCE,
     };
     for (i, row) in rows.iter().enumerate() {
-        let bars = post.columns.iter().enumerate().map(|(j, column)| {
-            let (low, high) = match column.origin {
-                Origin::Public => return None,
+        let bars = post
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(j, column)| match column.origin {
+                Origin::Public => None,
                 Origin::Released {
                     identity,
                     release,
@@ -95,16 +101,25 @@ pub(crate) async fn answer(
                         columns: released.columns.get(part.clone())?,
                         sigmas: sigmas.get(part)?,
                     };
-                    numbers.bar(output, row.cell(identity)?)
+                    let cell = row.cell(identity)?;
+                    Some((numbers.bar(output, cell), numbers.deviation(output, cell)))
                 }
                 Origin::Derived => {
                     let (samples, count) = samples.as_ref()?;
-                    interval::of_samples(samples.get(i)?.get(j)?, *count)?
+                    let samples = samples.get(i)?.get(j)?;
+                    let interval = interval::of_samples(samples, *count)?;
+                    Some((interval, interval::deviation(samples)))
                 }
-            };
-            Some([low, high])
-        });
-        answer.intervals.push(bars.collect());
+            });
+        let bars: Vec<Option<(Interval, Option<f64>)>> = bars.collect();
+        let intervals = bars
+            .iter()
+            .map(|bar| bar.map(|((low, high), _)| [low, high]));
+        answer.intervals.push(intervals.collect());
+        let deviations = bars
+            .iter()
+            .map(|bar| bar.and_then(|(_, deviation)| deviation));
+        answer.standard_errors.push(deviations.collect());
         answer.rows.push(row.values.iter().map(json).collect());
     }
     Ok(answer)
@@ -239,6 +254,31 @@ impl Numbers<'_> {
                 let (low, high) = counts.quantile_interval(nodes, place, self.sigmas[tree]);
                 shown((low as f64, high as f64), counts.grid())
             }),
+        }
+    }
+}
+
+impl Numbers<'_> {
+    /// Standard deviation of the noise in an output, at the released value; `None` where the noise may be all there is.
+    #[allow(clippy::cast_precision_loss)] // For show only.
+    fn deviation(&self, output: &Output, cell: usize) -> Option<f64> {
+        match *output {
+            Output::Count { count } => self.sigmas.get(count).copied(),
+            Output::Sum { sum, grid } => Some(grid.show(*self.sigmas.get(sum)?)),
+            // To first order: d(S / 2n) = (dS − (S / n) dn) / 2n.
+            Output::Average { count, sum, grid } => {
+                let (n, s) = (self.real(count, cell), self.real(sum, cell));
+                let (of_n, of_s) = (self.sigmas.get(count)?, self.sigmas.get(sum)?);
+                let deviation = of_s.hypot(s / n * of_n) / (2.0 * n);
+                (n > interval::Z * of_n).then(|| grid.show(deviation))
+            }
+            Output::Spread { .. } => None,
+            // That of a normal distribution with the same interval.
+            Output::Quantile { .. } => {
+                let (low, high) = self.bar(output, cell);
+                let deviation = (high - low) / (2.0 * interval::Z);
+                deviation.is_finite().then_some(deviation)
+            }
         }
     }
 }

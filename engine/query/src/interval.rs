@@ -83,6 +83,15 @@ pub(crate) fn of_samples(samples: &[f64], repetitions: usize) -> Option<Interval
     Some((low, *sorted.get(last - outside.saturating_sub(1))?))
 }
 
+/// Standard deviation of what a computed number was in repetitions of the noise.
+#[allow(clippy::cast_precision_loss)] // A thousand repetitions at most.
+pub(crate) fn deviation(samples: &[f64]) -> Option<f64> {
+    let n = samples.len() as f64;
+    let mean = samples.iter().sum::<f64>() / n;
+    let squares = samples.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    (samples.len() > 1).then(|| (squares / (n - 1.0)).sqrt())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,14 @@ pub struct Quote {
     pub noise: Vec<Noise>,
 }
 
+impl Quote {
+    /// Whether a mean or a spread is taken over several rows of a person, each of which adds to the noise.
+    pub fn averages_rows(&self) -> bool {
+        let mut aggregates = self.noise.iter().map(|noise| noise.aggregate);
+        self.rows_per_person > 1 && aggregates.any(|aggregate| aggregate.starts_with("centred"))
+    }
+}
+
 /// Noise of one mechanism, in grid units.
 #[derive(Debug, Clone)]
 pub struct Noise {

@@ -219,6 +219,9 @@ struct Tally {
     held: u32,
     at_half: u32,
     at_double: u32,
+    /// Squared errors in units of the stated standard error, and their number.
+    squares: f64,
+    squared: u32,
 }
 
 impl Tally {
@@ -233,6 +236,11 @@ impl Tally {
         self.held += u32::from(holds(1.0));
         self.at_half += u32::from(holds(0.5));
         self.at_double += u32::from(holds(2.0));
+    }
+
+    fn add_error(&mut self, value: f64, truth: f64, standard: f64) {
+        self.squares += ((value - truth) / standard).powi(2);
+        self.squared += 1;
     }
 
     /// The rate that 95 % intervals have, within 4.9 standard deviations each side (false alarm below 10^-6); the lattice of the integers and
@@ -272,15 +280,21 @@ async fn measure_as_plain(pool: &[(usize, &str, &str, &str)], repetitions: usize
         for _ in 0..repetitions {
             let asked = engine.ask(sql, &asking(price.clone())).await.unwrap();
             let answer = &asked.answer;
-            for (row, intervals) in answer.rows.iter().zip(&answer.intervals) {
+            let bars = answer.intervals.iter().zip(&answer.standard_errors);
+            for (row, (intervals, errors)) in answer.rows.iter().zip(bars) {
                 let row: Vec<_> = row.iter().map(text).collect();
                 let (key, values) = row.split_at(*keys);
                 let Some(truth) = truth.get(key) else {
                     continue;
                 };
-                let bars = intervals.iter().skip(*keys);
-                for ((value, interval), truth) in values.iter().zip(bars).zip(truth.iter()) {
+                let bars = intervals.iter().zip(errors).skip(*keys);
+                for ((value, (interval, error)), truth) in values.iter().zip(bars).zip(truth.iter())
+                {
                     let [low, high] = interval.unwrap();
+                    if let Some(error) = error {
+                        let (value, truth) = (number(value.as_deref()), number(truth.as_deref()));
+                        tally.add_error(value, truth, *error);
+                    }
                     tally.add(
                         number(value.as_deref()),
                         low,
@@ -324,6 +338,10 @@ async fn intervals_of_quantiles_hold_at_least_what_they_promise() {
 
 fn is_calibrated(tally: &Tally) {
     assert!(tally.is_nominal(tally.held), "{tally:?}");
+    // Standard errors are what they say: the mean square is 1, and its own deviation a few hundredths.
+    let mean_square = tally.squares / f64::from(tally.squared);
+    assert!((0.8..1.25).contains(&mean_square), "{mean_square}");
+    assert!(tally.squared * 10 > tally.seen * 9, "{tally:?}");
     // The test has power both ways.
     assert!(!tally.is_nominal(tally.at_half), "{tally:?}");
     assert!(!tally.is_nominal(tally.at_double), "{tally:?}");
