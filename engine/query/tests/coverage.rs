@@ -194,6 +194,11 @@ const COMPUTED: &[(usize, &str, &str)] = &[
     (
         1,
         "0.05",
+        "SELECT CAST(COALESCE(a.d, b.d) AS BIGINT), 2 * COALESCE(a.n, b.n) FROM (SELECT deprivation AS d, COUNT(*) AS n FROM patient GROUP BY deprivation HAVING deprivation < 3) a FULL JOIN (SELECT deprivation AS d, COUNT(*) AS n FROM patient GROUP BY deprivation HAVING deprivation > 8) b ON a.d = b.d",
+    ),
+    (
+        1,
+        "0.05",
         "SELECT 'half of all patients' AS what, COUNT(*) / 2.0 AS n FROM patient UNION ALL SELECT 'twice the visits', 2.0 * COUNT(*) FROM encounter",
     ),
 ];

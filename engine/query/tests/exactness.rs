@@ -61,6 +61,8 @@ const CASES: &[Case] = &[
     same(0, "SELECT COUNT(*) FROM patient WHERE deprivation BETWEEN 3 AND 7 AND NOT deceased"),
     same(0, "SELECT COUNT(*) FILTER (WHERE sex = 'male'), COUNT(*) FILTER (WHERE deceased), COUNT(*) FROM patient"),
     same(0, "SELECT COUNT(DISTINCT person_id) FILTER (WHERE class = 'EMER'), COUNT(DISTINCT person_id) FROM encounter"),
+    same(0, "SELECT COUNT(DISTINCT CASE WHEN sex = 'male' THEN person_id END), COUNT(CASE WHEN deceased THEN person_id ELSE NULL END) FROM patient"),
+    same(1, "SELECT deceased, COUNT(DISTINCT CASE WHEN e.class = 'EMER' THEN e.person_id END) FROM patient p LEFT JOIN encounter e ON p.person_id = e.person_id GROUP BY 1"),
     // Keys: declared domains, booleans, CASE, age bands, parts of dates, several at once.
     as_plain(1, 0.0, "SELECT sex, COUNT(*) FROM patient GROUP BY sex", "SELECT SEX, COUNT(*) FROM patient GROUP BY 1"),
     same(1, "SELECT deceased, COUNT(*) FROM patient GROUP BY deceased"),
@@ -179,6 +181,7 @@ const CASES: &[Case] = &[
     same(0, "SELECT COUNT(*) FROM encounter HAVING COUNT(*) > (SELECT COUNT(*) FROM patient)"),
     same(1, "SELECT v.name, t.n FROM (SELECT deprivation AS d, COUNT(*) AS n FROM patient GROUP BY deprivation) t JOIN (VALUES (1, 'least'), (10, 'most')) v(d, name) ON t.d = v.d"),
     same(1, "SELECT deprivation, n FROM (SELECT deprivation, COUNT(*) AS n FROM patient GROUP BY deprivation) t WHERE deprivation IN (SELECT column1 FROM (VALUES (2), (4)) v)"),
+    near(1, 0.01, "SELECT COALESCE(a.d, b.d), a.n, b.n, a.n - b.n FROM (SELECT deprivation AS d, COUNT(*) AS n FROM patient GROUP BY deprivation HAVING deprivation < 6) a FULL JOIN (SELECT deprivation AS d, COUNT(*) AS n FROM patient WHERE deceased GROUP BY deprivation HAVING deprivation > 3) b ON a.d = b.d ORDER BY 1"),
     same(1, "SELECT deceased AS \"What, dead?\", COUNT(*) AS \"count(Int64(1))\" FROM patient GROUP BY 1"),
 ];
 

@@ -152,6 +152,12 @@ impl Output {
             contributions,
         };
         let name = call.func.name();
+        // COUNT(DISTINCT CASE WHEN … THEN person_id END) counts the persons for whom it holds.
+        if let ("count", Some((unit, condition))) = (name, unit_where(argument, relation)) {
+            asked.argument = unit;
+            asked.filter = both(asked.filter, Some(total(condition, relation)?));
+            return Ok(asked.persons(params.distinct));
+        }
         if let Some(place) = place(name, call) {
             return if params.distinct {
                 refuse(
@@ -186,6 +192,20 @@ impl Output {
             ),
         }
     }
+}
+
+/// Of a CASE that gives the person where a condition holds and nothing elsewhere: the person, and the condition.
+fn unit_where<'e>(argument: &'e Expr, relation: &Relation) -> Option<(&'e Expr, &'e Expr)> {
+    let Expr::Case(case) = strip_alias(argument) else {
+        return None;
+    };
+    let [(condition, then)] = case.when_then_expr.as_slice() else {
+        return None;
+    };
+    let otherwise = case.else_expr.as_deref();
+    let nothing = otherwise.is_none_or(|e| literal(e).is_some_and(|value| value.is_null()));
+    let is_unit = relation.role(then) != Role::Plain;
+    (case.expr.is_none() && nothing && is_unit).then_some((then, condition))
 }
 
 /// Which place among the sorted rows an aggregate asks for, if it does.

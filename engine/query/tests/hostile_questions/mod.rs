@@ -105,7 +105,15 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
     ),
     (
         "any",
-        "SELECT COUNT(DISTINCT CASE WHEN sex = 'male' THEN person_id END) FROM patient",
+        "SELECT COUNT(DISTINCT CASE WHEN sex = 'male' THEN person_id ELSE deprivation END) FROM patient",
+    ),
+    (
+        "any",
+        "SELECT COUNT(DISTINCT CASE WHEN person_id = 5 THEN person_id END) FROM patient",
+    ),
+    (
+        "any",
+        "SELECT SUM(CASE WHEN sex = 'male' THEN person_id END) FROM patient",
     ),
     (
         "any",

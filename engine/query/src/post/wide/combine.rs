@@ -7,7 +7,7 @@ use datafusion::common::{Column, JoinType, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::{WindowFunction, WindowFunctionParams};
 use datafusion::logical_expr::logical_plan::{Aggregate, Join, Projection, Union, Window};
-use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, cast, lit, when};
 
 use super::total::{total_call, total_in, total_order, total_over};
 use super::{Origin, Wide, Widening, refuse};
@@ -228,6 +228,26 @@ impl Widening<'_> {
         })
     }
 
+    /// In a full join a row that only one side has is of that side's repetition.
+    fn either_repetition(
+        &self,
+        join: &Join,
+        left: &Wide,
+        right: &Wide,
+    ) -> Result<Option<(Expr, Column)>> {
+        let (JoinType::Full, Some(l), Some(r)) = (
+            join.join_type,
+            left.repetition.clone(),
+            right.repetition.clone(),
+        ) else {
+            return Ok(None);
+        };
+        let (l, r) = (Expr::Column(l), Expr::Column(r));
+        let name = self.name("repetition");
+        let expr = when(l.clone().is_null(), r).otherwise(l)?.alias(&name);
+        Ok(Some((expr, Column::new_unqualified(name))))
+    }
+
     pub(super) fn join(&self, join: &Join, resampled: bool) -> Result<Wide> {
         let left = self.wide(&join.left, resampled)?;
         let right = self.wide(&join.right, resampled)?;
@@ -267,8 +287,11 @@ impl Widening<'_> {
             JoinType::Inner | JoinType::Left => (true, left.repetition.clone()),
             JoinType::Right => (true, right.repetition.clone()),
             JoinType::LeftSemi | JoinType::LeftAnti => (false, left.repetition.clone()),
+            // Named when the join stands; see below.
+            JoinType::Full => (true, None),
             other => return refuse(&format!("a {other} join is not admitted above the release")),
         };
+        let either = self.either_repetition(join, &left, &right)?;
         let shift = left.identity.len();
         let mut origins = left.origins.clone();
         let mut identity = left.identity.clone();
@@ -313,9 +336,12 @@ impl Widening<'_> {
             .cloned()
             .map(Expr::Column)
             .chain(wide.extra())
+            .chain(either.iter().map(|(expr, _)| expr.clone()))
             .collect();
+        let plan = Projection::try_new(exprs, Arc::new(wide.plan.clone()))?;
         Ok(Wide {
-            plan: LogicalPlan::Projection(Projection::try_new(exprs, Arc::new(wide.plan.clone()))?),
+            plan: LogicalPlan::Projection(plan),
+            repetition: wide.repetition.or(either.map(|(_, column)| column)),
             ..wide
         })
     }
