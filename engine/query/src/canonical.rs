@@ -8,7 +8,9 @@ use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, Projection, SortExpr};
+use datafusion::logical_expr::{
+    BinaryExpr, Distinct, Expr, LogicalPlan, Operator, Projection, SortExpr,
+};
 
 use crate::derive::strip_alias;
 
@@ -59,7 +61,7 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
             )
         }
         LogicalPlan::Limit(node) => format!("limit {:?} {:?}", node.skip, node.fetch),
-        LogicalPlan::Distinct(_) => "distinct".to_owned(),
+        LogicalPlan::Distinct(Distinct::All(_)) => "distinct".to_owned(),
         LogicalPlan::Union(_) => "union".to_owned(),
         LogicalPlan::Join(node) => {
             let both = node.left.schema().join(node.right.schema())?;

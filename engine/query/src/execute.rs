@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::cast;
@@ -26,6 +27,9 @@ use crate::{session, unknown};
 
 /// Memory of one question's operators. Public and the same for every question.
 const MEMORY: usize = 6 << 30;
+
+/// Longest that one question runs: nothing may wait for ever. Public and the same for every question.
+const DEADLINE: Duration = Duration::from_mins(30);
 
 /// Plans and runs over tables of made-up rows: what DataFusion cannot plan, or cannot run as soon as a row arrives, is refused before a price is
 /// taken, not after. Filters are computed but let every row pass, so that rows reach the operators above them.
@@ -129,7 +133,7 @@ impl Executor {
         releases: &[Planned],
         snapshot: &Snapshot,
     ) -> std::result::Result<Exact, ExecutionFailed> {
-        contained(self.exact(releases, snapshot))
+        contained(DEADLINE, self.exact(releases, snapshot))
             .await
             .map(|(columns, groups)| Exact::seal_groups(columns, groups))
     }
@@ -197,13 +201,16 @@ impl Executor {
 #[error("no answer could be produced; the budget stays spent")]
 pub(crate) struct ExecutionFailed;
 
-/// Whatever goes wrong in `work` is the one failure that says nothing. A panic too: its message can hold a value of somebody's record.
+/// Whatever goes wrong in `work` is the one failure that says nothing. A panic too: its message can hold a value of somebody's record. So is not
+/// being done in time.
 async fn contained<T>(
+    deadline: Duration,
     work: impl Future<Output = Result<T>>,
 ) -> std::result::Result<T, ExecutionFailed> {
-    match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(_)) | Err(_) => Err(ExecutionFailed),
+    let work = AssertUnwindSafe(work).catch_unwind();
+    match tokio::time::timeout(deadline, work).await {
+        Ok(Ok(Ok(done))) => Ok(done),
+        Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(ExecutionFailed),
     }
 }
 
@@ -343,9 +350,16 @@ mod tests {
                 .and_then(LogicalPlanBuilder::build)
                 .unwrap();
             let run = async { context.execute_logical_plan(plan).await?.collect().await };
-            let failure = contained(run).await.unwrap_err();
+            let failure = contained(DEADLINE, run).await.unwrap_err();
             assert_eq!(failure, ExecutionFailed);
             assert!(!format!("{failure} {failure:?}").contains("Jane"));
         }
+    }
+
+    #[tokio::test]
+    async fn what_never_ends_is_the_same_failure() {
+        let never = std::future::pending::<Result<()>>();
+        let failure = contained(Duration::from_millis(20), never).await;
+        assert_eq!(failure.unwrap_err(), ExecutionFailed);
     }
 }
