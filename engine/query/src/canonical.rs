@@ -5,7 +5,7 @@
 //! same.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
@@ -91,7 +91,10 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
                 conjuncts(&filters, &node.projected_schema)?
             )
         }
-        LogicalPlan::Values(node) => format!("values {:?}", node.values),
+        LogicalPlan::Values(node) => {
+            let rows = node.values.iter().map(|row| list(row, plan.schema()));
+            format!("values {}", rows.collect::<Result<Vec<_>>>()?.join("; "))
+        }
         LogicalPlan::EmptyRelation(node) => format!("empty {}", node.produce_one_row),
         // What is not known is written as it stands, names and all.
         other => other.display_indent().to_string(),
@@ -187,6 +190,9 @@ fn expression(expr: &Expr, schema: &DFSchema) -> Result<String> {
                 None => Transformed::no(Expr::Column(column)),
             },
             Expr::Alias(alias) => Transformed::yes(*alias.expr),
+            Expr::Literal(value, metadata) => {
+                Transformed::yes(Expr::Literal(spelled(value), metadata))
+            }
             Expr::BinaryExpr(binary) => Transformed::yes(Expr::BinaryExpr(ordered(binary))),
             Expr::InList(mut node) => {
                 node.list.sort_by_cached_key(|item| format!("{item:?}"));
@@ -201,6 +207,23 @@ fn expression(expr: &Expr, schema: &DFSchema) -> Result<String> {
     })?;
     // Debug text holds the parameters of functions, which display leaves out.
     Ok(format!("{:?}", placed.data))
+}
+
+/// Debug text does not escape what stands in a text, so that one literal could look like several: texts are written in hexadecimal digits.
+pub(crate) fn spelled(value: ScalarValue) -> ScalarValue {
+    use std::fmt::Write as _;
+    let hex = |text: String| {
+        text.bytes().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    };
+    match value {
+        ScalarValue::Utf8(text) => ScalarValue::Utf8(text.map(hex)),
+        ScalarValue::LargeUtf8(text) => ScalarValue::LargeUtf8(text.map(hex)),
+        ScalarValue::Utf8View(text) => ScalarValue::Utf8View(text.map(hex)),
+        other => other,
+    }
 }
 
 fn ordered(mut binary: BinaryExpr) -> BinaryExpr {

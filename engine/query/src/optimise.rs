@@ -83,6 +83,14 @@ fn bone(plan: &LogicalPlan) -> String {
         LogicalPlan::Aggregate(node) => format!("aggregate by {}", node.group_expr.len()),
         LogicalPlan::Join(node) => format!("{} join on {}", node.join_type, node.on.len()),
         LogicalPlan::TableScan(node) => format!("scan {}", node.table_name),
+        // What stands in the rows may be computed beforehand; how many they are may not change.
+        LogicalPlan::Values(node) => {
+            format!(
+                "{} rows of {}",
+                node.values.len(),
+                node.schema.fields().len()
+            )
+        }
         LogicalPlan::Window(node) => {
             let partitions = node.window_expr.iter().map(|expr| match strip_alias(expr) {
                 Expr::WindowFunction(call) => call.params.partition_by.len(),

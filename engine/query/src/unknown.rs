@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
+use datafusion::common::{DataFusionError, ScalarValue};
 use datafusion::error::Result;
 use salus_ledger::Groups;
 
 use crate::execute::{Filling, Rows, add};
 use crate::release::Release;
+
+/// Numbers of all groups, most: two gigabytes. More would be taken outside of what the engine's operators account for.
+const MOST_NUMBERS: u64 = 1 << 27;
 
 /// Numbers of the groups, one column for each mechanism, and the groups themselves, in the order of their keys.
 ///
@@ -37,6 +40,12 @@ pub(crate) fn sums(
     }
     let places = persons.keys().enumerate();
     let places: HashMap<&[u8], usize> = places.map(|(i, key)| (key.as_slice(), i)).collect();
+    let numbers = release
+        .values_per_cell()
+        .saturating_mul(places.len() as u64);
+    if numbers > MOST_NUMBERS {
+        return Err(DataFusionError::ResourcesExhausted("groups".into()));
+    }
     let lengths = release
         .contributions
         .iter()

@@ -346,3 +346,20 @@ async fn an_empty_lake_answers_every_key() {
         );
     }
 }
+
+/// Two undeclared keys are one OTHER: a value that both have is counted once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_of_two_undeclared_keys_is_one_value() {
+    let patients = Rows::new("patient", &["person_id", "sex", "deprivation"]).with(&[
+        &["1", "one", "3"],
+        &["2", "two", "3"],
+        &["3", "three", "4"],
+        &["4", "male", "3"],
+    ]);
+    let home = Home::new(&small_catalog(), &[patients], 10).await;
+    let (engine, _ledger) = home.engine(support::ANY_PRICE).await;
+    let sql = "SELECT sex, COUNT(DISTINCT deprivation) FROM patient GROUP BY sex";
+    let asked = engine.ask(sql, &asking(Price::Default)).await.unwrap();
+    let other = asked.answer.rows.iter().find(|row| row[0] == "OTHER");
+    assert_eq!(other.unwrap()[1], 2);
+}

@@ -41,6 +41,19 @@ const SAME: &[&[&str]] = &[
     &["SELECT age_band(birth_date, DATE '2025-01-02', 30), COUNT(*) FROM patient GROUP BY 1"],
     &["SELECT COUNT(*) FROM encounter WHERE length_minutes - 5 > 20"],
     &["SELECT COUNT(*) FROM encounter WHERE 5 - length_minutes > 20"],
+    // A literal that imitates the text around it.
+    &[
+        "SELECT COUNT(*) FROM observation WHERE code IN ('8302-2', '29463-7', '39156-5', '8867-4', '8480-6')",
+    ],
+    &[
+        "SELECT COUNT(*) FROM observation WHERE code IN ('8302-2', '29463-7', '39156-5', '8480-6\"), None), Literal(Utf8View(\"8867-4')",
+    ],
+    &[
+        "SELECT s, l, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t JOIN (VALUES ('male', 'x'), ('female', 'y')) v(s, l) ON t.sex = v.s",
+    ],
+    &[
+        "SELECT s, l, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t JOIN (VALUES ('male', 'x\"), None)], [Literal(Utf8(\"female\"), None), Literal(Utf8(\"y')) v(s, l) ON t.sex = v.s",
+    ],
     &["SELECT code, COUNT(*) FROM condition GROUP BY code"],
     &["SELECT code, COUNT(DISTINCT person_id) FROM condition GROUP BY code"],
     &["SELECT sex, n FROM (SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex) t ORDER BY n"],

@@ -121,7 +121,15 @@ fn of_function(
         (Clamp::NAME, [_, low, high]) if data_type.is_integer() => {
             range(whole(low)?, whole(high)?, data_type)
         }
-        ("date_part", [part, _]) => {
+        ("date_part", [part, of]) => {
+            // A duration has days and hours without end.
+            let of = of.get_type(relation.schema()).ok()?;
+            if !matches!(
+                of,
+                DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)
+            ) {
+                return None;
+            }
             let (low, high) = match literal_text(part)?.to_ascii_lowercase().as_str() {
                 "month" => (1, 12),
                 "week" => (1, 53),

@@ -49,6 +49,7 @@ impl Derivation<'_> {
             })
             .collect::<Result<Vec<_>, Refusal>>()?;
         let outcome = Outcome::of(join.join_type, &left, &right);
+        let (preserved_scans, optional_scans) = (scans(&left), scans(&right));
         let filter = join
             .filter
             .as_ref()
@@ -91,7 +92,20 @@ impl Derivation<'_> {
             step,
         };
         if let Some(condition) = &join.filter {
+            // An outer join's condition chooses among the rows of the optional side; those of the other all stay.
+            let known = relation.codes.clone();
             relation.pin_codes(condition);
+            let chosen = match join.join_type {
+                JoinType::Inner | JoinType::LeftSemi => None,
+                JoinType::Left => Some(optional_scans),
+                JoinType::Right => Some(preserved_scans),
+                _ => Some(Vec::new()),
+            };
+            if let Some(chosen) = chosen {
+                relation
+                    .codes
+                    .retain(|scan, _| known.contains_key(scan) || chosen.contains(scan));
+            }
         }
         Ok(relation)
     }
@@ -278,6 +292,15 @@ fn optional(facts: Vec<Fact>) -> Vec<Fact> {
             ..fact
         })
         .collect()
+}
+
+/// The scans that the columns of a relation come from.
+fn scans(relation: &Relation) -> Vec<usize> {
+    let sources = relation
+        .facts
+        .iter()
+        .filter_map(|fact| fact.source.as_ref());
+    sources.map(|source| source.scan).collect()
 }
 
 /// Both sides at once, for the condition of a join.

@@ -77,7 +77,8 @@ pub(super) fn values(release: &Release, j: usize, of: &Expr) -> Result<LogicalPl
     let values = vec![of.clone().alias(seen.clone())];
     let distinct = [count_distinct(column(&seen)).alias(sum_column(j))];
     if all_rows_count(release) && !release.keeps_groups {
-        let rows = as_written(release, values)?;
+        // By mapped keys: values that two keys outside a domain share are one value of OTHER.
+        let rows = rows_of_persons(release, values)?;
         return complete(rows)?.aggregate(keys(release), distinct)?.build();
     }
     let of_person = [column(UNIT)].into_iter().chain(keys(release));

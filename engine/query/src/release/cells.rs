@@ -316,10 +316,11 @@ impl Cells {
         let mut bytes = Vec::new();
         for key in &self.keys {
             if !self.are_public() {
-                bytes.extend_from_slice(format!("unknown {}", key.raw).as_bytes());
+                // Which keys they are stands in the plan.
+                bytes.extend_from_slice(b"unknown");
             }
             for value in &key.values {
-                // Debug text of a scalar is injective enough to tell values apart: NULL, numbers and quoted text.
+                let value = crate::canonical::spelled(value.clone());
                 bytes.extend_from_slice(format!("{value:?}").as_bytes());
                 bytes.push(0);
             }

@@ -162,6 +162,23 @@ pub(crate) const HOSTILE: &[(&str, &str)] = &[
         "bounds",
         "SELECT approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FROM observation",
     ),
+    (
+        "function",
+        "SELECT width_bucket(deprivation, 10, 1, 5), COUNT(*) FROM patient GROUP BY 1",
+    ),
+    (
+        "function",
+        "SELECT width_bucket(deprivation, 1, deprivation, 5), COUNT(*) FROM patient GROUP BY 1",
+    ),
+    // The condition of an outer join does not choose among the rows of the side that is kept.
+    (
+        "bounds",
+        "SELECT AVG(o.value) FROM observation o LEFT JOIN condition c ON o.person_id = c.person_id AND o.code = '4548-4'",
+    ),
+    (
+        "bounds",
+        "SELECT AVG(o.value) FROM observation o WHERE NOT EXISTS (SELECT 1 FROM condition c WHERE c.person_id = o.person_id AND o.code = '4548-4' AND c.code = 'x')",
+    ),
     ("release", "SELECT approx_distinct(sex) FROM patient"),
     ("any", "SELECT corr(deprivation, deprivation) FROM patient"),
     (
