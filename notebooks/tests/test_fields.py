@@ -59,8 +59,8 @@ def walk(item, where=()):
 def other_values(item) -> list:
     """Other values of the same type, near and far."""
     if isinstance(item, int):
-        # 5 and 20: a snapshot and an open reserve of the sample, which may be cited instead.
-        values = [0, 1, 2, 5, 20, max(item - 1, 0), item + 1, item * 2, 2**40, 2**64 - 1]
+        # 5, 7 and 20: a snapshot, a release and an open reserve of the sample, which may be cited instead.
+        values = [0, 1, 2, 5, 7, 20, max(item - 1, 0), item + 1, item * 2, 2**40, 2**64 - 1]
         values = [min(value, 2**64 - 1) for value in values]
     elif isinstance(item, bytes):
         edges = [bytes([item[0] ^ 1]) + item[1:], item[:-1] + bytes([item[-1] ^ 1])] if item else []
@@ -88,10 +88,12 @@ class Fields(unittest.TestCase):
     maxDiff = None
 
     # One entry of each kind, and reserves that between them have all aggregates.
-    CHANGED = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 26, 28, 29, 30]
+    CHANGED = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 26, 28, 29, 30, 32]
 
     def setUp(self):
         self.log = support.sample()
+        asked = {"principal": "p-1", "roles": ["analyst"], "purpose": "PUBHLTH", "question": support.leaf(b"again")}
+        self.log.push("reuse", release=22, **asked)
         self.log.sizes = [12, len(self.log.entries)]  # few, to save time
         self.before = verdict.compared
         self.cases = 0
