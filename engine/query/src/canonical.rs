@@ -5,7 +5,7 @@
 //! same.
 
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::common::{Column, DFSchema, ScalarValue, not_impl_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
@@ -96,8 +96,7 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
             format!("values {}", rows.collect::<Result<Vec<_>>>()?.join("; "))
         }
         LogicalPlan::EmptyRelation(node) => format!("empty {}", node.produce_one_row),
-        // What is not known is written as it stands, names and all.
-        other => other.display_indent().to_string(),
+        other => return not_impl_err!("{} has no canonical text", other.display()),
     };
     Ok(format!("{here} ({})", below(plan)?))
 }

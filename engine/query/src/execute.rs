@@ -162,7 +162,7 @@ impl Executor {
 
     /// The same without a charge, which only tests may do without.
     #[cfg(test)]
-    pub(crate) async fn replay(
+    pub(crate) async fn without_charge(
         &self,
         releases: &[Planned],
         snapshot: &Snapshot,

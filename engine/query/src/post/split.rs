@@ -14,6 +14,7 @@ use crate::derive::relation::{Relation, Role};
 use crate::derive::{Derivation, planner};
 use crate::public;
 use crate::refusal::Refusal;
+use crate::release::RELEASED;
 
 /// Name of the table of released numbers of release `i`.
 pub(super) fn released_table(release: usize) -> String {
@@ -229,7 +230,7 @@ fn refuse_rows(plan: &LogicalPlan) -> Refusal {
             "release",
             "OVER",
             "rows of the data cannot be shown, and a window gives one value for each",
-            "aggregate: COUNT(DISTINCT person_id), COUNT(*), SUM or AVG … GROUP BY",
+            RELEASED,
         ),
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
@@ -244,7 +245,7 @@ fn refuse_rows(plan: &LogicalPlan) -> Refusal {
             "release",
             "SELECT",
             "rows of the data cannot be shown, only noisy aggregates of them",
-            "use COUNT(DISTINCT person_id), COUNT(*), SUM or AVG",
+            RELEASED,
         ),
         _ => Refusal::new(
             "statement",

@@ -6,7 +6,8 @@ use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{
-    Expr, ExprFunctionExt, LogicalPlan, SortExpr, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrame,
+    WindowFrameBound, WindowFrameUnits,
 };
 use datafusion::prelude::lit;
 use datafusion::scalar::ScalarValue;
@@ -15,23 +16,18 @@ use super::bounded::{
     PLACE, UNIT, all_rows_count, column, counted_rows, keep_groups, keys, keys_as_written,
     rows_of_persons, sum_column, value, value_column, without_additions,
 };
-use super::{Contribution, Release, Tree};
+use super::{Contribution, Release};
 use crate::functions::grid::Evenly;
 use crate::functions::order::GroupOrder;
-use datafusion::logical_expr::LogicalPlanBuilder;
 
 const ROWS: &str = "__salus_rows";
 const UP_TO: &str = "__salus_up_to";
 const IN_CELL: &str = "__salus_in_cell";
 
 /// Keys, leaf, and number of rows there: of each person and cell at most k rows, at evenly spaced ranks (S7).
-pub(super) fn leaves(release: &Release, j: usize, of: &Expr, tree: &Tree) -> Result<LogicalPlan> {
-    let contribution = Contribution::Leaf {
-        value: of.clone(),
-        tree: tree.clone(),
-    };
+pub(super) fn leaves(release: &Release, j: usize, of: &Contribution) -> Result<LogicalPlan> {
     let leaf = value_column(j);
-    let leaves = vec![value(&contribution)?.alias(leaf.clone())];
+    let leaves = vec![value(of)?.alias(leaf.clone())];
     let by_leaf = || keys(release).into_iter().chain([column(&leaf)]);
     if all_rows_count(release) && !release.keeps_groups {
         let rows = as_written(release, leaves)?.filter(column(&leaf).is_not_null())?;
@@ -72,9 +68,9 @@ pub(super) fn leaves(release: &Release, j: usize, of: &Expr, tree: &Tree) -> Res
 }
 
 /// Keys and number of distinct values: each person brings at most k of a cell, in an order that is hers alone (S7).
-pub(super) fn values(release: &Release, j: usize, of: &Expr) -> Result<LogicalPlan> {
+pub(super) fn values(release: &Release, j: usize, of: &Contribution) -> Result<LogicalPlan> {
     let seen = value_column(j);
-    let values = vec![of.clone().alias(seen.clone())];
+    let values = vec![value(of)?.alias(seen.clone())];
     let distinct = [count_distinct(column(&seen)).alias(sum_column(j))];
     if all_rows_count(release) && !release.keeps_groups {
         // By mapped keys: values that two keys outside a domain share are one value of OTHER.

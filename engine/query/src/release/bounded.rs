@@ -57,8 +57,8 @@ pub(super) fn plans(release: &Release, population_ceiling: u64) -> Result<Vec<Bo
     }
     for (j, contribution) in release.contributions.iter().enumerate() {
         let plan = match contribution {
-            Contribution::Leaf { value, tree } => alone::leaves(release, j, value, tree)?,
-            Contribution::Value(value) => alone::values(release, j, value)?,
+            Contribution::Leaf { .. } => alone::leaves(release, j, contribution)?,
+            Contribution::Value(_) => alone::values(release, j, contribution)?,
             _ => continue,
         };
         plans.push(BoundedPlan {

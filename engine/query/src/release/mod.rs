@@ -9,7 +9,7 @@ mod tree;
 
 pub(crate) use bounded::BoundedPlan;
 pub(crate) use cells::Cells;
-pub(crate) use outputs::{Contribution, Output};
+pub(crate) use outputs::{Contribution, Output, RELEASED};
 pub(crate) use tree::Tree;
 
 use datafusion::common::DFSchemaRef;
@@ -91,7 +91,7 @@ impl Release {
                 "release",
                 "SELECT",
                 "only aggregates can be released",
-                outputs::RELEASED,
+                RELEASED,
             ));
         }
         let rows_per_person = rows_per_person(&relation, &contributions, options)?;

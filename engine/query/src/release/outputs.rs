@@ -90,7 +90,7 @@ impl fmt::Display for Contribution {
 }
 
 /// What to use instead of an aggregate that is not released.
-pub(super) const RELEASED: &str = "use COUNT(DISTINCT …), COUNT(*), SUM, AVG, VAR, STDDEV, MEDIAN, approx_percentile_cont, MIN or MAX";
+pub(crate) const RELEASED: &str = "use COUNT(DISTINCT …), COUNT(*), SUM, AVG, VAR, STDDEV, MEDIAN, approx_percentile_cont, MIN or MAX";
 
 /// How an output column follows from the mechanisms, which are given by position.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -53,7 +53,9 @@ impl Replay {
     }
 
     async fn vectors(&self, question: &Question) -> Result<Vectors, String> {
-        let exact = self.executor.replay(&question.releases, &self.snapshot);
+        let exact = self
+            .executor
+            .without_charge(&question.releases, &self.snapshot);
         let in_time = tokio::time::timeout(Duration::from_mins(1), exact);
         let exact = in_time.await.map_err(|_| "it never ends".to_owned())?;
         let (columns, groups) = exact.map_err(|e| e.to_string())?;

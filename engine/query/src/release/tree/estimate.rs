@@ -8,7 +8,7 @@ impl Tree {
     /// Upwards each node is averaged with the sum of its children, by their variances; downwards what a parent knows better is shared among its
     /// children, by theirs. Source: Hay et al. (2010), section 4, with the variances written out because the last node of a level may have fewer children.
     pub(super) fn leaf_counts(&self, nodes: &[f64]) -> Vec<f64> {
-        let variances = self.variances();
+        let variances = &self.variances;
         let mut counts = nodes.to_vec();
         let mut sums = vec![(0.0, 0.0); counts.len()];
         let starts = self.starts();
@@ -33,21 +33,39 @@ impl Tree {
         counts.split_off(starts.last().copied().unwrap_or(0))
     }
 
-    /// Variance of Σ weights · leaf estimate, where every node's noise has variance 1: weightsᵀ (XᵀX)⁻¹ weights, with X the leaves of each node.
-    /// The estimates of nodes that hold the weights in their leaves and nothing above are (XᵀX)⁻¹ weights.
-    pub(super) fn variance_of(&self, weights: &[f64]) -> f64 {
-        let mut nodes = vec![0.0; self.nodes() - weights.len()];
-        nodes.extend_from_slice(weights);
-        let solved = self.leaf_counts(&nodes);
-        solved
-            .iter()
-            .zip(weights)
-            .map(|(x, weight)| x * weight)
-            .sum()
+    /// For each leaf the variance of the estimated count up to and with it, and its covariance with the estimated count of all.
+    ///
+    /// Let a part of a node's rows, given the node's true count T, be estimated as share · T with variance `rest`. Its children's estimates have
+    /// variances v and, given T, covariances v_c δ_cd − v_c v_d / Σv; so a part that holds whole children and a part of one follows from theirs.
+    pub(super) fn below(&self) -> Vec<(f64, f64)> {
+        let starts = self.starts();
+        let below_leaf = |leaf: usize| {
+            let (mut share, mut rest) = (1.0, 0.0);
+            let mut node = leaf;
+            for level in (1..self.sizes.len()).rev() {
+                let parent = node / self.branching;
+                let first = parent * self.branching;
+                let end = (first + self.branching).min(self.sizes[level]);
+                let level = &self.variances[starts[level]..];
+                let part = Part::of(&level[first..end], node - first, share);
+                rest += part.squares - part.sum * part.sum / part.all;
+                share = part.sum / part.all;
+                node = parent;
+            }
+            // The nodes of the top level know nothing of each other.
+            let top = Part::of(&self.variances[..self.sizes[0]], node, share);
+            (top.squares + rest, top.sum)
+        };
+        (0..self.leaves()).map(below_leaf).collect()
     }
 
-    /// Variance of each node's estimate from itself and what lies below it.
-    fn variances(&self) -> Vec<f64> {
+    /// Variance of the estimated count of all leaves.
+    pub(super) fn variance_of_all(&self) -> f64 {
+        self.variances.iter().take(self.sizes[0]).sum()
+    }
+
+    /// See [`Tree::variances`].
+    pub(super) fn estimated_variances(&self) -> Vec<f64> {
         let starts = self.starts();
         let mut below = vec![0.0; self.nodes()];
         let mut variances = vec![1.0; self.nodes()];
@@ -77,10 +95,42 @@ impl Tree {
     }
 }
 
+/// Sums over siblings of which those before one count whole, and that one in part.
+struct Part {
+    /// Σ w² v.
+    squares: f64,
+    /// Σ w v.
+    sum: f64,
+    /// Σ v.
+    all: f64,
+}
+
+impl Part {
+    fn of(variances: &[f64], partly: usize, share: f64) -> Self {
+        let before: f64 = variances.iter().take(partly).sum();
+        let own = variances.get(partly).copied().unwrap_or(0.0);
+        Self {
+            squares: before + share * share * own,
+            sum: before + share * own,
+            all: variances.iter().sum(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::functions::grid::Grid;
+
+    /// Variance of Σ weights · leaf estimate in another way: weightsᵀ (XᵀX)⁻¹ weights, with X the leaves of each node. The estimates of nodes that
+    /// hold the weights in their leaves and nothing above are (XᵀX)⁻¹ weights.
+    fn variance_of(tree: &Tree, weights: &[f64]) -> f64 {
+        let mut nodes = vec![0.0; tree.nodes() - weights.len()];
+        nodes.extend_from_slice(weights);
+        let solved = tree.leaf_counts(&nodes);
+        let terms = solved.iter().zip(weights);
+        terms.map(|(x, weight)| x * weight).sum()
+    }
 
     fn tree(leaves: i64) -> Tree {
         Tree::over(Grid {
@@ -130,16 +180,36 @@ mod tests {
     }
 
     #[test]
+    fn variances_are_those_of_the_normal_equations() {
+        for leaves in [1, 2, 31, 33, 100, 170, 257, 1000] {
+            let tree = tree(leaves);
+            let count = tree.leaves();
+            let all = vec![1.0; count];
+            assert!((tree.variance_of_all() - variance_of(&tree, &all)).abs() < 1e-9);
+            let mut weights = vec![0.0; count];
+            for (leaf, (variance, covariance)) in tree.below().into_iter().enumerate() {
+                weights[leaf] = 1.0;
+                assert!(
+                    (variance - variance_of(&tree, &weights)).abs() < 1e-9,
+                    "{leaves} {leaf}"
+                );
+                // Var(a + b) = Var(a) + 2 Cov(a, b) + Var(b).
+                let both: Vec<f64> = weights.iter().map(|weight| weight + 1.0).collect();
+                let sum = variance + 2.0 * covariance + tree.variance_of_all();
+                assert!(
+                    (sum - variance_of(&tree, &both)).abs() < 1e-8,
+                    "{leaves} {leaf}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn half_of_the_leaves_are_known_better_than_leaf_by_leaf() {
         let tree = tree(1000);
-        let weights: Vec<f64> = (0..1000)
-            .map(|leaf| f64::from(u8::from(leaf < 500)))
-            .collect();
-        let variance = tree.variance_of(&weights);
+        let (variance, _) = tree.below()[499];
         assert!(variance > 1.0 && variance < 30.0, "{variance}");
         // One leaf alone is known better than by its own noise.
-        let mut alone = vec![0.0; 1000];
-        alone[3] = 1.0;
-        assert!(tree.variance_of(&alone) < 1.0);
+        assert!(tree.below()[0].0 < 1.0);
     }
 }

@@ -18,7 +18,7 @@ const MOST_LEAVES: u64 = 1 << 10;
 const BRANCHING: usize = 16;
 
 /// A tree over the values of a grid; node 0 is the first of the top level, the leaves are last. There is no root: nobody asked for the total.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tree {
     grid: Grid,
     /// Grid values in one leaf.
@@ -26,6 +26,8 @@ pub(crate) struct Tree {
     branching: usize,
     /// Number of nodes of each level, top first.
     sizes: Vec<usize>,
+    /// Variance of each node's estimate from itself and what lies below it, where every node's noise has variance 1.
+    variances: Vec<f64>,
 }
 
 impl Tree {
@@ -40,12 +42,15 @@ impl Tree {
             sizes.push(below.div_ceil(branching));
         }
         sizes.reverse();
-        Self {
+        let mut tree = Self {
             grid,
             width,
             branching,
             sizes,
-        }
+            variances: Vec::new(),
+        };
+        tree.variances = tree.estimated_variances();
+        tree
     }
 
     pub(crate) fn grid(&self) -> Grid {

@@ -75,7 +75,7 @@ impl Tree {
         let nodes: Vec<f64> = nodes.iter().map(|node| *node as f64).collect();
         let counts = self.leaf_counts(&nodes);
         let total: f64 = counts.iter().sum();
-        let deviation = sigma * self.variance_of(&vec![1.0; counts.len()]).sqrt();
+        let deviation = sigma * self.variance_of_all().sqrt();
         (counts, total > Z * deviation)
     }
 
@@ -88,20 +88,18 @@ impl Tree {
             Place::Least => (0.0, 0.5),
             Place::Greatest => (1.0, -0.5),
         };
-        let last = counts.len().saturating_sub(1);
-        let mut excess = Excess {
-            of: Vec::with_capacity(last),
-            deviation: Vec::with_capacity(last),
+        let all = self.variance_of_all();
+        // D = below − part · total, and what varies in it.
+        let deviation = |(variance, covariance): (f64, f64)| {
+            let of_both = variance - 2.0 * part * covariance + part * part * all;
+            sigma * of_both.max(0.0).sqrt()
         };
-        let mut weights = vec![-part; counts.len()];
-        for (leaf, below) in sums(counts).into_iter().take(last).enumerate() {
-            weights[leaf] = 1.0 - part;
-            excess.of.push(below - part * total - rows);
-            excess
-                .deviation
-                .push(sigma * self.variance_of(&weights).sqrt());
+        let last = counts.len().saturating_sub(1);
+        let below = sums(counts).into_iter().take(last);
+        Excess {
+            of: below.map(|below| below - part * total - rows).collect(),
+            deviation: self.below().into_iter().take(last).map(deviation).collect(),
         }
-        excess
     }
 }
 
