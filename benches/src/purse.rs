@@ -64,6 +64,7 @@ impl Counter {
                 version: 1,
                 sha256: [0; 32],
                 query_rho: Rho::parse_floor("1")?,
+                limits: vec![],
             })
             .await?;
         let snapshot = ledger

@@ -83,6 +83,12 @@ pub(crate) enum Command {
     /// What has been spent and what remains.
     #[command(subcommand, after_help = "Example:\n  salus budget show --format json")]
     Budget(Budget),
+    /// What one question may cost, and how the budget is shared out.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  salus policy show > policy.yaml\n  salus policy apply policy.yaml"
+    )]
+    Policy(PolicyCommand),
     /// The audit ledger.
     #[command(
         subcommand,
@@ -231,6 +237,25 @@ pub(crate) enum Budget {
     /// Show cap, spending and remainder.
     #[command(after_help = "Example:\n  salus budget show --format json")]
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Print the policy in force, as a file to change.
+    #[command(after_help = "Example:\n  salus policy show > policy.yaml")]
+    Show,
+    /// Bring a policy into force from the next question on. The ledger records it.
+    #[command(
+        after_help = "Example:\n  salus policy show > policy.yaml   # raise its version, change it\n  salus policy apply policy.yaml\n\n\
+                      Limits count from the policy that brings them. The lifetime cap of the identity space stays as it is."
+    )]
+    Apply {
+        /// The policy, a YAML file.
+        file: PathBuf,
+        /// Say whether it is valid, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

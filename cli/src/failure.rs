@@ -81,7 +81,19 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         }
         match error.downcast::<AskError>() {
             Ok(AskError::Refused(refusal)) => Self::Refused(refusal),
-            Ok(exhausted @ AskError::Exhausted { .. }) => Self::Exhausted(exhausted.to_string()),
+            Ok(exhausted @ AskError::Exhausted { .. }) => Self::Exhausted(format!(
+                "{exhausted}; `salus budget show` says what that is"
+            )),
+            Ok(limited @ AskError::LimitReached { until, .. }) => {
+                let again = until
+                    .and_then(|until| i64::try_from(until).ok())
+                    .and_then(|until| chrono::DateTime::from_timestamp(until, 0))
+                    .map_or_else(
+                        || "`salus policy apply` can raise it".to_owned(),
+                        |until| format!("its next period begins at {}", until.to_rfc3339()),
+                    );
+                Self::Exhausted(format!("{limited}; {again}. Nothing was spent"))
+            }
             Ok(dear @ (AskError::TooDear { .. } | AskError::TooMuchDelta { .. })) => {
                 Self::Refused(Refusal {
                     rule: "price",

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use salus_lake::Lake;
-use salus_ledger::{Ledger, Signer, key};
-use salus_query::{Books, Engine};
+use salus_ledger::entry::{Body, Kind};
+use salus_ledger::{EntryIndex, Ledger, Signer, key};
+use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
@@ -47,7 +48,8 @@ impl Home {
                 root.display()
             )));
         }
-        for dir in [root.to_owned(), home.root.join("keys"), home.receipts()] {
+        let dirs = ["keys", "policies", "receipts"].map(|name| home.root.join(name));
+        for dir in [root.to_owned()].iter().chain(&dirs) {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -73,8 +75,10 @@ impl Home {
         self.root.join("ledger")
     }
 
-    pub(crate) fn policy_file(&self) -> PathBuf {
-        self.root.join("policy.yaml")
+    /// Every policy that was ever brought into force, each under the hash that the ledger records.
+    fn policy_file(&self, sha256: &[u8]) -> PathBuf {
+        let name = format!("{}.yaml", crate::output::hex(sha256));
+        self.root.join("policies").join(name)
     }
 
     fn pseudonym_file(&self) -> PathBuf {
@@ -105,12 +109,53 @@ impl Home {
         Ok(text.trim().to_owned())
     }
 
-    /// Catches the ledger up with catalog, policy and snapshot.
+    /// Catches the ledger up with catalog and snapshot.
     pub(crate) async fn books(&self, lake: &Lake, ledger: &Ledger) -> Result<Books, Failure> {
-        let file = self.policy_file();
-        let policy =
-            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let policy = self.policy(ledger).await?;
         Ok(Books::current(lake, ledger, &policy).await?)
+    }
+
+    /// The policy in force, as its file reads.
+    pub(crate) async fn policy(&self, ledger: &Ledger) -> Result<String, Failure> {
+        let newest = ledger.newest(Kind::Policy).await?;
+        let Some(Body::Policy(recorded)) = newest.map(|stored| stored.entry.body) else {
+            return Err(
+                anyhow!("there is no policy in force; run `salus policy apply FILE`").into(),
+            );
+        };
+        let file = self.policy_file(&recorded.sha256);
+        let text = fs::read_to_string(&file).with_context(|| {
+            let (version, file) = (recorded.version, file.display());
+            format!("cannot read policy {version}, which is in force, from {file}; put it back, or apply a later one")
+        })?;
+        if Sha256::digest(text.as_bytes()).as_slice() != recorded.sha256 {
+            return Err(Failure::Integrity(format!(
+                "{} is not the policy that the ledger records; put it back, or apply a later one with `salus policy apply`",
+                file.display()
+            )));
+        }
+        Ok(text)
+    }
+
+    /// Brings a policy into force: the file first, then the entry that names it.
+    pub(crate) async fn apply_policy(
+        &self,
+        ledger: &Ledger,
+        policy: &Policy,
+        text: &str,
+    ) -> Result<EntryIndex, Failure> {
+        let conversion = ledger.genesis().conversion_delta;
+        let secret = self.pseudonym_secret()?;
+        let fact = policy
+            .fact(text, conversion, &|user| pseudonym(&secret, user))
+            .map_err(Failure::usage)?;
+        let file = self.policy_file(&Sha256::digest(text.as_bytes()));
+        // One that was left by a crash is taken away: it is the same by its name, or it is none.
+        if file.exists() {
+            fs::remove_file(&file).with_context(|| format!("cannot replace {}", file.display()))?;
+        }
+        write_private(&file, text.as_bytes())?;
+        Ok(ledger.record(fact).await?)
     }
 
     pub(crate) async fn engine(&self) -> Result<(Engine, Ledger), Failure> {
@@ -129,16 +174,23 @@ impl Home {
 
     /// The pseudonym under which a user stands in the ledger: staff are not named in leaves.
     pub(crate) fn pseudonym(&self, user: &str) -> Result<String, Failure> {
-        let file = self.pseudonym_file();
-        let secret = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let digest = Sha256::new()
-            .chain_update(&secret)
-            .chain_update(user.as_bytes())
-            .finalize();
-        let mut name = crate::output::hex(&digest);
-        name.truncate(12);
-        Ok(format!("p-{name}"))
+        Ok(pseudonym(&self.pseudonym_secret()?, user))
     }
+
+    fn pseudonym_secret(&self) -> Result<Vec<u8>, Failure> {
+        let file = self.pseudonym_file();
+        Ok(fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?)
+    }
+}
+
+fn pseudonym(secret: &[u8], user: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(secret)
+        .chain_update(user.as_bytes())
+        .finalize();
+    let mut name = crate::output::hex(&digest);
+    name.truncate(12);
+    format!("p-{name}")
 }
 
 /// Writes a new file that only its owner can read, and syncs it.

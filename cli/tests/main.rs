@@ -16,6 +16,8 @@ mod crash;
 mod failures;
 #[path = "main/formats.rs"]
 mod formats;
+#[path = "main/policy.rs"]
+mod policy;
 #[path = "main/prices.rs"]
 mod prices;
 #[path = "main/questions.rs"]

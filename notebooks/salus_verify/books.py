@@ -1,22 +1,14 @@
-"""Rules about entries among each other: F2 (the beginning), F3 (what is cited), B1 (the purse), B2 (endings).
+"""Rules about entries among each other: F2 (the beginning), F3 (what is cited), B1 (the purse), B2 (endings), B3 (limits).
 
 An entry is (kind, body), or None where it cannot be read or is missing. What is unknown is already a failure, so it is
 not held against the entries that cite it, and it may have taken budget: the next `before` is believed, if not too low.
 """
 
 from . import prices
+from .amounts import NOTHING, plus, within
 from .entries import DELTA_ONE
 from .findings import Finding
-
-NOTHING = {"rho": 0, "delta": 0}
-
-
-def plus(a, b):
-    return {unit: a[unit] + b[unit] for unit in NOTHING}
-
-
-def within(a, b):
-    return all(a[unit] <= b[unit] for unit in NOTHING)
+from .limits import SHARES, Limits
 
 
 class Books:
@@ -27,6 +19,7 @@ class Books:
         self.findings = []
         self.spent = NOTHING
         self.reserves = []
+        self.limits = Limits()
         self._doubt = False  # an unreadable entry since the last reserve may have spent
         self._ended = set()
         self._newest_policy = None
@@ -37,6 +30,7 @@ class Books:
         for index, entry in enumerate(entries):
             if entry is None:
                 self._doubt = True
+                self.limits.unreadable()
             else:
                 kind, body = entry
                 for rule, what in getattr(self, "_" + kind)(index, body):
@@ -80,6 +74,7 @@ class Books:
 
     def _policy(self, index, body):
         self._newest_policy = index
+        self.limits.follow(body)
         return ()
 
     def _cited(self, index, cited, kind):
@@ -109,14 +104,20 @@ class Books:
             yield "F3", "not the newest policy"
         yield from prices.check(body, cited["policy"])
         yield from self._account(body)
+        dataset = cited["dataset"] and cited["dataset"]["dataset"]
+        charged = self._charged(body, dataset)
+        yield from self.limits.charge(body["accounts"][1:], body["loss"], charged, SHARES)
+
+    def _charged(self, body, dataset):
+        space = self.genesis and self.genesis["space"]
+        shares = {"space": space, "dataset": dataset, "analyst": body["principal"], "purpose": body["purpose"]}
+        return {**shares, "time": body["time"]}
 
     def _account(self, body):
-        accounts = body["accounts"]
-        scope = "space:" + self.genesis["space"] if self.genesis else accounts[0]["scope"]
-        account = next((account for account in accounts if account["scope"] == scope), accounts[0])
+        account = body["accounts"][0]  # those after it are of limits
         before, after = account["before"], account["after"]
-        if [account["scope"] for account in accounts] != [scope]:
-            yield "B1", "not the one account of the identity space"
+        if self.genesis and account["scope"] != "space:" + self.genesis["space"]:
+            yield "B1", "not the account of the identity space"
         if self.genesis and account["cap"] != self.genesis["cap"]:
             yield "B1", "another cap than the genesis's"
         if before != self.spent and not (self._doubt and within(self.spent, before)):
@@ -140,6 +141,10 @@ class Books:
     _abort = _release
 
     def _reuse(self, index, body):
-        right, _ = self._cited(index, body["release"], "release")
+        right, release = self._cited(index, body["release"], "release")
         if not right:
             yield "F3", "repeats no earlier release"
+        _, reserve = self._cited(index, release["reserve"], "reserve") if release else (False, None)
+        loss = reserve and reserve["loss"]
+        # It costs no privacy, and counts as hers who asks.
+        yield from self.limits.charge(body.get("accounts", []), loss, self._charged(body, None), ("analyst",))

@@ -127,6 +127,23 @@ cited = dict(dataset=uint, snapshot=uint, catalog=uint, policy=uint)
 shown = dict(releases=many(release, 1), keys=hash32, mechanisms=many(mechanism, 1))
 certificate = record(unit=text, steps=many(step, 1), **shown, **cited)
 asked = dict(principal=text, purpose=text, question=hash32)
+_limit = record(("name", "seconds"), of=one_of("space", "dataset", "analyst", "purpose"), name=text, seconds=positive, cap=loss)
+
+
+def limit(item):
+    item = _limit(item)
+    if item["of"] == "space" and ("name" in item or "seconds" not in item):
+        raise Malformed("a limit of the space needs a period and takes no name")
+    return item
+
+
+def limits(items):
+    items = many(limit, 1)(items)
+    if len({(item["of"], item.get("name"), item.get("seconds")) for item in items}) < len(items):
+        raise Malformed("two limits of the same share, name and period")
+    return items
+
+
 booked = dict(certificate=certificate, loss=loss, accounts=many(account, 1))
 promised = dict(adjacency=text, ceiling=loss, cap=loss, conversion_delta=delta)  # F2 says which adjacency
 BODIES = {
@@ -134,19 +151,19 @@ BODIES = {
     "key": record(public=hash32),
     "dataset": record(dataset=text, unit=text, space=text),
     "catalog": record(dataset=text, version=uint, sha256=hash32),
-    "policy": record(version=uint, sha256=hash32, query_rho=uint),
+    "policy": record(("limits",), version=uint, sha256=hash32, query_rho=uint, limits=limits),
     "snapshot": record(dataset=text, snapshot=uint, commitment=hash32),
     "reserve": record(roles=many(text), plan=hash32, **asked, **booked),
     "release": record(reserve=uint, answer=hash32),
     "abort": record(reserve=uint, reason=one_of("failed", "dropped")),
-    "reuse": record(roles=many(text), release=uint, **asked),
+    "reuse": record(("accounts",), roles=many(text), release=uint, accounts=many(account, 1), **asked),
     "refuse": record(rule=text, **asked),
 }
 _ENVELOPE = record(v=uint, kind=text, time=uint, body=lambda item: item)
 
 
 def parse(data: bytes):
-    """Kind and body of an entry of version 1."""
+    """Kind and body of an entry of version 1, its time among the fields of the body."""
     if len(data) > LONGEST:
         raise Malformed("longer than 4 MiB")
     entry = _ENVELOPE(cbor.decode(data))
@@ -154,4 +171,4 @@ def parse(data: bytes):
         raise Malformed("unknown version")
     if entry["kind"] not in BODIES:
         raise Malformed("unknown kind")
-    return entry["kind"], BODIES[entry["kind"]](entry["body"])
+    return entry["kind"], {**BODIES[entry["kind"]](entry["body"]), "time": entry["time"]}

@@ -10,7 +10,8 @@ the one canonical form of every entry, its fields, types and ranges (F1)
 the beginning, what is cited, the newest catalog and policy (F2, F3)
 the Merkle tree over all entries; checkpoints and their signatures (T1, T2)
 derivations, sensitivities and prices, recomputed in exact fractions (P1 to P5)
-the running total against the cap; at most one ending per reserve (B1, B2)""".split("\n")
+the running total against the cap; at most one ending per reserve (B1, B2)
+the limits of the policy in force, each against its own account (B3)""".split("\n")
 
 # The fields of standing A in docs/proofs/checker-rules.md, which says who could vouch for each.
 ATTESTED = {
@@ -57,23 +58,22 @@ def _attested(report):
     return {kind: fields for kind, fields in ATTESTED.items() if kind == "entry" or kind in report.kinds}
 
 
-def _total(report):
-    """Scope, spent and cap, where there is a genesis to say so."""
-    genesis = report.books.genesis
-    return genesis and ("space:" + genesis["space"], report.books.spent, genesis["cap"])
+def _totals(report):
+    """Scope, cap, spent and number of charges: of the purse, where there is a genesis to say so, and of each limit."""
+    books, genesis = report.books, report.books.genesis
+    purse = [("space:" + genesis["space"], genesis["cap"], books.spent, len(books.reserves))] if genesis else []
+    return purse + books.limits.totals
 
 
 def as_text(report):
-    good, head, total = report.history.good, report.history.head, _total(report)
+    good, head = report.history.good, report.history.head
     word = "HOLDS" if report.holds else "FAILS"
     lines = [f"{word}: {report.entries} entries, {len(good)} checkpoints with a good signature"]
     for index, rule, what in report.findings:
         lines.append(f"  {rule}{'' if index is None else f' entry {index}'}: {_plain(what)}")
     if head:
         lines.append(f"newest checkpoint: size {head.size}, root {head.root.hex()}")
-    if total:
-        scope, spent, cap = total
-        count = len(report.books.reserves)
+    for scope, cap, spent, count in _totals(report):
         lines.append(f"{_plain(scope)}: {count} reserves, spent {_shown(spent)}, cap {_shown(cap)}")
     lines.append("kinds: " + ", ".join(f"{kind} {count}" for kind, count in report.kinds.items()))
     lines.append("open reserves (they stay spent): " + (", ".join(map(str, report.books.open)) or "none"))
@@ -92,22 +92,21 @@ def _units(loss):
 
 def as_json(report):
     """The names that `salus-audit --format json` uses, numbers of units as text."""
-    head, total = report.history.head, _total(report)
+    head = report.history.head
     document = {
         "holds": report.holds,
         "entries": report.entries,
         "checkpoints": len(report.history.good),
         "head": head and {"size": head.size, "root": head.root.hex()},
         "findings": [f._asdict() for f in report.findings],
-        "totals": [],
+        "totals": [
+            {"scope": scope, "reserves": count, "spent": _units(spent), "cap": _units(cap)}
+            for scope, cap, spent, count in _totals(report)
+        ],
         "kinds": report.kinds,
         "open": report.books.open,
         "verified": VERIFIED,
         "attested": [{"field": f"{kind}.{field}"} for kind, fields in _attested(report).items() for field in fields],
         "outside": OUTSIDE,
     }
-    if total:
-        scope, spent, cap = total
-        reserves = len(report.books.reserves)
-        document["totals"] = [{"scope": scope, "reserves": reserves, "spent": _units(spent), "cap": _units(cap)}]
     return json.dumps(document)

@@ -370,7 +370,7 @@ class Rules(unittest.TestCase):
         self.expect(account(("after", "delta"), delta(1)), f"B1@{LAST}")
         two = sample()
         two.entries[LAST]["body"]["accounts"] *= 2
-        self.expect(two, f"B1@{LAST}")
+        self.expect(two, f"B3@{LAST}")
 
     def test_b1_the_cap_to_the_unit(self):
         def capped(rho):

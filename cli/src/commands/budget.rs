@@ -42,6 +42,7 @@ pub(crate) async fn run(root: &Path, command: &Budget, format: Format) -> Result
     let Budget::Show = command;
     let ledger = Home::at(root)?.ledger().await?;
     let account = ledger.account().await?;
+    let limits = ledger.limits().await?;
     ledger.close().await?;
     let conversion = account.conversion_delta;
     let mut rows = Rows::new(&["", "rho", "epsilon", "delta"]);
@@ -65,8 +66,32 @@ pub(crate) async fn run(root: &Path, command: &Budget, format: Format) -> Result
         ]);
         json[name] = loss_json(loss, conversion);
     }
+    json["limits"] = json!(
+        limits
+            .iter()
+            .map(|limit| json!({
+                "account": limit.scope,
+                "cap": loss_json(limit.cap, conversion),
+                "spent": loss_json(limit.spent, conversion),
+                "remaining": loss_json(limit.remaining(), conversion),
+            }))
+            .collect::<Vec<_>>()
+    );
     print(format, &rows, &json);
     if format == Format::Table {
+        let mut rows = Rows::new(&["limit", "cap", "spent", "remaining (epsilon)"]);
+        for limit in &limits {
+            let shown = |loss: Loss| epsilon_of(loss.rho, conversion).to_string();
+            rows.push([
+                limit.scope.clone(),
+                shown(limit.cap),
+                shown(limit.spent),
+                shown(limit.remaining()),
+            ]);
+        }
+        if !limits.is_empty() {
+            print(format, &rows, &json!({}));
+        }
         println!(
             "One purse for {}: rho adds up, epsilon is what a rho is shown as at delta {conversion}.",
             account.scope

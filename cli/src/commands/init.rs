@@ -54,11 +54,11 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
     let signer = key::generate(&home.key_file(), &origin)?;
     write_private(&home.vkey_file(), format!("{}\n", signer.vkey()).as_bytes())?;
     home.write_pseudonym_key()?;
-    let policy = Policy::default_yaml().replace(
+    let text = Policy::default_yaml().replace(
         "query_max_epsilon: \"10\"",
         &format!("query_max_epsilon: \"{}\"", init.epsilon),
     );
-    write_private(&home.policy_file(), policy.as_bytes())?;
+    let policy = Policy::parse(&text).map_err(|what| anyhow!("policy: {what}"))?;
     let lake = Lake::create(home.root())?;
     let genesis = Genesis {
         origin: origin.clone(),
@@ -70,6 +70,7 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         rules: RULES,
     };
     let ledger = Ledger::create(&home.ledger_dir(), signer, genesis).await?;
+    home.apply_policy(&ledger, &policy, &text).await?;
     home.books(&lake, &ledger).await?;
     let vkey = ledger.vkey();
     ledger.close().await?;

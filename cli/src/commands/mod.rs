@@ -6,6 +6,7 @@ pub(crate) mod explain;
 pub(crate) mod ingest;
 pub(crate) mod init;
 pub(crate) mod ledger;
+pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod receipt;
 pub(crate) mod synth;

@@ -12,9 +12,11 @@ fn used() -> Home {
     let home = Home::populated(&["--epsilon", "1"], 20);
     home.run(&["query", PERSONS, "--epsilon", "0.4"]).exits(0);
     home.run(&["query", "SELECT * FROM patient"]).exits(3);
-    let policy = home.root().join("policy.yaml");
-    let text = fs::read_to_string(&policy).unwrap();
+    let policy = home.root().join("next.yaml");
+    let text = home.run(&["policy", "show"]).exits(0).stdout;
     fs::write(&policy, text.replace("version: 1", "version: 2")).unwrap();
+    home.run(&["policy", "apply", policy.to_str().unwrap()])
+        .exits(0);
     home.run(&["query", PERSONS, "--epsilon", "0.4"]).exits(0);
     home.run(&["query", PERSONS, "--epsilon", "1"]).exits(4);
     home.run(&["ledger", "verify"]).exits(0);

@@ -33,7 +33,8 @@ pub(crate) const UNIT: &str = "person_id";
 const DATASET: &str = "main";
 
 impl Books {
-    /// Brings the ledger up to date with catalog, policy and newest snapshot, each recorded when it is new, and returns the entries in force.
+    /// Brings the ledger up to date with catalog and newest snapshot, each recorded when it is new, and returns the entries in force. The policy
+    /// must be the one in force; it is recorded only where there is none yet, its analysts under the names that it gives them.
     ///
     /// An ingest that died between its snapshot and the ledger is caught up with here, so every snapshot that is asked stands in the ledger.
     pub async fn current(
@@ -43,15 +44,11 @@ impl Books {
     ) -> Result<Self, AskError> {
         let account = ledger.account().await?;
         let conversion_delta = account.conversion_delta;
-        let policy_file =
-            Policy::parse(policy_yaml).map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))?;
-        let rho = |rho: Result<Rho, salus_accounting::AccountingError>| {
-            rho.map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))
-        };
-        let default_rho = rho(policy_file.query_default_rho(conversion_delta))?;
-        let deltas = policy_file
-            .query_deltas()
-            .map_err(|e| AskError::Lake(format!("policy.yaml: {e}")))?;
+        let policy_file = Policy::parse(policy_yaml).map_err(unread)?;
+        let default_rho = policy_file
+            .query_default_rho(conversion_delta)
+            .map_err(unread)?;
+        let deltas = policy_file.query_deltas().map_err(unread)?;
 
         let newest = async |kind| {
             Ok::<_, AskError>(
@@ -97,15 +94,10 @@ impl Books {
         let sha256 = digest(policy_yaml.as_bytes());
         let policy = match newest(Kind::Policy).await? {
             Some((index, Body::Policy(entry))) if entry.sha256 == sha256 => index,
-            _ => {
-                let query_rho = rho(policy_file.query_max_rho(conversion_delta))?;
-                ledger
-                    .record(Fact::Policy {
-                        version: policy_file.version,
-                        sha256,
-                        query_rho,
-                    })
-                    .await?
+            Some(_) => return Err(unread("not the one in force; see `salus policy show`")),
+            None => {
+                let fact = policy_file.fact(policy_yaml, conversion_delta, &str::to_owned);
+                ledger.record(fact.map_err(unread)?).await?
             }
         };
         let snapshot = lake.snapshot().map_err(|e| AskError::Lake(e.to_string()))?;
@@ -174,6 +166,10 @@ async fn seed(ledger: &Ledger, snapshot: EntryIndex) -> Result<u64, AskError> {
     let salted = |salt: [u8; 32]| digest(&[b"salus/groups/v1".as_slice(), &salt].concat());
     let seed = opening.and_then(|opening| salted(opening.salt).first_chunk().copied());
     Ok(seed.map_or(0, u64::from_be_bytes))
+}
+
+fn unread(what: impl std::fmt::Display) -> AskError {
+    AskError::Lake(format!("policy: {what}"))
 }
 
 fn digest(bytes: &[u8]) -> [u8; 32] {

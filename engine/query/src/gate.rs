@@ -77,6 +77,16 @@ pub enum AskError {
         /// What is left.
         remaining: Loss,
     },
+    /// A limit of the policy does not let the price through. It cost nothing.
+    #[error("the policy's limit for {scope} does not let the question through")]
+    LimitReached {
+        /// The limit's account.
+        scope: String,
+        /// What it still lets through.
+        remaining: Loss,
+        /// Seconds since 1970-01-01T00:00:00Z at which its next period begins, where it has periods.
+        until: Option<u64>,
+    },
     /// The policy does not allow one question to cost so much. It cost nothing.
     #[error(
         "the policy allows one question to cost at most rho {most}; ask with a smaller --epsilon or --rho"
@@ -318,6 +328,15 @@ impl From<ReserveError> for AskError {
     fn from(error: ReserveError) -> Self {
         match error {
             ReserveError::BudgetExhausted { remaining } => Self::Exhausted { remaining },
+            ReserveError::LimitReached {
+                scope,
+                remaining,
+                until,
+            } => Self::LimitReached {
+                scope,
+                remaining,
+                until,
+            },
             ReserveError::QueryTooDear { most } => Self::TooDear { most },
             ReserveError::Ledger(error) => Self::Ledger(error),
         }

@@ -1,13 +1,16 @@
-//! The policy: what one question may cost. Caps live in the ledger.
+//! The policy: what one question may cost, and how the purse is shared out. The lifetime cap lives in the ledger's genesis.
 
-use salus_accounting::{AccountingError, Delta, Epsilon, Rho, rho_for_epsilon};
+use salus_accounting::{AccountingError, Delta, Epsilon, Loss, Rho, rho_for_epsilon};
+use salus_ledger::Fact;
+use salus_ledger::entry::{Limit, Share};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A policy file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Version of this policy; the ledger records each.
+    /// Number of this policy; each has a higher one than that before it.
     pub version: u64,
     /// Most that one question may cost, as the epsilon it is shown with.
     pub query_max_epsilon: String,
@@ -22,6 +25,31 @@ pub struct Policy {
     /// Persons that a group must have to be answered, where its key is not public.
     #[serde(default = "minimum_persons")]
     pub minimum_persons: u64,
+    /// Caps below the lifetime cap.
+    #[serde(default)]
+    pub limits: Vec<LimitRule>,
+}
+
+/// A limit as a policy file states it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitRule {
+    /// `analyst`, `dataset`, `purpose` or `space`.
+    pub of: String,
+    /// Whose limit it is; without a name, each one's who has none of her own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Length of its periods in days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u64>,
+    /// Length of its periods in hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<u64>,
+    /// Most that it lets through, as the epsilon it is shown with.
+    pub epsilon: String,
+    /// Most delta that it lets through; what the lifetime cap holds when nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<String>,
 }
 
 fn query_max_delta() -> String {
@@ -39,28 +67,20 @@ fn minimum_persons() -> u64 {
 impl Policy {
     /// The policy that `salus init` writes.
     pub fn default_yaml() -> &'static str {
-        "# Salus policy. Each version is recorded in the ledger.\n\
-         version: 1\n\
-         # Most that one question may cost, as the epsilon it is shown with.\n\
-         query_max_epsilon: \"10\"\n\
-         # What a question costs when the analyst names no price.\n\
-         query_default_epsilon: \"0.1\"\n\
-         # Most delta that one question may cost, and what one about keys that are not public costs when none is named.\n\
-         query_max_delta: \"1e-7\"\n\
-         query_default_delta: \"1e-8\"\n\
-         # Persons that a group must have to be answered, where its key is not public.\n\
-         minimum_persons: 5\n"
+        include_str!("policy.yaml")
     }
 
     /// Reads and validates a policy.
+    ///
+    /// # Errors
+    ///
+    /// The field and what is wrong with it.
     pub fn parse(yaml: &str) -> Result<Self, String> {
         let policy: Self = serde_yaml_ng::from_str(yaml).map_err(|e| e.to_string())?;
-        for (name, epsilon) in [
-            ("query_max_epsilon", &policy.query_max_epsilon),
-            ("query_default_epsilon", &policy.query_default_epsilon),
-        ] {
-            Epsilon::parse(epsilon).map_err(|e| format!("{name}: {e}"))?;
-        }
+        let epsilon =
+            |name: &str, text: &str| Epsilon::parse(text).map_err(|e| format!("{name}: {e}"));
+        epsilon("query_max_epsilon", &policy.query_max_epsilon)?;
+        epsilon("query_default_epsilon", &policy.query_default_epsilon)?;
         for (name, delta) in [
             ("query_max_delta", &policy.query_max_delta),
             ("query_default_delta", &policy.query_default_delta),
@@ -70,6 +90,9 @@ impl Policy {
         if policy.minimum_persons == 0 {
             return Err("minimum_persons: at least 1".to_owned());
         }
+        // Losses do not matter to whether the limits can stand beside each other.
+        let limits = policy.limits(Delta::ONE, &str::to_owned)?;
+        Limit::check(&limits).map_err(|what| format!("limits: {what}"))?;
         Ok(policy)
     }
 
@@ -88,11 +111,80 @@ impl Policy {
         Ok((most, usual.min(most)))
     }
 
-    /// The default price in rho.
+    /// The default price in rho, which is no dearer than the maximum.
     pub fn query_default_rho(&self, conversion_delta: Delta) -> Result<Rho, AccountingError> {
-        Ok(rho_for_epsilon(
-            &Epsilon::parse(&self.query_default_epsilon)?,
-            conversion_delta,
-        ))
+        let usual = Epsilon::parse(&self.query_default_epsilon)?;
+        let most = self.query_max_rho(conversion_delta)?;
+        Ok(rho_for_epsilon(&usual, conversion_delta).min(most))
+    }
+
+    /// What the ledger records of the policy whose file reads `yaml`. Analysts stand in the ledger under the name that `pseudonym` gives them.
+    ///
+    /// # Errors
+    ///
+    /// The field and what is wrong with it.
+    pub fn fact(
+        &self,
+        yaml: &str,
+        conversion_delta: Delta,
+        pseudonym: &dyn Fn(&str) -> String,
+    ) -> Result<Fact, String> {
+        let query_rho = self.query_max_rho(conversion_delta);
+        Ok(Fact::Policy {
+            version: self.version,
+            sha256: Sha256::digest(yaml.as_bytes()).into(),
+            query_rho: query_rho.map_err(|e| format!("query_max_epsilon: {e}"))?,
+            limits: self.limits(conversion_delta, pseudonym)?,
+        })
+    }
+
+    fn limits(
+        &self,
+        conversion_delta: Delta,
+        pseudonym: &dyn Fn(&str) -> String,
+    ) -> Result<Vec<Limit>, String> {
+        let read = |(n, rule): (usize, &LimitRule)| {
+            rule.read(conversion_delta, pseudonym)
+                .map_err(|what| format!("limits, number {}: {what}", n + 1))
+        };
+        self.limits.iter().enumerate().map(read).collect()
+    }
+}
+
+impl LimitRule {
+    fn read(
+        &self,
+        conversion_delta: Delta,
+        pseudonym: &dyn Fn(&str) -> String,
+    ) -> Result<Limit, String> {
+        let of = Share::from_name(&self.of).ok_or_else(|| {
+            format!(
+                "of: {:?} is none of analyst, dataset, purpose, space",
+                self.of
+            )
+        })?;
+        let seconds = match (self.days, self.hours) {
+            (None, None) => None,
+            (Some(days), None) => Some(days.checked_mul(86_400).ok_or("days: too many")?),
+            (None, Some(hours)) => Some(hours.checked_mul(3_600).ok_or("hours: too many")?),
+            (Some(_), Some(_)) => return Err("days and hours: only one of them".to_owned()),
+        };
+        let epsilon = Epsilon::parse(&self.epsilon).map_err(|e| format!("epsilon: {e}"))?;
+        let delta = self
+            .delta
+            .as_deref()
+            .map_or(Ok(Delta::ONE), Delta::parse_floor);
+        Ok(Limit {
+            of,
+            name: self.name.as_deref().map(|name| match of {
+                Share::Analyst => pseudonym(name),
+                _ => name.to_owned(),
+            }),
+            seconds,
+            cap: Loss {
+                rho: rho_for_epsilon(&epsilon, conversion_delta),
+                delta: delta.map_err(|e| format!("delta: {e}"))?,
+            },
+        })
     }
 }

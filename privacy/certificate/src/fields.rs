@@ -39,6 +39,14 @@ impl Fields {
             .transpose()
     }
 
+    /// The unsigned integer `name`, if it is there.
+    pub fn optional_uint(&mut self, name: &'static str) -> Result<Option<u64>, CertificateError> {
+        self.map
+            .remove(name)
+            .map(|value| uint(name, &value))
+            .transpose()
+    }
+
     /// The field `name`, if it is there.
     pub fn optional(&mut self, name: &'static str) -> Option<Value> {
         self.map.remove(name)

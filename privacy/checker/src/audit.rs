@@ -5,6 +5,7 @@ use crate::budget::Purse;
 use crate::checkpoints::{self, Signed};
 use crate::derivation;
 use crate::entry::Entry;
+use crate::limits::Limits;
 use crate::price;
 use crate::references::References;
 use crate::report::{Finding, Report};
@@ -41,6 +42,7 @@ pub fn audit(evidence: &Evidence) -> Report {
 
     let mut log = References::default();
     let mut purse = Purse::default();
+    let mut limits = Limits::default();
     for (index, bytes) in (0_u64..).zip(&aligned.slots) {
         let entry = match bytes.map(Entry::decode) {
             Some(Ok(entry)) => Some(entry),
@@ -58,6 +60,7 @@ pub fn audit(evidence: &Evidence) -> Report {
         *count = count.saturating_add(1);
         log.check(index, entry.as_ref(), findings);
         purse.check(index, entry.as_ref(), findings);
+        limits.check(index, entry.as_ref(), findings);
         if let Some(Entry::Reserve(reserve)) = &entry {
             derivation::check(index, &reserve.certificate, findings);
             let query_rho = log.query_rho(reserve.certificate.policy);
@@ -72,6 +75,7 @@ pub fn audit(evidence: &Evidence) -> Report {
         findings.push(Finding::at(index, "F2", what));
     }
     (report.totals, report.open) = purse.close();
+    report.totals.extend(limits.close());
 
     let signed = Signed {
         checkpoints: &evidence.checkpoints,

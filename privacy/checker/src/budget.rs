@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::{Account, Entry, Genesis, Reserve};
+use crate::entry::{Entry, Genesis, Reserve};
 use crate::quantity::Loss;
 use crate::report::{Finding, ScopeTotal};
 
@@ -49,9 +49,8 @@ impl Purse {
 
     fn reserve(&mut self, index: u64, reserve: &Reserve, findings: &mut Vec<Finding>) {
         let mut fail = |what: &str| findings.push(Finding::at(index, "B1", what));
-        let [account] = reserve.accounts.as_slice() else {
-            fail("more than one account");
-            self.believe(reserve);
+        // There is at least one, by F1; the others are those of limits.
+        let Some(account) = reserve.accounts.first() else {
             return;
         };
         if let Some((scope, cap)) = &self.fixed {
@@ -80,17 +79,7 @@ impl Purse {
 
     /// Takes the total as the entry states it: a broken entry is reported once, not at each one that follows.
     fn believe(&mut self, reserve: &Reserve) {
-        let ours = |account: &&Account| {
-            self.fixed
-                .as_ref()
-                .is_some_and(|(scope, _)| account.scope == *scope)
-        };
-        let stated = reserve
-            .accounts
-            .iter()
-            .find(ours)
-            .or(reserve.accounts.first());
-        if let Some(account) = stated {
+        if let Some(account) = reserve.accounts.first() {
             self.running = account.after;
         }
         self.unsure = false;

@@ -4,6 +4,7 @@
 
 use crate::cbor::{self, Value};
 use crate::certificate::Certificate;
+use crate::limits::{self, Limit};
 use crate::quantity::{Fields, Loss};
 use crate::report::Malformed;
 use crate::tree::Hash;
@@ -18,12 +19,12 @@ pub(crate) enum Entry {
     Key { public: [u8; 32] },
     Dataset { dataset: String, space: String },
     Catalog { dataset: String },
-    Policy { query_rho: u64 },
+    Policy { query_rho: u64, limits: Vec<Limit> },
     Snapshot { dataset: String },
     Reserve(Box<Reserve>),
     Release { reserve: u64, answer: Hash },
     Abort { reserve: u64 },
-    Reuse { release: u64 },
+    Reuse(Box<Reuse>),
     Refuse,
 }
 
@@ -36,8 +37,19 @@ pub(crate) struct Genesis {
 }
 
 pub(crate) struct Reserve {
+    pub(crate) time: u64,
+    pub(crate) principal: String,
+    pub(crate) purpose: String,
     pub(crate) certificate: Certificate,
     pub(crate) loss: Loss,
+    pub(crate) accounts: Vec<Account>,
+}
+
+pub(crate) struct Reuse {
+    pub(crate) time: u64,
+    pub(crate) principal: String,
+    pub(crate) purpose: String,
+    pub(crate) release: u64,
     pub(crate) accounts: Vec<Account>,
 }
 
@@ -58,7 +70,7 @@ impl Entry {
         if version != VERSION {
             return Err(Malformed(format!("version {version} is not known")));
         }
-        entry.take("time")?.uint("time")?;
+        let time = entry.take("time")?.uint("time")?;
         let kind = entry.take("kind")?.text("kind")?;
         let body = entry.take("body")?;
         entry.end()?;
@@ -69,10 +81,10 @@ impl Entry {
             "catalog" => catalog(body),
             "policy" => policy(body),
             "snapshot" => snapshot(body),
-            "reserve" => reserve(body),
+            "reserve" => reserve(body, time),
             "release" => release(body),
             "abort" => abort(body),
-            "reuse" => reuse(body),
+            "reuse" => reuse(body, time),
             "refuse" => refuse(body),
             _ => Err(Malformed(format!("kind {kind:?} is not known"))),
         }
@@ -90,7 +102,7 @@ impl Entry {
             Entry::Reserve(_) => "reserve",
             Entry::Release { .. } => "release",
             Entry::Abort { .. } => "abort",
-            Entry::Reuse { .. } => "reuse",
+            Entry::Reuse(_) => "reuse",
             Entry::Refuse => "refuse",
         }
     }
@@ -142,8 +154,12 @@ fn policy(body: Value<'_>) -> Result<Entry, Malformed> {
     body.take("version")?.uint("version")?;
     body.take("sha256")?.hash("sha256")?;
     let query_rho = body.take("query_rho")?.uint("query_rho")?;
+    let limits = match body.optional("limits") {
+        Some(value) => limits::limits(value)?,
+        None => Vec::new(),
+    };
     body.end()?;
-    Ok(Entry::Policy { query_rho })
+    Ok(Entry::Policy { query_rho, limits })
 }
 
 fn snapshot(body: Value<'_>) -> Result<Entry, Malformed> {
@@ -155,32 +171,35 @@ fn snapshot(body: Value<'_>) -> Result<Entry, Malformed> {
     Ok(Entry::Snapshot { dataset })
 }
 
-fn reserve(body: Value<'_>) -> Result<Entry, Malformed> {
+fn reserve(body: Value<'_>, time: u64) -> Result<Entry, Malformed> {
     let mut body = Fields::of(body, "reserve")?;
-    body.take("principal")?.text("principal")?;
+    let principal = body.take("principal")?.text("principal")?.to_owned();
     for role in body.take("roles")?.array("roles")? {
         role.text("roles")?;
     }
-    body.take("purpose")?.text("purpose")?;
+    let purpose = body.take("purpose")?.text("purpose")?.to_owned();
     body.take("question")?.hash("question")?;
     body.take("plan")?.hash("plan")?;
     let certificate = Certificate::of(body.take("certificate")?)?;
     let loss = body.take("loss")?.loss("loss")?;
-    let accounts = body
-        .take("accounts")?
-        .array("accounts")?
-        .into_iter()
-        .map(account)
-        .collect::<Result<Vec<_>, _>>()?;
-    if accounts.is_empty() {
-        return Err(Malformed("accounts: empty".to_owned()));
-    }
+    let accounts = accounts(body.take("accounts")?)?;
     body.end()?;
     Ok(Entry::Reserve(Box::new(Reserve {
+        time,
+        principal,
+        purpose,
         certificate,
         loss,
         accounts,
     })))
+}
+
+fn accounts(value: Value<'_>) -> Result<Vec<Account>, Malformed> {
+    let accounts = value.array("accounts")?;
+    if accounts.is_empty() {
+        return Err(Malformed("accounts: empty".to_owned()));
+    }
+    accounts.into_iter().map(account).collect()
 }
 
 fn account(value: Value<'_>) -> Result<Account, Malformed> {
@@ -214,17 +233,27 @@ fn abort(body: Value<'_>) -> Result<Entry, Malformed> {
     Ok(Entry::Abort { reserve })
 }
 
-fn reuse(body: Value<'_>) -> Result<Entry, Malformed> {
+fn reuse(body: Value<'_>, time: u64) -> Result<Entry, Malformed> {
     let mut body = Fields::of(body, "reuse")?;
-    body.take("principal")?.text("principal")?;
+    let principal = body.take("principal")?.text("principal")?.to_owned();
     for role in body.take("roles")?.array("roles")? {
         role.text("roles")?;
     }
-    body.take("purpose")?.text("purpose")?;
+    let purpose = body.take("purpose")?.text("purpose")?.to_owned();
     body.take("question")?.hash("question")?;
     let release = body.take("release")?.uint("release")?;
+    let accounts = match body.optional("accounts") {
+        Some(value) => accounts(value)?,
+        None => Vec::new(),
+    };
     body.end()?;
-    Ok(Entry::Reuse { release })
+    Ok(Entry::Reuse(Box::new(Reuse {
+        time,
+        principal,
+        purpose,
+        release,
+        accounts,
+    })))
 }
 
 fn refuse(body: Value<'_>) -> Result<Entry, Malformed> {

@@ -50,6 +50,7 @@ mod entry;
 mod export;
 mod fields;
 mod json;
+mod limits;
 mod note;
 mod price;
 mod quantity;

@@ -70,7 +70,7 @@ impl References {
                 self.newest_catalog.insert(dataset.clone(), index);
                 Known::Catalog(dataset.clone())
             }
-            Entry::Policy { query_rho } => {
+            Entry::Policy { query_rho, .. } => {
                 self.newest_policy = Some(index);
                 Known::Policy(*query_rho)
             }
@@ -89,8 +89,9 @@ impl References {
                     _ => Known::Other,
                 }
             }
-            Entry::Reuse { release } => {
-                if !matches!(self.at(*release), Some(Known::Release | Known::Unreadable)) {
+            Entry::Reuse(reuse) => {
+                let release = reuse.release;
+                if !matches!(self.at(release), Some(Known::Release | Known::Unreadable)) {
                     let what = format!("entry {release} is not an earlier release");
                     findings.push(Finding::at(index, "F3", what));
                 }

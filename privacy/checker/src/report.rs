@@ -40,16 +40,16 @@ impl Finding {
     }
 }
 
-/// What one purse has spent.
+/// What the purse, or the account of a limit, has let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopeTotal {
-    /// `space:` and the identity space.
+    /// `space:` and the identity space; or that of a limit.
     pub scope: String,
-    /// The lifetime cap of the genesis.
+    /// The lifetime cap of the genesis, or the limit.
     pub cap: Loss,
     /// Running total after the last reserve, as the entries state it where they fail.
     pub spent: Loss,
-    /// Number of reserves.
+    /// Number of reserves, and of repeated answers where they count.
     pub reserves: u64,
 }
 
@@ -91,7 +91,8 @@ impl Report {
             .sort_by_key(|finding| (finding.index.is_none(), finding.index, finding.rule));
         self.attested = FIELDS
             .iter()
-            .filter(|field| field.standing == Standing::Attested)
+            // Limits look at who asked, when and what for, and cannot know it.
+            .filter(|field| field.standing == Standing::Attested || field.rules == ["B3"])
             .filter(|field| field.kind == "entry" || self.kinds.contains_key(field.kind))
             .collect();
     }

@@ -327,7 +327,7 @@ fn b1_the_purse() {
         unreachable!()
     };
     accounts.push(accounts[0].clone());
-    expect(&two, &["B1@21"]);
+    expect(&two, &["B3@21"]);
 
     // The cap, to the unit: all accounts state it, so all are changed alike.
     let capped = |cap: u64| {

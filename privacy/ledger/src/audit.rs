@@ -8,7 +8,7 @@ use salus_certificate::EntryIndex;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::entry::{Body, Genesis, Reserve};
+use crate::entry::{Body, Genesis, Movement, Reserve};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
@@ -54,6 +54,15 @@ pub(crate) async fn audit(
     };
     if store::accounts(&mut moment).await? != [account] {
         return Err(integrity("the balances are not those of the entries"));
+    }
+    if !store::quotas(&mut moment)
+        .await?
+        .into_iter()
+        .eq(fold.quotas)
+    {
+        return Err(integrity(
+            "the accounts of limits are not those of the entries",
+        ));
     }
     if !store::endings(&mut moment)
         .await?
@@ -103,6 +112,7 @@ struct Fold {
     frontier: Frontier,
     key: Option<[u8; 32]>,
     spent: Loss,
+    quotas: BTreeMap<String, Loss>,
     endings: BTreeMap<u64, u64>,
 }
 
@@ -146,10 +156,29 @@ impl Fold {
                         "entry {at}: the purse before and after does not add up"
                     ))
                 })?;
+                self.limits(at, reserve.accounts.get(1..).unwrap_or_default())?;
             }
+            Body::Reuse(reuse) => self.limits(at, &reuse.accounts)?,
             Body::Release(release) => self.ending(at, release.reserve)?,
             Body::Abort(abort) => self.ending(at, abort.reserve)?,
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Which limits count, and for how much, is a verifier's to say (rule B3); here that each goes on from where it was.
+    fn limits(&mut self, at: EntryIndex, movements: &[Movement]) -> Result<()> {
+        for movement in movements {
+            let before = self.quotas.get(&movement.scope).copied();
+            if movement.before != before.unwrap_or(Loss::ZERO)
+                || !movement.before.fits_within(&movement.after)
+            {
+                return Err(integrity(format!(
+                    "entry {at}: the account {:?} before and after does not add up",
+                    movement.scope
+                )));
+            }
+            self.quotas.insert(movement.scope.clone(), movement.after);
         }
         Ok(())
     }
@@ -166,9 +195,7 @@ impl Fold {
 
 /// The balance after `reserve`, if its movement starts at `before` and adds up within the cap.
 fn movement(reserve: &Reserve, genesis: &Genesis, before: Loss) -> Option<Loss> {
-    let [movement] = reserve.accounts.as_slice() else {
-        return None;
-    };
+    let movement = reserve.accounts.first()?;
     let after = before.checked_add(reserve.loss)?;
     let holds = movement.scope == genesis.scope()
         && movement.cap == genesis.cap

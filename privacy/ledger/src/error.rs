@@ -37,6 +37,16 @@ pub enum ReserveError {
         /// What is left.
         remaining: Loss,
     },
+    /// A limit of the policy does not let the price through. Nothing was spent; the refusal is in the log.
+    #[error("the policy's limit for {scope} does not let the question through")]
+    LimitReached {
+        /// The limit's account.
+        scope: String,
+        /// What it still lets through.
+        remaining: Loss,
+        /// Seconds since 1970-01-01T00:00:00Z at which its next period begins, where it has periods.
+        until: Option<u64>,
+    },
     /// The policy does not allow one query to cost this much. Nothing was spent.
     #[error("the query costs more than the policy allows for one query")]
     QueryTooDear {

@@ -12,14 +12,14 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::audit::{Depth, audit};
 use crate::commitment::Opening;
-use crate::entry::{Body, Catalog, Dataset, Genesis, Kind, Policy, Snapshot};
+use crate::entry::{Body, Catalog, Dataset, Genesis, Kind, Limit, Policy, Snapshot};
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::store::{self, StoredEntry, failed};
 use crate::transaction::Draft;
 use crate::writer::{Refused, Request, Sealed, Writer};
-use crate::{create, evidence};
+use crate::{create, evidence, limits};
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -47,6 +47,7 @@ struct Shared {
     genesis: Arc<Genesis>,
     writer: Arc<Writer>,
     reader: Mutex<SqliteConnection>,
+    clock: Clock,
 }
 
 /// Something that questions rest on.
@@ -76,6 +77,8 @@ pub enum Fact {
         sha256: Hash,
         /// Most that one query may cost.
         query_rho: Rho,
+        /// Caps below the lifetime cap.
+        limits: Vec<Limit>,
     },
     /// A snapshot of a dataset.
     Snapshot {
@@ -133,12 +136,12 @@ pub struct Refusal {
     pub question: String,
 }
 
-/// The purse of the identity space.
+/// The purse of the identity space, or what a limit keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// `space:` and the identity space.
+    /// `space:` and the identity space; or the account of a limit.
     pub scope: String,
-    /// Lifetime cap.
+    /// Lifetime cap, or that of the limit.
     pub cap: Loss,
     /// Spent so far.
     pub spent: Loss,
@@ -149,7 +152,7 @@ pub struct Account {
 impl Account {
     /// What is left.
     pub fn remaining(&self) -> Loss {
-        self.cap.checked_sub(self.spent).unwrap_or(Loss::ZERO)
+        limits::left(self.cap, self.spent)
     }
 }
 
@@ -198,7 +201,8 @@ impl Ledger {
     /// As [`Ledger::open`].
     pub async fn open_at(dir: &Path, signer: Signer, clock: Clock) -> Result<Self> {
         let file = store::database(dir);
-        let (writer, genesis) = Writer::start(file.clone(), signer.clone(), clock).await?;
+        let (writer, genesis) =
+            Writer::start(file.clone(), signer.clone(), Arc::clone(&clock)).await?;
         let reader = Mutex::new(store::connect(&file).await?);
         let shared = Shared {
             file,
@@ -206,6 +210,7 @@ impl Ledger {
             genesis,
             writer: Arc::new(writer),
             reader,
+            clock,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -257,7 +262,8 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`ReserveError::BudgetExhausted`] (with a refuse entry in the log), [`ReserveError::QueryTooDear`]; and as
+    /// [`ReserveError::BudgetExhausted`] and [`ReserveError::LimitReached`] (with a refuse entry in the log),
+    /// [`ReserveError::QueryTooDear`]; and as
     /// [`ReserveError::Ledger`]: [`Error::Stale`] if catalog or policy moved on, [`Error::Refused`] with the rule if the certificate
     /// does not hold.
     pub async fn reserve(&self, reservation: Reservation) -> Result<Charge, ReserveError> {
@@ -278,7 +284,8 @@ impl Ledger {
 
     /// Gives an answer once more, where the same question has been answered: same plan, keys, snapshot, catalog, policy and bounds, and an answer
     /// at least as accurate as the reservation would pay for. It costs nothing and is written as a REUSE entry; the bytes, and what the receipt
-    /// proves, are those of the first time. `None` if there is no such answer.
+    /// proves, are those of the first time. What was paid for it counts as the analyst's. `None` if there is no such answer that her limits let
+    /// through.
     ///
     /// # Errors
     ///
@@ -317,6 +324,27 @@ impl Ledger {
             spent: row.spent,
             conversion_delta: self.shared.genesis.conversion_delta,
         })
+    }
+
+    /// The accounts of limits in force, of this period, that anything has been charged to.
+    pub async fn limits(&self) -> Result<Vec<Account>> {
+        let mut reader = self.reader().await;
+        let policy = store::newest(&mut reader, Kind::Policy).await?;
+        let Some(Body::Policy(policy)) = policy.map(|stored| stored.entry.body) else {
+            return Ok(Vec::new());
+        };
+        let time = (self.shared.clock)();
+        let accounts = store::quotas(&mut reader).await?.into_iter();
+        let account = |(scope, spent): (String, Loss)| {
+            let cap = Limit::of_scope(&policy.limits, &scope, time)?.cap;
+            Some(Account {
+                scope,
+                cap,
+                spent,
+                conversion_delta: self.shared.genesis.conversion_delta,
+            })
+        };
+        Ok(accounts.filter_map(account).collect())
     }
 
     /// The newest facts about `dataset`.

@@ -33,7 +33,7 @@
 //! let clinic = || "clinic".to_owned();
 //! let dataset = ledger.record(Fact::Dataset { dataset: clinic(), unit: "person_id".into() }).await?;
 //! let catalog = ledger.record(Fact::Catalog { dataset: clinic(), version: 1, sha256: [0; 32] }).await?;
-//! let policy = Fact::Policy { version: 1, sha256: [0; 32], query_rho: Rho::parse_floor("0.005")? };
+//! let policy = Fact::Policy { version: 1, sha256: [0; 32], query_rho: Rho::parse_floor("0.005")?, limits: vec![] };
 //! let policy = ledger.record(policy).await?;
 //! let snapshot = Fact::Snapshot { dataset: clinic(), snapshot: 1, content: b"patient: version 0".to_vec() };
 //! let snapshot = ledger.record(snapshot).await?;
@@ -105,7 +105,8 @@
 //! tells: receipts and exports that people keep, for now. Nor can a log say whether the bounds of a certificate were executed, or that
 //! no second log is kept.
 //!
-//! **Architecture invariant:** balances change in `transaction::Transaction::reserve` and nowhere else. No float, no DataFusion and no
+//! **Architecture invariant:** balances change in `transaction::Transaction::reserve` and nowhere else (a repeated answer moves the analyst's
+//! own limits, in `reuse`). No float, no DataFusion and no
 //! data-dependent text enters this crate.
 
 #![cfg_attr(
@@ -127,6 +128,7 @@ mod evidence;
 mod gate;
 pub mod key;
 mod ledger;
+mod limits;
 pub mod merkle;
 pub mod note;
 pub mod receipt;

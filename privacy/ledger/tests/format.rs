@@ -7,15 +7,27 @@ use proptest::prelude::*;
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{EntryIndex, Value};
 use salus_ledger::entry::{
-    Abort, Body, Catalog, Dataset, Entry, Key, Movement, Policy, Reason, Refuse, Release, Reserve,
-    Reuse, Snapshot,
+    Abort, Body, Catalog, Dataset, Entry, Key, Limit, Movement, Policy, Reason, Refuse, Release,
+    Reserve, Reuse, Share, Snapshot,
 };
 use salus_ledger::merkle::leaf_hash;
 use salus_ledger::receipt::{self, ReceiptError};
 use support::{answer, certificate, create, genesis, question};
 
-/// One entry of each kind.
+/// One entry of each kind, and those that can have more.
 fn entries() -> Vec<Entry> {
+    let limit = |of, name: Option<&str>, seconds| Limit {
+        of,
+        name: name.map(str::to_owned),
+        seconds,
+        cap: genesis(10).cap,
+    };
+    let hers = Movement {
+        scope: "analyst:analyst-2".to_owned(),
+        cap: genesis(10).cap,
+        before: Loss::ZERO,
+        after: Loss::from_rho(support::price()),
+    };
     let loss = Loss::from_rho(support::price());
     let movement = Movement {
         scope: "space:riverside".to_owned(),
@@ -57,6 +69,7 @@ fn entries() -> Vec<Entry> {
             version: 1,
             sha256: [5; 32],
             query_rho: Rho::from_units(77),
+            limits: vec![],
         }),
         Body::Snapshot(Snapshot {
             dataset,
@@ -76,12 +89,30 @@ fn entries() -> Vec<Entry> {
             purpose: "PUBHLTH".to_owned(),
             question: [9; 32],
             release: EntryIndex(7),
+            accounts: vec![],
         }),
         Body::Refuse(Refuse {
             principal: "analyst-1".to_owned(),
             purpose: "HRESCH".to_owned(),
             rule: "S2".to_owned(),
             question: [8; 32],
+        }),
+        Body::Policy(Policy {
+            version: 3,
+            sha256: [5; 32],
+            query_rho: Rho::from_units(77),
+            limits: vec![
+                limit(Share::Space, None, Some(3600)),
+                limit(Share::Analyst, Some("analyst-2"), None),
+            ],
+        }),
+        Body::Reuse(Reuse {
+            principal: "analyst-2".to_owned(),
+            roles: vec![],
+            purpose: "PUBHLTH".to_owned(),
+            question: [9; 32],
+            release: EntryIndex(7),
+            accounts: vec![hers],
         }),
     ];
     bodies
@@ -95,7 +126,7 @@ fn entries() -> Vec<Entry> {
 
 /// Leaf hashes of [`entries`], written down once. Kinds and meanings are never changed: if one of these changes, old ledgers can no
 /// longer be read.
-const LEAVES: [&str; 12] = [
+const LEAVES: [&str; 14] = [
     "I9l51bO9kphctZHNTPY8cSZAlwFJ49TMTZ2sMilGRAk=",
     "BMjb1opS07yhZMWYmmUNZ0oFm+uSp4SFz3U/MIEdng0=",
     "F2VAEjxRaq3DvkG2O1dJBtDB5fkgJNXbyA/C483h2oo=",
@@ -108,6 +139,8 @@ const LEAVES: [&str; 12] = [
     "hUuvc/EOlLYpzIyXZoQFtP0SBRk0OTidP53dJnMTIzk=",
     "aOvKkDaDUWntBzZaE42ObzcDkzDROKqi5jku5RJPsww=",
     "FxGBhmqeRFHDomRwjOgPFLufC8KKJYqAW7qzJo/7zvE=",
+    "VmUEGYyd0Vg8O3rBN2V+25/eCBblyZJHx//fZwffCHQ=",
+    "sytJcOl7x9fz0xTKM8K/LerNUyOqBuMa8L2Mpf9QHaY=",
 ];
 
 #[test]
@@ -180,7 +213,14 @@ fn an_entry_has_exactly_the_fields_of_its_kind() {
         for (name, _) in body.iter() {
             let mut missing = body.clone();
             missing.remove(name);
-            assert!(with_body(missing).is_err(), "{name} missing");
+            let optional =
+                name == "limits" || (name == "accounts" && matches!(entry.body, Body::Reuse(_)));
+            assert_eq!(with_body(missing).is_ok(), optional, "{name} missing");
+            if optional {
+                let mut empty = body.clone();
+                empty.insert(name, Value::array([]));
+                assert!(with_body(empty).is_err(), "{name} empty");
+            }
             let mut other = body.clone();
             other.insert(name, false);
             assert!(with_body(other).is_err(), "{name} of another type");
@@ -212,7 +252,7 @@ proptest! {
 
     #[test]
     fn policies_round_trip(version in any::<u64>(), sha256 in any::<[u8; 32]>(), rho in any::<u64>(), time in any::<u64>()) {
-        let body = Body::Policy(Policy { version, sha256, query_rho: Rho::from_units(rho) });
+        let body = Body::Policy(Policy { version, sha256, query_rho: Rho::from_units(rho), limits: vec![] });
         let entry = Entry { time, body };
         prop_assert_eq!(Entry::decode(&entry.encode()).unwrap(), entry);
     }

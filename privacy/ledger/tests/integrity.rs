@@ -176,6 +176,10 @@ async fn whatever_contradicts_the_log_is_refused() {
             "delta",
         ),
         ("UPDATE accounts SET scope = 'space:elsewhere'", "balances"),
+        (
+            "INSERT INTO quotas VALUES ('analyst:a', 0, zeroblob(16))",
+            "limits",
+        ),
         ("DELETE FROM endings WHERE reserve = 6", "endings"),
         (
             "UPDATE endings SET reserve = 3 WHERE reserve = 6",

@@ -120,6 +120,7 @@ async fn another_question_has_no_answer_yet() {
             version: 2,
             sha256: [1; 32],
             query_rho: support::price(),
+            limits: vec![],
         })
         .await
         .unwrap();

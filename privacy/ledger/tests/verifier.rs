@@ -48,6 +48,7 @@ async fn history(dir: &Path) -> Evidence {
             version: 2,
             sha256: [9; 32],
             query_rho: Rho::from_units(price().units() * 3),
+            limits: vec![],
         },
     ] {
         ledger.record(fact).await.unwrap();
@@ -154,6 +155,7 @@ fn reserved(certificate: Certificate, loss: Loss) -> Vec<Vec<u8>> {
             version: 1,
             sha256: [5; 32],
             query_rho: Rho::MAX,
+            limits: vec![],
         }),
         Body::Snapshot(Snapshot {
             dataset: dataset(),

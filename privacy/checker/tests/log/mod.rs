@@ -2,6 +2,8 @@
 //! with the checker, so that an error in one of them shows.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
+pub mod limits;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer, SigningKey};

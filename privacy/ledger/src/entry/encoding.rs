@@ -5,8 +5,8 @@ use salus_certificate::{
 };
 
 use super::{
-    Abort, Body, Catalog, Dataset, Entry, Genesis, Key, Kind, Movement, Policy, Reason, Refuse,
-    Release, Reserve, Reuse, Snapshot, VERSION,
+    Abort, Body, Catalog, Dataset, Entry, Genesis, Key, Kind, Limit, Movement, Policy, Reason,
+    Refuse, Release, Reserve, Reuse, Snapshot, VERSION,
 };
 
 const ADJACENCY: &str = "one-person";
@@ -44,7 +44,7 @@ impl Entry {
     }
 }
 
-fn wrong(field: &'static str, what: &'static str) -> CertificateError {
+pub(super) fn wrong(field: &'static str, what: &'static str) -> CertificateError {
     CertificateError::Shape { field, what }
 }
 
@@ -72,11 +72,7 @@ impl Body {
                 ("version", Value::Uint(body.version)),
                 ("sha256", Value::bytes(body.sha256)),
             ]),
-            Self::Policy(body) => Value::map([
-                ("version", Value::Uint(body.version)),
-                ("sha256", Value::bytes(body.sha256)),
-                ("query_rho", Value::Uint(body.query_rho.units())),
-            ]),
+            Self::Policy(body) => body.to_value(),
             Self::Snapshot(body) => Value::map([
                 ("dataset", Value::text(&body.dataset)),
                 ("snapshot", Value::Uint(body.snapshot)),
@@ -91,13 +87,7 @@ impl Body {
                 ("reserve", Value::Uint(body.reserve.0)),
                 ("reason", Value::text(body.reason.name())),
             ]),
-            Self::Reuse(body) => Value::map([
-                ("principal", Value::text(&body.principal)),
-                ("roles", Value::array(body.roles.iter().map(Value::text))),
-                ("purpose", Value::text(&body.purpose)),
-                ("question", Value::bytes(body.question)),
-                ("release", Value::Uint(body.release.0)),
-            ]),
+            Self::Reuse(body) => body.to_value(),
             Self::Refuse(body) => Value::map([
                 ("principal", Value::text(&body.principal)),
                 ("purpose", Value::text(&body.purpose)),
@@ -124,11 +114,7 @@ impl Body {
                 version: fields.uint("version")?,
                 sha256: fields.hash("sha256")?,
             }),
-            Kind::Policy => Self::Policy(Policy {
-                version: fields.uint("version")?,
-                sha256: fields.hash("sha256")?,
-                query_rho: fields.rho("query_rho")?,
-            }),
+            Kind::Policy => Self::Policy(Policy::from_fields(&mut fields)?),
             Kind::Snapshot => Self::Snapshot(Snapshot {
                 dataset: fields.text("dataset")?,
                 snapshot: fields.uint("snapshot")?,
@@ -147,13 +133,7 @@ impl Body {
                     _ => return Err(wrong("reason", "is not a known reason")),
                 },
             }),
-            Kind::Reuse => Self::Reuse(Reuse {
-                principal: fields.text("principal")?,
-                roles: fields.array("roles", |role| text("roles", role))?,
-                purpose: fields.text("purpose")?,
-                question: fields.hash("question")?,
-                release: fields.index("release")?,
-            }),
+            Kind::Reuse => Self::Reuse(Reuse::from_fields(&mut fields)?),
             Kind::Refuse => Self::Refuse(Refuse {
                 principal: fields.text("principal")?,
                 purpose: fields.text("purpose")?,
@@ -181,6 +161,80 @@ impl Genesis {
             rules: fields.uint("rules")?,
         })
     }
+}
+
+impl Policy {
+    fn to_value(&self) -> Value {
+        let fields = [
+            ("version", Value::Uint(self.version)),
+            ("sha256", Value::bytes(self.sha256)),
+            ("query_rho", Value::Uint(self.query_rho.units())),
+        ];
+        let limits = unless_empty("limits", &self.limits, Limit::to_value);
+        Value::map(fields.into_iter().chain(limits))
+    }
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, CertificateError> {
+        let policy = Self {
+            version: fields.uint("version")?,
+            sha256: fields.hash("sha256")?,
+            query_rho: fields.rho("query_rho")?,
+            limits: none_or_more(fields, "limits", Limit::from_value)?,
+        };
+        Limit::check(&policy.limits).map_err(|what| wrong("limits", what))?;
+        Ok(policy)
+    }
+}
+
+impl Reuse {
+    fn to_value(&self) -> Value {
+        let fields = [
+            ("principal", Value::text(&self.principal)),
+            ("roles", Value::array(self.roles.iter().map(Value::text))),
+            ("purpose", Value::text(&self.purpose)),
+            ("question", Value::bytes(self.question)),
+            ("release", Value::Uint(self.release.0)),
+        ];
+        let accounts = unless_empty("accounts", &self.accounts, Movement::to_value);
+        Value::map(fields.into_iter().chain(accounts))
+    }
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, CertificateError> {
+        Ok(Self {
+            principal: fields.text("principal")?,
+            roles: fields.array("roles", |role| text("roles", role))?,
+            purpose: fields.text("purpose")?,
+            question: fields.hash("question")?,
+            release: fields.index("release")?,
+            accounts: none_or_more(fields, "accounts", Movement::from_value)?,
+        })
+    }
+}
+
+/// A list that is left out where it has nothing.
+fn unless_empty<T>(
+    name: &'static str,
+    items: &[T],
+    item: fn(&T) -> Value,
+) -> Option<(&'static str, Value)> {
+    (!items.is_empty()).then(|| (name, Value::array(items.iter().map(item))))
+}
+
+/// The list `name`, which is not there rather than empty.
+fn none_or_more<T>(
+    fields: &mut Fields,
+    name: &'static str,
+    item: fn(Value) -> Result<T, CertificateError>,
+) -> Result<Vec<T>, CertificateError> {
+    let items = match fields.optional(name) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(wrong(name, "is not an array")),
+    };
+    if items.is_empty() {
+        return Err(wrong(name, "is empty"));
+    }
+    items.into_iter().map(item).collect()
 }
 
 impl Reserve {

@@ -1,9 +1,13 @@
 //! Entries: what can stand in the log, and its one byte form (`docs/ledger-format.md`, rule F1).
 
 mod encoding;
+mod limit;
 
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, EntryIndex, Hash};
+
+pub(crate) use limit::Asker;
+pub use limit::{Limit, Share};
 
 /// Version of the format.
 pub const VERSION: u64 = 1;
@@ -118,6 +122,8 @@ pub struct Policy {
     pub sha256: Hash,
     /// Most that one query may cost.
     pub query_rho: Rho,
+    /// Caps below the lifetime cap.
+    pub limits: Vec<Limit>,
 }
 
 /// A snapshot of a dataset.
@@ -148,16 +154,16 @@ pub struct Reserve {
     pub certificate: Certificate,
     /// The price.
     pub loss: Loss,
-    /// The purse before and after.
+    /// The purse before and after, and then the limits that count for it.
     pub accounts: Vec<Movement>,
 }
 
 /// The movement of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movement {
-    /// `space:` and the identity space.
+    /// `space:` and the identity space; or the account of a limit.
     pub scope: String,
-    /// Lifetime cap.
+    /// Lifetime cap, or that of the limit.
     pub cap: Loss,
     /// Spent before.
     pub before: Loss,
@@ -205,6 +211,8 @@ pub struct Reuse {
     pub question: Hash,
     /// The release whose answer it is.
     pub release: EntryIndex,
+    /// The analyst's own limits before and after: what she asks counts as hers, also where it is repeated.
+    pub accounts: Vec<Movement>,
 }
 
 /// A question that was not admitted, and the rule that refused it.

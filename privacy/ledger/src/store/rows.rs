@@ -242,6 +242,51 @@ pub(crate) async fn accounts(db: &mut SqliteConnection) -> Result<Vec<AccountRow
         .collect()
 }
 
+/// What the limit's account has let through.
+pub(crate) async fn quota(db: &mut SqliteConnection, scope: &str) -> Result<Loss> {
+    let row: Option<(i64, Vec<u8>)> = sqlx::query_as(include_str!("quota.sql"))
+        .bind(scope)
+        .fetch_optional(db)
+        .await
+        .map_err(failed)?;
+    row.map_or(Ok(Loss::ZERO), |(rho, delta)| loss(rho, delta))
+}
+
+/// All accounts of limits, by scope.
+pub(crate) async fn quotas(db: &mut SqliteConnection) -> Result<Vec<(String, Loss)>> {
+    let rows: Vec<(String, i64, Vec<u8>)> = sqlx::query_as(include_str!("quotas.sql"))
+        .fetch_all(db)
+        .await
+        .map_err(failed)?;
+    rows.into_iter()
+        .map(|(scope, rho, delta)| Ok((scope, loss(rho, delta)?)))
+        .collect()
+}
+
+/// Moves the limit's account to `spent`; it opens with the first question.
+pub(crate) async fn charge_quota(
+    db: &mut SqliteConnection,
+    scope: &str,
+    spent: Loss,
+) -> Result<()> {
+    for sql in [
+        include_str!("charge_quota.sql"),
+        include_str!("insert_quota.sql"),
+    ] {
+        let moved = sqlx::query(sql)
+            .bind(scope)
+            .bind(signed(spent.rho.units())?)
+            .bind(spent.delta.to_be_bytes().as_slice())
+            .execute(&mut *db)
+            .await
+            .map_err(failed)?;
+        if moved.rows_affected() == 1 {
+            return Ok(());
+        }
+    }
+    Err(integrity("the account of a limit cannot be written"))
+}
+
 /// The entry that ended `reserve`.
 pub(crate) async fn ending(db: &mut SqliteConnection, reserve: EntryIndex) -> Result<Option<u64>> {
     let entry: Option<i64> = sqlx::query_scalar(include_str!("ending.sql"))

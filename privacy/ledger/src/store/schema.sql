@@ -1,5 +1,5 @@
 -- The ledger's store. The log is append-only: entries, tree nodes, checkpoints and endings are never changed or removed.
--- Balances move only through `spend.sql`, in the transaction that appends the reserve.
+-- Balances move only through `spend.sql` and `charge_quota.sql`, in the transaction that appends the reserve.
 
 PRAGMA application_id = 0x53414c55;
 PRAGMA user_version = 1;
@@ -34,6 +34,13 @@ CREATE TABLE accounts (
     spent_rho   INTEGER NOT NULL CHECK (spent_rho BETWEEN 0 AND cap_rho),
     spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16 AND spent_delta <= cap_delta)
 ) STRICT;
+
+-- What the limits of policies have let through. Their caps stand in the policies.
+CREATE TABLE quotas (
+    scope       TEXT PRIMARY KEY NOT NULL,
+    spent_rho   INTEGER NOT NULL CHECK (spent_rho >= 0),
+    spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16)
+) STRICT, WITHOUT ROWID;
 
 -- At most one ending of a reserve, for ever.
 CREATE TABLE endings (
@@ -99,6 +106,15 @@ WHEN NEW.scope IS NOT OLD.scope OR NEW.cap_rho IS NOT OLD.cap_rho OR NEW.cap_del
 BEGIN SELECT raise(ABORT, 'an account is only ever spent'); END;
 CREATE TRIGGER accounts_remain BEFORE DELETE ON accounts
 BEGIN SELECT raise(ABORT, 'accounts are never removed'); END;
+
+CREATE TRIGGER quotas_once BEFORE INSERT ON quotas
+WHEN EXISTS (SELECT 1 FROM quotas WHERE scope = NEW.scope)
+BEGIN SELECT raise(ABORT, 'the account of a limit opens once'); END;
+CREATE TRIGGER quotas_only_spend BEFORE UPDATE ON quotas
+WHEN NEW.scope IS NOT OLD.scope OR NEW.spent_rho < OLD.spent_rho OR NEW.spent_delta < OLD.spent_delta
+BEGIN SELECT raise(ABORT, 'a limit is only ever used up'); END;
+CREATE TRIGGER quotas_remain BEFORE DELETE ON quotas
+BEGIN SELECT raise(ABORT, 'the accounts of limits are never removed'); END;
 
 CREATE TRIGGER openings_stay BEFORE UPDATE ON openings
 BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;

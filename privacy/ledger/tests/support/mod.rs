@@ -76,6 +76,7 @@ pub async fn create(dir: &Path, questions: u64) -> Ledger {
             version: 1,
             sha256: [8; 32],
             query_rho: Rho::from_units(price().units() * 10),
+            limits: vec![],
         },
         Fact::Snapshot {
             dataset: "clinic".to_owned(),

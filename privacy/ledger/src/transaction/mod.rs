@@ -1,24 +1,35 @@
 //! One transaction of the log: everything a decision rests on is read, and everything it leads to is written, under one lock.
 
-use salus_accounting::{Loss, Rho};
-use salus_certificate::{Bounds, Certificate, EntryIndex, Hash, Mechanism};
+mod reuse;
+
+use salus_accounting::Loss;
+use salus_certificate::{Certificate, EntryIndex, Hash};
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::audit::{check_checkpoint, stated_balance};
 use crate::commitment::Opening;
 use crate::entry::{
-    Abort, Body, Catalog, Dataset, Entry, Genesis, Kind, Movement, Policy, Reason, Refuse, Release,
-    Reserve, Reuse, Snapshot,
+    Abort, Asker, Body, Catalog, Dataset, Entry, Genesis, Kind, Limit, Movement, Policy, Reason,
+    Refuse, Release, Reserve, Snapshot,
 };
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
 use crate::merkle::{Frontier, inclusion_path, leaf_hash};
 use crate::note::Checkpoint;
-use crate::{Fact, receipt, store};
+use crate::{Fact, limits, receipt, store};
 
 /// Rule that a refused entry names when the purse is empty.
 const BUDGET: &str = "budget";
+
+/// Rule that a refused entry names when a limit of the policy does not let a question through.
+const LIMIT: &str = "limit";
+
+/// What the ledger holds of the entries that a certificate rests on.
+struct Grounds {
+    dataset: String,
+    policy: Policy,
+}
 
 /// A reservation whose price and commitments have been worked out, ready to be decided on.
 pub(crate) struct Draft {
@@ -44,31 +55,6 @@ impl Draft {
         hash.update(&self.keys.content);
         hash.finalize().into()
     }
-}
-
-/// Whether an answer that was given under `given` is the one that `wanted` asks for, no less accurate in any of its columns.
-fn is_as_good(given: &Certificate, wanted: &Certificate) -> bool {
-    let place = |c: &Certificate| (c.dataset, c.snapshot, c.catalog, c.policy);
-    // Other words may take other steps to the same plan; the plan is compared beside this.
-    let bounds = |b: &Bounds| (b.rows_per_person, b.groups_per_person, b.cells);
-    let columns = given.mechanisms.iter().zip(&wanted.mechanisms);
-    place(given) == place(wanted)
-        && given.unit == wanted.unit
-        && given
-            .releases
-            .iter()
-            .map(bounds)
-            .eq(wanted.releases.iter().map(bounds))
-        && given.mechanisms.len() == wanted.mechanisms.len()
-        && columns.into_iter().all(|(given, wanted)| {
-            let what = |m: &Mechanism| (m.kind, m.release, m.aggregate, m.bound, m.values);
-            let shows_as_much = match (given.threshold, wanted.threshold) {
-                (None, None) => true,
-                (Some(a), Some(b)) => a.minimum == b.minimum && a.tau <= b.tau,
-                _ => false,
-            };
-            what(given) == what(wanted) && given.sigma <= wanted.sigma && shows_as_much
-        })
 }
 
 /// A release that is in the log but whose checkpoint is not signed yet.
@@ -195,11 +181,16 @@ impl<'t> Transaction<'t> {
                 version,
                 sha256,
                 query_rho,
-            } => Body::Policy(Policy {
-                version,
-                sha256,
-                query_rho,
-            }),
+                limits,
+            } => {
+                self.expect_policy(version, &limits).await?;
+                Body::Policy(Policy {
+                    version,
+                    sha256,
+                    query_rho,
+                    limits,
+                })
+            }
             Fact::Snapshot {
                 dataset,
                 snapshot,
@@ -235,11 +226,38 @@ impl<'t> Transaction<'t> {
         }
     }
 
+    /// Policies are numbered upwards, so that an older file cannot come back unseen.
+    async fn expect_policy(&mut self, version: u64, limits: &[Limit]) -> Result<()> {
+        Limit::check(limits).map_err(|what| Error::Refused(format!("F1: {what}")))?;
+        match self.policy().await? {
+            Some((
+                _,
+                Policy {
+                    version: newest, ..
+                },
+            )) if version <= newest => Err(Error::Refused(format!(
+                "the policy in force is version {newest}; the next one needs a higher number"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn policy(&mut self) -> Result<Option<(EntryIndex, Policy)>> {
+        let Some(stored) = store::newest(self.db, Kind::Policy).await? else {
+            return Ok(None);
+        };
+        match stored.entry.body {
+            Body::Policy(policy) => Ok(Some((stored.index, policy))),
+            _ => Err(Error::Bug("a policy entry that is none")),
+        }
+    }
+
     /// Decides on a reservation and takes its price from the purse, or refuses.
     pub(crate) async fn reserve(&mut self, draft: &Draft) -> Result<EntryIndex, ReserveError> {
-        let query_rho = self.check_references(&draft.certificate).await?;
-        if draft.loss.rho > query_rho {
-            return Err(ReserveError::QueryTooDear { most: query_rho });
+        let grounds = self.check_references(&draft.certificate).await?;
+        let most = grounds.policy.query_rho;
+        if draft.loss.rho > most {
+            return Err(ReserveError::QueryTooDear { most });
         }
         let cap = self.genesis.cap;
         let after = self
@@ -253,12 +271,19 @@ impl<'t> Transaction<'t> {
                 remaining: self.remaining(),
             });
         };
-        let movement = Movement {
+        let mut accounts = vec![Movement {
             scope: self.genesis.scope(),
             cap,
             before: self.spent,
             after,
-        };
+        }];
+        let asker = self.asker(draft, &grounds);
+        let limited = limits::movements(self.db, &grounds.policy.limits, asker, draft.loss).await;
+        if let Err(ReserveError::LimitReached { .. }) = limited {
+            self.refuse(&draft.principal, &draft.purpose, LIMIT, &draft.question)
+                .await?;
+        }
+        accounts.extend(limited?);
         let body = Reserve {
             principal: draft.principal.clone(),
             roles: draft.roles.clone(),
@@ -267,8 +292,9 @@ impl<'t> Transaction<'t> {
             plan: draft.plan.commitment(),
             certificate: draft.certificate.clone(),
             loss: draft.loss,
-            accounts: vec![movement],
+            accounts,
         };
+        limits::book(self.db, body.accounts.get(1..).unwrap_or_default()).await?;
         let (index, _) = self.append(Body::Reserve(Box::new(body))).await?;
         for (name, opening) in [
             ("question", &draft.question),
@@ -283,52 +309,21 @@ impl<'t> Transaction<'t> {
         Ok(index)
     }
 
-    /// Gives an answer once more: the newest one to the same plan, keys and snapshot, under the same bounds, that is at least as accurate.
-    /// `None` if there is none, or if what opens it was erased.
-    pub(crate) async fn reuse(&mut self, draft: &Draft) -> Result<Option<Released>> {
-        self.check_references(&draft.certificate).await?;
-        for (reserve, release) in store::same_plan(self.db, &draft.fingerprint()).await? {
-            let Some(Body::Reserve(body)) = self.body(reserve).await? else {
-                return Err(integrity("a plan is not of a reserve"));
-            };
-            if !is_as_good(&body.certificate, &draft.certificate) {
-                continue;
-            }
-            // What the fingerprint promises is looked at.
-            let plan = store::opening(self.db, reserve, "plan").await?;
-            let keys = store::opening(self.db, reserve, "keys").await?;
-            let same = |a: Option<Opening>, b: &Opening| a.is_some_and(|a| a.content == b.content);
-            let answer = store::opening(self.db, release, "answer").await?;
-            let stored = store::entry(self.db, release).await?;
-            let (true, true, Some(answer), Some(stored)) = (
-                same(plan, &draft.plan),
-                same(keys, &draft.keys),
-                answer,
-                stored,
-            ) else {
-                continue;
-            };
-            let body = Reuse {
-                principal: draft.principal.clone(),
-                roles: draft.roles.clone(),
-                purpose: draft.purpose.clone(),
-                question: draft.question.commitment(),
-                release,
-            };
-            let (index, _) = self.append(Body::Reuse(body)).await?;
-            store::insert_opening(self.db, index, "question", &draft.question).await?;
-            return Ok(Some(Released {
-                index: release,
-                bytes: stored.bytes,
-                answer,
-                reused: Some((index, reserve)),
-            }));
+    fn asker<'a>(&self, draft: &'a Draft, grounds: &'a Grounds) -> Asker<'a>
+    where
+        't: 'a,
+    {
+        Asker {
+            space: &self.genesis.space,
+            dataset: &grounds.dataset,
+            principal: &draft.principal,
+            purpose: &draft.purpose,
+            time: self.time,
         }
-        Ok(None)
     }
 
-    /// Rule F3: the certificate rests on entries of this log, and on the newest catalog and policy. Returns what the policy allows.
-    async fn check_references(&mut self, certificate: &Certificate) -> Result<Rho> {
+    /// Rule F3: the certificate rests on entries of this log, and on the newest catalog and policy.
+    async fn check_references(&mut self, certificate: &Certificate) -> Result<Grounds> {
         let refused = |what: &str| Error::Refused(format!("F3: {what}"));
         let Some(Body::Dataset(dataset)) = self.body(certificate.dataset).await? else {
             return Err(refused("the certificate's dataset is no dataset entry"));
@@ -348,17 +343,16 @@ impl<'t> Transaction<'t> {
         }
         let newest_catalog = store::newest_of(self.db, Kind::Catalog, &dataset.dataset).await?;
         let newest_catalog = newest_catalog.map(|stored| stored.index);
-        let policy = store::newest(self.db, Kind::Policy).await?;
-        let Some(policy) = policy else {
+        let Some((newest_policy, policy)) = self.policy().await? else {
             return Err(refused("there is no policy"));
         };
-        if newest_catalog != Some(certificate.catalog) || policy.index != certificate.policy {
+        if newest_catalog != Some(certificate.catalog) || newest_policy != certificate.policy {
             return Err(Error::Stale);
         }
-        match policy.entry.body {
-            Body::Policy(policy) => Ok(policy.query_rho),
-            _ => Err(Error::Bug("a policy entry that is none")),
-        }
+        Ok(Grounds {
+            dataset: dataset.dataset,
+            policy,
+        })
     }
 
     async fn body(&mut self, index: EntryIndex) -> Result<Option<Body>> {

@@ -1,0 +1,65 @@
+"""Rule B3: the limits of the policy in force. Each keeps an account of its own, which no charge takes above its cap."""
+
+from .amounts import NOTHING, plus, within
+
+SHARES = ("space", "dataset", "analyst", "purpose")
+
+
+def scope(limit, charged):
+    """Name of the account that a limit keeps for what is charged; `None` where its name cannot be read."""
+    name = charged[limit["of"]]
+    if name is None:
+        return None
+    seconds = limit.get("seconds")
+    period = "" if seconds is None else f"/{seconds}/{charged['time'] // seconds}"
+    return f"{limit['of']}{period}:{name}"
+
+
+def in_force(limits, charged):
+    """Those that count, in the policy's order: one of the charged name stands for the nameless one of its share and period."""
+    own = {(limit["of"], limit.get("seconds")) for limit in limits if limit.get("name") == charged[limit["of"]] is not None}
+    for limit in limits:
+        named = (limit["of"], limit.get("seconds")) in own
+        if limit["name"] == charged[limit["of"]] if "name" in limit else not named:
+            if scope(limit, charged) is not None:
+                yield scope(limit, charged), limit["cap"]
+
+
+class Limits:
+    """The accounts of limits, from entry to entry. `totals` is the result: scope, cap, spent and number of charges."""
+
+    def __init__(self):
+        self.policy = []
+        self.doubt = False  # an unreadable entry since the newest policy may have been one
+        self._unread = 0
+        self._accounts = {}
+
+    @property
+    def totals(self):
+        return [(scope, *account[:3]) for scope, account in sorted(self._accounts.items())]
+
+    def unreadable(self):
+        self.doubt = True
+        self._unread += 1
+
+    def follow(self, body):
+        """A new policy."""
+        self.policy, self.doubt = body.get("limits", []), False
+
+    def charge(self, accounts, loss, charged, shares):
+        """What B3 finds of the accounts of one entry; `loss` is `None` where it cannot be read."""
+        limits = [limit for limit in self.policy if limit["of"] in shares]
+        stated = [(account["scope"], account["cap"]) for account in accounts]
+        if not self.doubt and stated != list(in_force(limits, charged)):
+            yield "B3", "the accounts are not those of the policy's limits"
+        for account in accounts:
+            before, after = account["before"], account["after"]
+            _, spent, charges, read = self._accounts.get(account["scope"], (None, NOTHING, 0, 0))
+            if before != spent and not (self._unread > read and within(spent, before)):
+                yield "B3", "before is not the running total of the limit"
+            if loss is not None and after != plus(before, loss):
+                yield "B3", "after is not before and the loss"
+            if not within(after, account["cap"]):
+                yield "B3", "above the limit"
+            # As stated even where it is wrong, so that one broken entry is not reported a thousand times.
+            self._accounts[account["scope"]] = (account["cap"], after, charges + 1, self._unread)

@@ -1,0 +1,246 @@
+//! Rule B3: the limits of the policy in force, each kept from entry to entry and never passed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cbor::Value;
+use crate::entry::{Account, Entry};
+use crate::quantity::{Fields, Loss};
+use crate::report::{Finding, Malformed, ScopeTotal};
+
+/// A cap on a part of what is asked, as a policy states it.
+#[derive(Clone)]
+pub(crate) struct Limit {
+    of: String,
+    name: Option<String>,
+    seconds: Option<u64>,
+    cap: Loss,
+}
+
+/// Who is charged, and when.
+struct Charged<'a> {
+    dataset: Option<&'a str>,
+    principal: &'a str,
+    purpose: &'a str,
+    time: u64,
+    loss: Option<Loss>,
+    accounts: &'a [Account],
+}
+
+/// What one account has let through.
+struct Running {
+    cap: Loss,
+    total: Loss,
+    charges: u64,
+    /// Entries that could not be read before the last charge.
+    unread: u64,
+}
+
+/// All accounts of limits.
+#[derive(Default)]
+pub(crate) struct Limits {
+    space: String,
+    in_force: Vec<Limit>,
+    /// An entry that could not be read stood since the newest policy, and may have been one.
+    unsure: bool,
+    unread: u64,
+    datasets: BTreeMap<u64, String>,
+    losses: BTreeMap<u64, Loss>,
+    /// Release to its reserve.
+    released: BTreeMap<u64, u64>,
+    running: BTreeMap<String, Running>,
+}
+
+/// Reads the limits of a policy.
+pub(crate) fn limits(value: Value<'_>) -> Result<Vec<Limit>, Malformed> {
+    let items = value.array("limits")?;
+    if items.is_empty() {
+        return Err(Malformed("limits: empty".to_owned()));
+    }
+    let limits = items
+        .into_iter()
+        .map(limit)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut seen = BTreeSet::new();
+    for limit in &limits {
+        if !seen.insert((&limit.of, &limit.name, limit.seconds)) {
+            return Err(Malformed(
+                "limits: two of the same share, name and period".to_owned(),
+            ));
+        }
+    }
+    Ok(limits)
+}
+
+fn limit(value: Value<'_>) -> Result<Limit, Malformed> {
+    let mut fields = Fields::of(value, "limit")?;
+    let of = fields.take("of")?.text("of")?.to_owned();
+    let name = match fields.optional("name") {
+        Some(name) => Some(name.text("name")?.to_owned()),
+        None => None,
+    };
+    let seconds = match fields.optional("seconds") {
+        Some(seconds) => Some(seconds.uint("seconds")?),
+        None => None,
+    };
+    let cap = fields.take("cap")?.loss("cap")?;
+    fields.end()?;
+    if seconds == Some(0) {
+        return Err(Malformed("seconds: a period of no length".to_owned()));
+    }
+    match of.as_str() {
+        "space" if name.is_some() || seconds.is_none() => {
+            return Err(Malformed(
+                "a limit of the space needs a period and takes no name".to_owned(),
+            ));
+        }
+        "space" | "dataset" | "analyst" | "purpose" => {}
+        _ => return Err(Malformed(format!("of {of:?} is not known"))),
+    }
+    Ok(Limit {
+        of,
+        name,
+        seconds,
+        cap,
+    })
+}
+
+impl Limits {
+    pub(crate) fn check(&mut self, index: u64, entry: Option<&Entry>, findings: &mut Vec<Finding>) {
+        match entry {
+            None => {
+                self.unsure = true;
+                self.unread = self.unread.saturating_add(1);
+            }
+            Some(Entry::Genesis(genesis)) if index == 0 => self.space.clone_from(&genesis.space),
+            Some(Entry::Dataset { dataset, .. }) => {
+                self.datasets.insert(index, dataset.clone());
+            }
+            Some(Entry::Policy { limits, .. }) => {
+                self.in_force.clone_from(limits);
+                self.unsure = false;
+            }
+            Some(Entry::Reserve(reserve)) => {
+                self.losses.insert(index, reserve.loss);
+                let dataset = self.datasets.get(&reserve.certificate.dataset).cloned();
+                let charged = Charged {
+                    dataset: dataset.as_deref(),
+                    principal: &reserve.principal,
+                    purpose: &reserve.purpose,
+                    time: reserve.time,
+                    loss: Some(reserve.loss),
+                    accounts: reserve.accounts.get(1..).unwrap_or_default(),
+                };
+                self.charge(index, &charged, |_| true, findings);
+            }
+            Some(Entry::Release { reserve, .. }) => {
+                self.released.insert(index, *reserve);
+            }
+            Some(Entry::Reuse(reuse)) => {
+                let reserve = self.released.get(&reuse.release);
+                let charged = Charged {
+                    dataset: None,
+                    principal: &reuse.principal,
+                    purpose: &reuse.purpose,
+                    time: reuse.time,
+                    loss: reserve
+                        .and_then(|reserve| self.losses.get(reserve))
+                        .copied(),
+                    accounts: &reuse.accounts,
+                };
+                // A repeated answer costs no privacy; it counts as hers who asks.
+                self.charge(index, &charged, |limit| limit.of == "analyst", findings);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn charge(
+        &mut self,
+        index: u64,
+        charged: &Charged<'_>,
+        counts: fn(&Limit) -> bool,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut fail = |what: String| findings.push(Finding::at(index, "B3", what));
+        if !self.unsure {
+            let expected = self.expected(charged, counts);
+            let stated = charged.accounts.iter().map(|a| (a.scope.clone(), a.cap));
+            if !stated.eq(expected) {
+                fail("the accounts are not those of the policy's limits".to_owned());
+            }
+        }
+        for account in charged.accounts {
+            let known = self.running.get(&account.scope);
+            let total = known.map_or(Loss::default(), |known| known.total);
+            let unsure = self.unread > known.map_or(0, |known| known.unread);
+            if account.before != total && !(unsure && total.within(account.before)) {
+                let (scope, before) = (&account.scope, account.before);
+                fail(format!(
+                    "{scope:?}: before is {before}, the running total {total}"
+                ));
+            }
+            // Where the loss cannot be read, rule F1 or F3 has said so.
+            if charged
+                .loss
+                .is_some_and(|loss| account.before.plus(loss) != Some(account.after))
+            {
+                fail(format!(
+                    "{:?}: after is not before plus the loss",
+                    account.scope
+                ));
+            }
+            if !account.after.within(account.cap) {
+                fail(format!("{:?}: the total passes the limit", account.scope));
+            }
+            let charges = known.map_or(0, |known| known.charges).saturating_add(1);
+            // A broken entry is reported once: what follows goes on from what it states.
+            let running = Running {
+                cap: account.cap,
+                total: account.after,
+                charges,
+                unread: self.unread,
+            };
+            self.running.insert(account.scope.clone(), running);
+        }
+    }
+
+    /// Scope and cap of the limits that count, in the policy's order. A limit with the name of whom it counts stands for the nameless one
+    /// of the same share and period.
+    fn expected(&self, charged: &Charged<'_>, counts: fn(&Limit) -> bool) -> Vec<(String, Loss)> {
+        let name = |limit: &Limit| match limit.of.as_str() {
+            "space" => Some(self.space.as_str()),
+            "dataset" => charged.dataset,
+            "analyst" => Some(charged.principal),
+            _ => Some(charged.purpose),
+        };
+        let named = |limit: &Limit| limit.name.is_some() && limit.name.as_deref() == name(limit);
+        let mut expected = Vec::new();
+        for limit in self.in_force.iter().filter(|limit| counts(limit)) {
+            let stood_for = self.in_force.iter().any(|other| {
+                named(other) && (&other.of, other.seconds) == (&limit.of, limit.seconds)
+            });
+            let applies = named(limit) || (limit.name.is_none() && !stood_for);
+            if let (true, Some(name)) = (applies, name(limit)) {
+                let share = match limit.seconds {
+                    None => limit.of.clone(),
+                    Some(seconds) => {
+                        let period = charged.time.checked_div(seconds).unwrap_or_default();
+                        format!("{}/{seconds}/{period}", limit.of)
+                    }
+                };
+                expected.push((format!("{share}:{name}"), limit.cap));
+            }
+        }
+        expected
+    }
+
+    /// What each account has let through, by scope.
+    pub(crate) fn close(self) -> impl Iterator<Item = ScopeTotal> {
+        self.running.into_iter().map(|(scope, running)| ScopeTotal {
+            scope,
+            cap: running.cap,
+            spent: running.total,
+            reserves: running.charges,
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! The policy's limits, kept under the same lock as the purse: all of them let a question through, or it is refused.
+
+use salus_accounting::Loss;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::entry::{Asker, Limit, Movement};
+use crate::error::{Error, ReserveError};
+use crate::store;
+
+/// What `loss` does to the accounts of the limits that count for `asker`.
+///
+/// # Errors
+///
+/// [`ReserveError::LimitReached`] for the first that does not let it through. Nothing is written either way.
+pub(crate) async fn movements(
+    db: &mut SqliteConnection,
+    limits: &[Limit],
+    asker: Asker<'_>,
+    loss: Loss,
+) -> Result<Vec<Movement>, ReserveError> {
+    let mut movements = Vec::new();
+    for (scope, limit) in Limit::in_force(limits, asker) {
+        let before = store::quota(db, &scope).await?;
+        let after = before
+            .checked_add(loss)
+            .filter(|after| after.fits_within(&limit.cap));
+        let Some(after) = after else {
+            return Err(ReserveError::LimitReached {
+                scope,
+                remaining: left(limit.cap, before),
+                until: limit.next_period(asker.time),
+            });
+        };
+        movements.push(Movement {
+            scope,
+            cap: limit.cap,
+            before,
+            after,
+        });
+    }
+    Ok(movements)
+}
+
+/// Writes the movements of limits.
+pub(crate) async fn book(db: &mut SqliteConnection, movements: &[Movement]) -> Result<(), Error> {
+    for movement in movements {
+        store::charge_quota(db, &movement.scope, movement.after).await?;
+    }
+    Ok(())
+}
+
+/// What is left under a cap; nothing where a later policy set it below what had been let through.
+pub(crate) fn left(cap: Loss, spent: Loss) -> Loss {
+    Loss {
+        rho: cap.rho.checked_sub(spent.rho).unwrap_or_default(),
+        delta: cap.delta.checked_sub(spent.delta).unwrap_or_default(),
+    }
+}

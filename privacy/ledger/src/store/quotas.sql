@@ -1,0 +1,1 @@
+SELECT scope, spent_rho, spent_delta FROM quotas ORDER BY scope;

@@ -1,0 +1,94 @@
+//! Answers that are given once more.
+
+use salus_certificate::{Bounds, Certificate, Mechanism};
+
+use super::{Draft, Released, Transaction};
+use crate::commitment::Opening;
+use crate::entry::{Body, Limit, Reserve, Reuse, Share};
+use crate::error::{ReserveError, Result, integrity};
+use crate::{limits, store};
+
+/// Whether an answer that was given under `given` is the one that `wanted` asks for, no less accurate in any of its columns.
+fn is_as_good(given: &Certificate, wanted: &Certificate) -> bool {
+    let place = |c: &Certificate| (c.dataset, c.snapshot, c.catalog, c.policy);
+    // Other words may take other steps to the same plan; the plan is compared beside this.
+    let bounds = |b: &Bounds| (b.rows_per_person, b.groups_per_person, b.cells);
+    let columns = given.mechanisms.iter().zip(&wanted.mechanisms);
+    place(given) == place(wanted)
+        && given.unit == wanted.unit
+        && given
+            .releases
+            .iter()
+            .map(bounds)
+            .eq(wanted.releases.iter().map(bounds))
+        && given.mechanisms.len() == wanted.mechanisms.len()
+        && columns.into_iter().all(|(given, wanted)| {
+            let what = |m: &Mechanism| (m.kind, m.release, m.aggregate, m.bound, m.values);
+            let shows_as_much = match (given.threshold, wanted.threshold) {
+                (None, None) => true,
+                (Some(a), Some(b)) => a.minimum == b.minimum && a.tau <= b.tau,
+                _ => false,
+            };
+            what(given) == what(wanted) && given.sigma <= wanted.sigma && shows_as_much
+        })
+}
+
+impl Transaction<'_> {
+    /// Gives an answer once more: the newest one to the same plan, keys and snapshot, under the same bounds, that is at least as accurate.
+    /// `None` if there is none, or if what opens it was erased.
+    pub(crate) async fn reuse(&mut self, draft: &Draft) -> Result<Option<Released>> {
+        let grounds = self.check_references(&draft.certificate).await?;
+        let hers = |limit: &&Limit| limit.of == Share::Analyst;
+        let hers: Vec<_> = grounds.policy.limits.iter().filter(hers).cloned().collect();
+        for (reserve, release) in store::same_plan(self.db, &draft.fingerprint()).await? {
+            let Some(Body::Reserve(body)) = self.body(reserve).await? else {
+                return Err(integrity("a plan is not of a reserve"));
+            };
+            let Reserve {
+                certificate, loss, ..
+            } = *body;
+            if !is_as_good(&certificate, &draft.certificate) {
+                continue;
+            }
+            // What the fingerprint promises is looked at.
+            let plan = store::opening(self.db, reserve, "plan").await?;
+            let keys = store::opening(self.db, reserve, "keys").await?;
+            let same = |a: Option<Opening>, b: &Opening| a.is_some_and(|a| a.content == b.content);
+            let answer = store::opening(self.db, release, "answer").await?;
+            let stored = store::entry(self.db, release).await?;
+            let (true, true, Some(answer), Some(stored)) = (
+                same(plan, &draft.plan),
+                same(keys, &draft.keys),
+                answer,
+                stored,
+            ) else {
+                continue;
+            };
+            // It costs no privacy, and counts as hers. One that her limits do not let through may still be paid for at the price she asks at.
+            let asker = self.asker(draft, &grounds);
+            let accounts = match limits::movements(self.db, &hers, asker, loss).await {
+                Ok(accounts) => accounts,
+                Err(ReserveError::Ledger(error)) => return Err(error),
+                Err(_) => continue,
+            };
+            limits::book(self.db, &accounts).await?;
+            let body = Reuse {
+                principal: draft.principal.clone(),
+                roles: draft.roles.clone(),
+                purpose: draft.purpose.clone(),
+                question: draft.question.commitment(),
+                release,
+                accounts,
+            };
+            let (index, _) = self.append(Body::Reuse(body)).await?;
+            store::insert_opening(self.db, index, "question", &draft.question).await?;
+            return Ok(Some(Released {
+                index: release,
+                bytes: stored.bytes,
+                answer,
+                reused: Some((index, reserve)),
+            }));
+        }
+        Ok(None)
+    }
+}
