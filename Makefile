@@ -4,7 +4,7 @@ SHELL := /bin/bash
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/salus-target
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help demo test bench soak lint docs doctest clean-demo
+.PHONY: help demo test bench soak
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -12,7 +12,7 @@ help: ## show the targets
 demo: ## build, generate a synthetic population, ingest it, ask five questions, verify the ledger
 	@scripts/demo.sh
 
-test: ## format, lints, docs, doctests, and every test; real data from ../shared/data where it is present
+test: ## format, lints, docs, doctests, and every test in Rust; real data from ../shared/data where it is present
 	@scripts/test.sh
 
 bench: ## criterion benches, then ratios against named floors in the same run (release build: takes a while)

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 source scripts/prerequisites.sh
 need_toolchain
 
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/salus-target}
 persons=${SALUS_DEMO_PERSONS:-10000}
 demo=${SALUS_DEMO_DIR:-${CARGO_TARGET_DIR}/demo}
 export SALUS_HOME="$demo/home"
@@ -14,8 +15,14 @@ cargo build --locked -p salus-cli -p salus-checker
 salus="$CARGO_TARGET_DIR/debug/salus"
 export PATH="$CARGO_TARGET_DIR/debug:$PATH"
 
+# Only what a former demo left is cleared away.
+if [ -n "${SALUS_DEMO_DIR:-}" ] && [ -e "$demo" ] && [ ! -e "$demo/.salus-demo" ] && [ -n "$(ls -A "$demo")" ]; then
+  echo "salus: $demo is not of a former demo; name another place in SALUS_DEMO_DIR" >&2
+  exit 1
+fi
 rm -rf "$demo"
 mkdir -p "$demo"
+touch "$demo/.salus-demo"
 
 say "a new home: lake, ledger, signing key; lifetime budget epsilon 10, delta 1e-6"
 "$salus" init --epsilon 10 --delta 1e-6

@@ -13,8 +13,19 @@ need_toolchain() {
     echo "== installing ${missing[*]} (C compiler for SQLite, zstd and the TLS library)"
     local sudo=""
     [ "$(id -u)" -eq 0 ] || sudo=sudo
+    if ! command -v apt-get >/dev/null || { [ -n "$sudo" ] && ! command -v sudo >/dev/null; }; then
+      echo "salus: cannot install them here; install ${missing[*]}, then run this again." >&2
+      exit 1
+    fi
     $sudo apt-get update -qq && $sudo apt-get install -y -qq "${missing[@]}"
   fi
+}
+
+# The components that rustup's minimal profile leaves out.
+need_lints() {
+  cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return
+  echo "== installing rustfmt and clippy"
+  rustup component add rustfmt clippy
 }
 
 # say TEXT: a step, with the time since the start, so that a first run shows how far it is.

@@ -14,6 +14,7 @@ if [ ! -d ../shared/data ]; then
 fi
 
 if [ "${1:-}" != --only-tests ]; then
+  need_lints
   say "format"
   cargo fmt --all --check
   say "lints (the first run checks the dependencies too: about five minutes on two cores)"

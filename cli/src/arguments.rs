@@ -119,7 +119,7 @@ pub(crate) struct Init {
     /// Lifetime cap of the identity space, as delta.
     #[arg(long, default_value = "1e-6", value_name = "D")]
     pub delta: String,
-    /// Largest epsilon that later grants may raise the cap to; the cap itself when not given. Fixed for ever.
+    /// Largest epsilon that later grants may raise the cap to; the cap itself when not given. Fixed for ever. No command grants yet.
     #[arg(long, value_name = "E")]
     pub ceiling_epsilon: Option<String>,
     /// Name of the population that this purse protects.

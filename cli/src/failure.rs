@@ -84,6 +84,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
             Ok(exhausted @ AskError::Exhausted { .. }) => Self::Exhausted(format!(
                 "{exhausted}; `salus budget show` says what that is"
             )),
+            Ok(failed @ AskError::TooManyFailures { .. }) => Self::Exhausted(failed.to_string()),
             Ok(limited @ AskError::LimitReached { until, .. }) => {
                 let again = until
                     .and_then(|until| i64::try_from(until).ok())

@@ -45,6 +45,11 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
     if cap.rho == Rho::ZERO {
         return Err(Failure::usage("--epsilon is too small to buy anything"));
     }
+    if i64::try_from(loss(&ceiling_epsilon).rho.units()).is_err() {
+        return Err(Failure::usage(
+            "--epsilon or --ceiling-epsilon is larger than the books can hold; 1000000 is more than anybody needs",
+        ));
+    }
     let origin = match &init.origin {
         Some(origin) => origin.clone(),
         None => format!("localhost/salus/{}", random_name()?),

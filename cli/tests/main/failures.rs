@@ -1,10 +1,21 @@
 //! What happens when the lake is not what it was: nothing leaves, and nothing is said about why.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::support::{Home, PERSONS, files};
+
+/// The file that holds the patients.
+fn patient_part(home: &Home) -> PathBuf {
+    let of_patients = |path: &PathBuf| {
+        let path = path.to_str().unwrap();
+        path.contains("/patient/") && path.ends_with(".parquet")
+    };
+    let mut files = files(&home.root().join("lake")).into_iter();
+    files.find(of_patients).unwrap()
+}
 
 #[test]
 fn a_promise_that_nobody_enforced_is_refused() {
@@ -30,13 +41,7 @@ fn a_promise_that_nobody_enforced_is_refused() {
 #[test]
 fn a_question_that_fails_says_nothing_and_is_paid() {
     let home = Home::populated(&["--epsilon", "1"], 30);
-    let part = files(&home.root().join("lake"))
-        .into_iter()
-        .find(|path| {
-            let path = path.to_str().unwrap();
-            path.contains("/patient/") && path.ends_with(".parquet")
-        })
-        .unwrap();
+    let part = patient_part(&home);
     let whole = fs::read(&part).unwrap();
     let mut outputs = Vec::new();
     let cut = whole[..whole.len() / 2].to_vec();
@@ -72,4 +77,30 @@ fn a_question_that_fails_says_nothing_and_is_paid() {
     assert_eq!(aborted.count(), outputs.len());
     home.run(&["ledger", "verify"]).exits(0);
     home.run(&["query", PERSONS, "--epsilon", "0.2"]).exits(0);
+}
+
+#[test]
+fn after_ten_failures_nothing_is_answered_until_somebody_has_looked() {
+    let home = Home::populated(&["--epsilon", "5"], 30);
+    let part = patient_part(&home);
+    let whole = fs::read(&part).unwrap();
+    fs::write(&part, &whole[..whole.len() / 2]).unwrap();
+    for _ in 0..10 {
+        home.run(&["query", PERSONS, "--epsilon", "0.1"]).exits(1);
+    }
+    fs::write(&part, whole).unwrap();
+    let spent = home.budget("spent");
+    let refused = home.run(&["query", PERSONS, "--epsilon", "0.1"]).exits(4);
+    assert!(
+        refused.stderr.contains("10 questions have failed"),
+        "{refused:?}"
+    );
+    assert_eq!(home.budget("spent"), spent);
+    let next = home.root().join("next.yaml");
+    let text = home.run(&["policy", "show"]).stdout;
+    fs::write(&next, text.replace("version: 1", "version: 2")).unwrap();
+    home.run(&["policy", "apply", next.to_str().unwrap()])
+        .exits(0);
+    home.run(&["query", PERSONS, "--epsilon", "0.1"]).exits(0);
+    home.run(&["ledger", "verify"]).exits(0);
 }

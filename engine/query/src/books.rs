@@ -101,9 +101,16 @@ impl Books {
             }
         };
         let snapshot = lake.snapshot().map_err(|e| AskError::Lake(e.to_string()))?;
-        let snapshot_entry = match (&snapshot, newest(Kind::Snapshot).await?) {
+        let recorded = newest(Kind::Snapshot).await?;
+        // A lake that was restored can have another snapshot of the same number.
+        let content = match &recorded {
+            Some((index, _)) => ledger.opening(*index, "commitment").await?,
+            None => None,
+        };
+        let snapshot_entry = match (&snapshot, recorded) {
             (Some(snapshot), Some((index, Body::Snapshot(entry))))
-                if entry.snapshot == snapshot.number =>
+                if entry.snapshot == snapshot.number
+                    && content.is_some_and(|c| c.content == snapshot.canonical_bytes()) =>
             {
                 index
             }

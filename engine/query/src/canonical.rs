@@ -208,7 +208,8 @@ fn expression(expr: &Expr, schema: &DFSchema) -> Result<String> {
     Ok(format!("{:?}", placed.data))
 }
 
-/// Debug text does not escape what stands in a text, so that one literal could look like several: texts are written in hexadecimal digits.
+/// Debug text is for people: it does not escape what stands in a text, and leaves a date empty that no calendar has, so that one literal looks like
+/// another. Texts are written in hexadecimal digits, everything else as its type and the bytes in memory.
 pub(crate) fn spelled(value: ScalarValue) -> ScalarValue {
     use std::fmt::Write as _;
     let hex = |text: String| {
@@ -221,7 +222,11 @@ pub(crate) fn spelled(value: ScalarValue) -> ScalarValue {
         ScalarValue::Utf8(text) => ScalarValue::Utf8(text.map(hex)),
         ScalarValue::LargeUtf8(text) => ScalarValue::LargeUtf8(text.map(hex)),
         ScalarValue::Utf8View(text) => ScalarValue::Utf8View(text.map(hex)),
-        other => other,
+        other => ScalarValue::Utf8(other.to_array().ok().map(|array| {
+            let data = array.to_data();
+            let bytes: Vec<&[u8]> = data.buffers().iter().map(|b| b.as_slice()).collect();
+            format!("{:?} {} {bytes:?}", data.data_type(), data.null_count())
+        })),
     }
 }
 

@@ -19,7 +19,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionContext, lit, when};
 use futures::FutureExt;
 use salus_lake::{Lake, Snapshot, TABLES};
-use salus_ledger::{Charge, Exact, Groups};
+use salus_ledger::{Charge, Column, Exact, Groups};
 
 use crate::question::Planned;
 use crate::release::Release;
@@ -43,11 +43,7 @@ pub(crate) async fn rehearse(plan: &LogicalPlan, state: &SessionState) -> Result
     })?;
     let fits = |rows: &usize| rows.checked_pow(relations).is_some_and(|all| all <= 4096);
     let rows = [4, 2].into_iter().find(fits).unwrap_or(1);
-    let made_up = plan.clone().transform_up(|node| match node {
-        LogicalPlan::Values(mut values) => {
-            values.values.truncate(rows);
-            Ok(Transformed::yes(LogicalPlan::Values(values)))
-        }
+    let made_up = few_rows(plan, rows)?.transform_up(|node| match node {
         LogicalPlan::TableScan(mut scan) => {
             let rows = made_up(scan.source.schema(), rows)?;
             scan.source = provider_as_source(Arc::new(MemTable::try_new(
@@ -68,6 +64,18 @@ pub(crate) async fn rehearse(plan: &LogicalPlan, state: &SessionState) -> Result
         .await?;
     datafusion::physical_plan::collect(physical, state.task_ctx()).await?;
     Ok(())
+}
+
+/// The same plan over at most so many rows of each list of values.
+pub(crate) fn few_rows(plan: &LogicalPlan, rows: usize) -> Result<LogicalPlan> {
+    let few = plan.clone().transform_up(|node| match node {
+        LogicalPlan::Values(mut values) => {
+            values.values.truncate(rows);
+            Ok(Transformed::yes(LogicalPlan::Values(values)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(few.data)
 }
 
 /// A row of NULLs, as far as the schema allows, and rows without; a single row is one without.
@@ -133,7 +141,7 @@ impl Executor {
         releases: &[Planned],
         snapshot: &Snapshot,
     ) -> std::result::Result<Exact, ExecutionFailed> {
-        contained(DEADLINE, self.exact(releases, snapshot))
+        contained(self.exact(releases, snapshot))
             .await
             .map(|(columns, groups)| Exact::seal_groups(columns, groups))
     }
@@ -151,7 +159,10 @@ impl Executor {
                 ));
             }
             let (sums, keys) = match part.release.threshold {
-                None => (sums(&part.release, &rows)?, None),
+                None => {
+                    let sums = sums(&part.release, &rows)?;
+                    (sums.into_iter().map(Column::Dense).collect(), None)
+                }
                 Some(threshold) => unknown::sums(&part.release, &rows, threshold)?,
             };
             columns.extend(sums);
@@ -203,7 +214,13 @@ pub(crate) struct ExecutionFailed;
 
 /// Whatever goes wrong in `work` is the one failure that says nothing. A panic too: its message can hold a value of somebody's record. So is not
 /// being done in time.
-async fn contained<T>(
+pub(crate) async fn contained<T>(
+    work: impl Future<Output = Result<T>>,
+) -> std::result::Result<T, ExecutionFailed> {
+    within(DEADLINE, work).await
+}
+
+async fn within<T>(
     deadline: Duration,
     work: impl Future<Output = Result<T>>,
 ) -> std::result::Result<T, ExecutionFailed> {
@@ -215,7 +232,7 @@ async fn contained<T>(
 }
 
 /// Columns of the mechanisms, and for each release its groups where keys are not public.
-type Unsealed = (Vec<Vec<i128>>, Vec<Option<Groups>>);
+type Unsealed = (Vec<Column>, Vec<Option<Groups>>);
 
 /// The rows of one bounded plan, with the mechanisms that they fill.
 pub(crate) type Filling<'a> = (&'a [usize], Vec<RecordBatch>);
@@ -234,39 +251,14 @@ fn sums(release: &Release, plans: &[Filling<'_>]) -> Result<Vec<Vec<i128>>> {
                     continue;
                 };
                 for (mechanism, number) in fills.iter().zip(numbers) {
-                    add(
-                        release,
-                        *mechanism,
-                        &mut sums[*mechanism],
-                        cell,
-                        leaf,
-                        number,
-                    );
+                    let sums = &mut sums[*mechanism];
+                    let places = release.places(*mechanism, cell, leaf);
+                    places.for_each(|place| sums[place] += number);
                 }
             }
         }
     }
     Ok(sums)
-}
-
-/// Adds what a row says of a cell to a mechanism's column: to one number, or to a leaf and its ancestors.
-pub(crate) fn add(
-    release: &Release,
-    mechanism: usize,
-    column: &mut [i128],
-    cell: usize,
-    leaf: Option<usize>,
-    number: i128,
-) {
-    match (release.tree(mechanism), leaf) {
-        (None, _) => column[cell] += number,
-        (Some(tree), Some(leaf)) => {
-            let first = cell * tree.nodes();
-            tree.path(leaf)
-                .for_each(|node| column[first + node] += number);
-        }
-        (Some(_), None) => {}
-    }
 }
 
 /// Rows of a bounded plan: keys, in a tree the leaf, then the numbers.
@@ -350,7 +342,7 @@ mod tests {
                 .and_then(LogicalPlanBuilder::build)
                 .unwrap();
             let run = async { context.execute_logical_plan(plan).await?.collect().await };
-            let failure = contained(DEADLINE, run).await.unwrap_err();
+            let failure = contained(run).await.unwrap_err();
             assert_eq!(failure, ExecutionFailed);
             assert!(!format!("{failure} {failure:?}").contains("Jane"));
         }
@@ -359,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn what_never_ends_is_the_same_failure() {
         let never = std::future::pending::<Result<()>>();
-        let failure = contained(Duration::from_millis(20), never).await;
+        let failure = within(Duration::from_millis(20), never).await;
         assert_eq!(failure.unwrap_err(), ExecutionFailed);
     }
 }

@@ -13,7 +13,7 @@ use salus_ledger::{
 
 use crate::answer::{Answer, answer};
 use crate::books::{Books, UNIT};
-use crate::execute::Executor;
+use crate::execute::{Executor, contained};
 use crate::question::Question;
 use crate::refusal::Refusal;
 use crate::release::BoundingOptions;
@@ -86,6 +86,16 @@ pub enum AskError {
         remaining: Loss,
         /// Seconds since 1970-01-01T00:00:00Z at which its next period begins, where it has periods.
         until: Option<u64>,
+    },
+    /// Too many questions have failed under the policy in force. It cost nothing.
+    #[error(
+        "{failures} questions have failed and {unanswered} were never answered under the policy in force: nothing is answered until somebody has looked why and brought a new one into force (`salus policy apply`)"
+    )]
+    TooManyFailures {
+        /// Questions that failed.
+        failures: usize,
+        /// Questions without an ending when the ledger was opened.
+        unanswered: usize,
     },
     /// The policy does not allow one question to cost so much. It cost nothing.
     #[error(
@@ -303,9 +313,8 @@ impl Engine {
             question,
             &priced.mechanisms,
             self.executor.context(),
-        )
-        .await
-        .map_err(|_| AnswerFailed)?;
+        );
+        let answer = contained(answer).await.map_err(|_| AnswerFailed)?;
         serde_json::to_vec(&answer).map_err(|_| AnswerFailed)
     }
 }
@@ -336,6 +345,13 @@ impl From<ReserveError> for AskError {
                 scope,
                 remaining,
                 until,
+            },
+            ReserveError::TooManyFailures {
+                failures,
+                unanswered,
+            } => Self::TooManyFailures {
+                failures,
+                unanswered,
             },
             ReserveError::QueryTooDear { most } => Self::TooDear { most },
             ReserveError::Ledger(error) => Self::Ledger(error),

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// anybody, and it costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// The rule that is broken, as `docs/proofs/` numbers them (`S0` … `S4`), or `statement`, `function`, `keys`, `bounds`, `release`.
+    /// The rule that is broken, or another of the names that `docs/proofs/rules.md` lists.
     pub rule: &'static str,
     /// The place in the query: an operator and the expression it stumbled over.
     pub at: String,

@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{DataFusionError, ScalarValue};
+use datafusion::common::ScalarValue;
 use datafusion::error::Result;
-use salus_ledger::Groups;
+use salus_ledger::{Column, Groups};
 
-use crate::execute::{Filling, Rows, add};
+use crate::execute::{Filling, Rows};
 use crate::release::Release;
-
-/// Numbers of all groups, most: two gigabytes. More would be taken outside of what the engine's operators account for.
-const MOST_NUMBERS: u64 = 1 << 27;
 
 /// Numbers of the groups, one column for each mechanism, and the groups themselves, in the order of their keys.
 ///
@@ -20,7 +17,7 @@ pub(crate) fn sums(
     release: &Release,
     plans: &[Filling<'_>],
     (minimum, deciding): (u64, usize),
-) -> Result<(Vec<Vec<i128>>, Option<Groups>)> {
+) -> Result<(Vec<Column>, Option<Groups>)> {
     let keys = release.cells.keys.len();
     let mut persons: BTreeMap<Vec<u8>, i128> = BTreeMap::new();
     let decides = |fills: &[usize]| fills.iter().position(|mechanism| *mechanism == deciding);
@@ -40,17 +37,12 @@ pub(crate) fn sums(
     }
     let places = persons.keys().enumerate();
     let places: HashMap<&[u8], usize> = places.map(|(i, key)| (key.as_slice(), i)).collect();
-    let numbers = release
-        .values_per_cell()
-        .saturating_mul(places.len() as u64);
-    if numbers > MOST_NUMBERS {
-        return Err(DataFusionError::ResourcesExhausted("groups".into()));
-    }
-    let lengths = release
-        .contributions
-        .iter()
-        .map(|c| c.values() * places.len());
-    let mut columns: Vec<_> = lengths.map(|length| vec![0_i128; length]).collect();
+    // Quantiles have many numbers for each group, and few of the groups may be answered.
+    let columns = release.contributions.iter().map(|c| match c.values() {
+        1 => Column::Dense(vec![0; places.len()]),
+        _ => Column::Sparse(Vec::new()),
+    });
+    let mut columns: Vec<_> = columns.collect();
     for (fills, rows) in plans {
         for batch in rows {
             for row in Rows::of(batch, keys, fills.len())?.iter() {
@@ -59,14 +51,11 @@ pub(crate) fn sums(
                     continue;
                 };
                 for (mechanism, number) in fills.iter().zip(numbers) {
-                    add(
-                        release,
-                        *mechanism,
-                        &mut columns[*mechanism],
-                        *group,
-                        leaf,
-                        number,
-                    );
+                    let add = |place| match &mut columns[*mechanism] {
+                        Column::Dense(sums) => sums[place] += number,
+                        Column::Sparse(sums) => sums.push((place, number)),
+                    };
+                    release.places(*mechanism, *group, leaf).for_each(add);
                 }
             }
         }

@@ -41,6 +41,11 @@ const SAME: &[&[&str]] = &[
     &["SELECT age_band(birth_date, DATE '2025-01-02', 30), COUNT(*) FROM patient GROUP BY 1"],
     &["SELECT COUNT(*) FROM encounter WHERE length_minutes - 5 > 20"],
     &["SELECT COUNT(*) FROM encounter WHERE 5 - length_minutes > 20"],
+    // Days that no calendar has, whose text is empty.
+    &["SELECT COUNT(*) FROM patient WHERE birth_date < CAST(CAST(2000000000 AS INT) AS DATE)"],
+    &["SELECT COUNT(*) FROM patient WHERE birth_date < CAST(CAST(-2000000000 AS INT) AS DATE)"],
+    &["SELECT COUNT(*) FROM patient WHERE birth_date < DATE '2000-01-01'"],
+    &["SELECT COUNT(*) FROM patient WHERE birth_date < DATE '2000-01-02'"],
     // A literal that imitates the text around it.
     &[
         "SELECT COUNT(*) FROM observation WHERE code IN ('8302-2', '29463-7', '39156-5', '8867-4', '8480-6')",

@@ -1,6 +1,6 @@
 //! The store checked against the log: what is proven by the tree must be what the tables say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 use salus_accounting::Loss;
@@ -8,7 +8,7 @@ use salus_certificate::EntryIndex;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::entry::{Body, Genesis, Movement, Reserve};
+use crate::entry::{Body, Genesis, Movement, Reason, Reserve};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
@@ -23,6 +23,13 @@ pub(crate) enum Depth {
     Whole,
 }
 
+/// What an audit learns for those who go on from it.
+pub(crate) struct Audited {
+    pub(crate) genesis: Genesis,
+    /// The policy in force and the number of reserves after it that nothing ended.
+    pub(crate) unanswered: (Option<EntryIndex>, usize),
+}
+
 /// Reads the log from its first entry and compares the store with it, at one moment of the database.
 ///
 /// # Errors
@@ -32,7 +39,7 @@ pub(crate) async fn audit(
     db: &mut SqliteConnection,
     verifier: &Verifier,
     depth: Depth,
-) -> Result<Genesis> {
+) -> Result<Audited> {
     let mut moment = db.begin().await.map_err(failed)?;
     let (genesis, fold) = read_log(&mut moment).await?;
     if fold.key != Some(verifier.public()) || genesis.origin != verifier.name() {
@@ -64,6 +71,9 @@ pub(crate) async fn audit(
             "the accounts of limits are not those of the entries",
         ));
     }
+    if store::failures(&mut moment, EntryIndex(0)).await? != fold.failures {
+        return Err(integrity("the failures are not those of the entries"));
+    }
     if !store::endings(&mut moment)
         .await?
         .into_iter()
@@ -79,7 +89,10 @@ pub(crate) async fn audit(
         check_structure(&mut moment).await?;
     }
     moment.rollback().await.map_err(failed)?;
-    Ok(genesis)
+    Ok(Audited {
+        genesis,
+        unanswered: (fold.policy, fold.unanswered.len()),
+    })
 }
 
 /// Checks the newest checkpoint of the store: signed, of this size, of this root.
@@ -114,6 +127,10 @@ struct Fold {
     spent: Loss,
     quotas: BTreeMap<String, Loss>,
     endings: BTreeMap<u64, u64>,
+    failures: Vec<u64>,
+    policy: Option<EntryIndex>,
+    /// Reserves after the newest policy that nothing ended.
+    unanswered: BTreeSet<u64>,
 }
 
 async fn read_log(db: &mut SqliteConnection) -> Result<(Genesis, Fold)> {
@@ -150,7 +167,12 @@ impl Fold {
     fn body(&mut self, at: EntryIndex, body: Body, genesis: &Genesis) -> Result<()> {
         match body {
             Body::Key(key) => self.key = Some(key.public),
+            Body::Policy(_) => {
+                self.policy = Some(at);
+                self.unanswered.clear();
+            }
             Body::Reserve(reserve) => {
+                self.unanswered.insert(at.0);
                 self.spent = movement(&reserve, genesis, self.spent).ok_or_else(|| {
                     integrity(format!(
                         "entry {at}: the purse before and after does not add up"
@@ -160,7 +182,12 @@ impl Fold {
             }
             Body::Reuse(reuse) => self.limits(at, &reuse.accounts)?,
             Body::Release(release) => self.ending(at, release.reserve)?,
-            Body::Abort(abort) => self.ending(at, abort.reserve)?,
+            Body::Abort(abort) => {
+                if abort.reason == Reason::Failed {
+                    self.failures.push(at.0);
+                }
+                self.ending(at, abort.reserve)?;
+            }
             _ => {}
         }
         Ok(())
@@ -184,6 +211,7 @@ impl Fold {
     }
 
     fn ending(&mut self, at: EntryIndex, reserve: EntryIndex) -> Result<()> {
+        self.unanswered.remove(&reserve.0);
         match self.endings.insert(reserve.0, at.0) {
             None => Ok(()),
             Some(_) => Err(integrity(format!(

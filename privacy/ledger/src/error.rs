@@ -47,6 +47,16 @@ pub enum ReserveError {
         /// Seconds since 1970-01-01T00:00:00Z at which its next period begins, where it has periods.
         until: Option<u64>,
     },
+    /// Too many questions have failed under the policy in force. Nothing was spent; the refusal is in the log.
+    #[error(
+        "{failures} questions have failed and {unanswered} were never answered under the policy in force; nothing is answered until a new one is"
+    )]
+    TooManyFailures {
+        /// Questions that failed.
+        failures: usize,
+        /// Questions without an ending when the ledger was opened.
+        unanswered: usize,
+    },
     /// The policy does not allow one query to cost this much. Nothing was spent.
     #[error("the query costs more than the policy allows for one query")]
     QueryTooDear {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use salus_accounting::Loss;
+use salus_accounting::{Loss, Rational};
 use salus_certificate::{Certificate, EntryIndex, Mechanism};
 use salus_mechanisms::add_discrete_gaussian;
 use tokio::sync::oneshot;
@@ -12,6 +12,9 @@ use crate::entry::Reason;
 use crate::error::{Error, Result};
 use crate::threshold;
 use crate::writer::{Request, Ticket, Writer};
+
+/// Numbers of the answered groups of one mechanism, most: two gigabytes.
+const MOST_NUMBERS: usize = 1 << 27;
 
 /// Exact results over private rows: one column for each mechanism, one integer in grid units for each group and value. Where the keys of a
 /// release are not public they are sealed with the numbers.
@@ -62,8 +65,68 @@ use crate::writer::{Request, Ticket, Writer};
     reason = "that it has none is the point"
 )]
 pub struct Exact {
-    columns: Vec<Vec<i128>>,
+    columns: Vec<Column>,
     groups: Vec<Option<Groups>>,
+}
+
+/// The numbers of one mechanism, group by group.
+#[expect(
+    missing_debug_implementations,
+    reason = "that it has none is the point"
+)]
+pub enum Column {
+    /// All of them.
+    Dense(Vec<i128>),
+    /// What is to be added up at which place; everywhere else is zero. For many values of many groups of which few may be answered.
+    Sparse(Vec<(usize, i128)>),
+}
+
+impl Column {
+    /// Whether it has numbers for so many places, and for no others.
+    fn fits(&self, places: usize) -> bool {
+        match self {
+            Self::Dense(numbers) => numbers.len() == places,
+            Self::Sparse(numbers) => numbers.iter().all(|(place, _)| *place < places),
+        }
+    }
+
+    /// The numbers of the groups that are kept, `values` for each. `None` where they are more than memory is meant for: that depends on
+    /// which groups are answered, and on nothing else.
+    pub(crate) fn keep(self, kept: &[bool], values: usize) -> Option<Vec<i128>> {
+        let answered = kept.iter().filter(|kept| **kept).count();
+        let places = answered
+            .checked_mul(values)
+            .filter(|places| *places <= MOST_NUMBERS)?;
+        match self {
+            Self::Dense(numbers) => {
+                let groups = numbers.chunks(values.max(1)).zip(kept);
+                let kept = groups.filter_map(|(group, kept)| kept.then_some(group));
+                Some(kept.flatten().copied().collect())
+            }
+            Self::Sparse(numbers) => {
+                let mut next = 0_usize;
+                let starts: Vec<Option<usize>> = kept
+                    .iter()
+                    .map(|kept| {
+                        let start = kept.then_some(next);
+                        next = next.saturating_add(if *kept { values } else { 0 });
+                        start
+                    })
+                    .collect();
+                let mut dense = vec![0_i128; places];
+                for (place, number) in numbers {
+                    let group = place.checked_div(values)?;
+                    let Some(start) = starts.get(group).copied().flatten() else {
+                        continue;
+                    };
+                    let at = start.checked_add(place.checked_rem(values)?)?;
+                    let sum = dense.get_mut(at)?;
+                    *sum = sum.checked_add(number)?;
+                }
+                Some(dense)
+            }
+        }
+    }
 }
 
 /// The groups of a release whose keys are not public, in the order of their columns.
@@ -81,11 +144,12 @@ pub struct Groups {
 impl Exact {
     /// Seals exact columns of releases whose keys are public.
     pub fn seal(columns: Vec<Vec<i128>>) -> Self {
+        let columns = columns.into_iter().map(Column::Dense).collect();
         Self::seal_groups(columns, Vec::new())
     }
 
     /// Seals exact columns; `groups` has one item for each release, `None` where the keys are public.
-    pub fn seal_groups(columns: Vec<Vec<i128>>, groups: Vec<Option<Groups>>) -> Self {
+    pub fn seal_groups(columns: Vec<Column>, groups: Vec<Option<Groups>>) -> Self {
         Self { columns, groups }
     }
 
@@ -102,7 +166,7 @@ impl Exact {
                         .and_then(|cells| {
                             cells.checked_mul(usize::try_from(mechanism.values).ok()?)
                         });
-                    length == Some(column.len())
+                    length.is_some_and(|places| column.fits(places))
                 })
     }
 
@@ -318,30 +382,36 @@ fn noisy_columns(exact: Exact, certificate: &Certificate) -> Result<Released, An
         groups,
     } = exact;
     let mechanisms = &certificate.mechanisms;
-    draw(&mut columns, mechanisms, |m| m.threshold.is_some())?;
-    let keys = threshold::apply(&mut columns, groups, mechanisms)?;
-    draw(&mut columns, mechanisms, |m| m.threshold.is_none())?;
-    Ok(Released { columns, keys })
-}
-
-/// Adds its noise to the column of each mechanism that is `wanted`.
-fn draw(
-    columns: &mut [Vec<i128>],
-    mechanisms: &[Mechanism],
-    wanted: impl Fn(&Mechanism) -> bool,
-) -> Result<(), AnswerFailed> {
-    let (mut places, mut sigmas) = (Vec::new(), Vec::new());
+    let (mut deciding, mut sigmas) = (Vec::new(), Vec::new());
     for (column, mechanism) in columns.iter_mut().zip(mechanisms) {
-        if wanted(mechanism) {
-            places.push(column);
+        if let (Column::Dense(numbers), true) = (column, mechanism.threshold.is_some()) {
+            deciding.push(numbers);
             sigmas.push(mechanism.sigma.clone());
         }
     }
+    draw(deciding, &sigmas)?;
+    let (mut columns, keys) = threshold::apply(columns, groups, mechanisms)?;
+    let (mut others, mut sigmas) = (Vec::new(), Vec::new());
+    for (column, mechanism) in columns.iter_mut().zip(mechanisms) {
+        if mechanism.threshold.is_none() {
+            others.push(column);
+            sigmas.push(mechanism.sigma.clone());
+        }
+    }
+    draw(others, &sigmas)?;
+    Ok(Released { columns, keys })
+}
+
+/// Adds noise of its sigma to each column.
+fn draw(mut places: Vec<&mut Vec<i128>>, sigmas: &[Rational]) -> Result<(), AnswerFailed> {
     if places.is_empty() {
         return Ok(());
     }
-    let exact = places.iter_mut().map(|place| std::mem::take(*place));
-    let noisy = add_discrete_gaussian(exact.collect(), &sigmas).map_err(|_| AnswerFailed)?;
+    let exact = places
+        .iter_mut()
+        .map(|place| std::mem::take(*place))
+        .collect();
+    let noisy = add_discrete_gaussian(exact, sigmas).map_err(|_| AnswerFailed)?;
     for (place, column) in places.into_iter().zip(noisy) {
         *place = column;
     }

@@ -2,42 +2,53 @@
 
 use salus_certificate::{Mechanism, Threshold};
 
-use crate::gate::{AnswerFailed, Groups};
+use crate::gate::{AnswerFailed, Column, Groups};
 
-/// Lets go of the groups that no threshold keeps, with their keys and all their numbers. Returns the keys of the others, for each release.
+/// The keys of the answered groups of each release, `None` where all are public.
+type Keys = Vec<Option<Vec<Vec<u8>>>>;
+
+/// Lets go of the groups that no threshold keeps, with their keys and all their numbers. Returns the numbers of the others, and their keys.
 ///
 /// # Guarantee
 /// A group is kept if its true number of persons is at least the minimum and its noisy number is **above** tau, strictly: that is the event whose
 /// probability [`salus_accounting::threshold_delta`] bounds for a group at the minimum. The columns of the mechanisms that decide must be noisy.
 pub(crate) fn apply(
-    columns: &mut [Vec<i128>],
+    columns: Vec<Column>,
     groups: Vec<Option<Groups>>,
     mechanisms: &[Mechanism],
-) -> Result<Vec<Option<Vec<Vec<u8>>>>, AnswerFailed> {
-    let mut keys = Vec::with_capacity(groups.len());
-    for (release, groups) in (0..).zip(groups) {
-        let Some(groups) = groups else {
-            keys.push(None);
-            continue;
-        };
-        let kept = kept(columns, &groups, mechanisms, release).ok_or(AnswerFailed)?;
-        for (column, mechanism) in columns.iter_mut().zip(mechanisms) {
-            if mechanism.release == release {
-                let values = usize::try_from(mechanism.values).map_err(|_| AnswerFailed)?;
-                *column = keep(column.chunks(values.max(1)), &kept)
-                    .flatten()
-                    .copied()
-                    .collect();
+) -> Result<(Vec<Vec<i128>>, Keys), AnswerFailed> {
+    let decided = (0..).zip(&groups).map(|(release, groups)| {
+        let decide = |groups| kept(&columns, groups, mechanisms, release).ok_or(AnswerFailed);
+        groups.as_ref().map(decide).transpose()
+    });
+    let decided = decided.collect::<Result<Vec<_>, _>>()?;
+    let of = |mechanism: &Mechanism| {
+        decided
+            .get(usize::try_from(mechanism.release).ok()?)?
+            .as_ref()
+    };
+    let columns = columns
+        .into_iter()
+        .zip(mechanisms)
+        .map(|(column, mechanism)| {
+            let values = usize::try_from(mechanism.values).ok()?;
+            match (of(mechanism), column) {
+                (Some(kept), column) => column.keep(kept, values),
+                (None, Column::Dense(numbers)) => Some(numbers),
+                (None, Column::Sparse(_)) => None,
             }
-        }
-        keys.push(Some(keep(groups.keys.into_iter(), &kept).collect()));
-    }
-    Ok(keys)
+        });
+    let columns = columns.collect::<Option<_>>().ok_or(AnswerFailed)?;
+    let keys = groups.into_iter().zip(&decided).map(|(groups, kept)| {
+        let keys = groups?.keys.into_iter().zip(kept.as_ref()?);
+        Some(keys.filter_map(|(key, kept)| kept.then_some(key)).collect())
+    });
+    Ok((columns, keys.collect()))
 }
 
 /// For each group whether it is answered.
 fn kept(
-    columns: &[Vec<i128>],
+    columns: &[Column],
     groups: &Groups,
     mechanisms: &[Mechanism],
     release: u64,
@@ -46,7 +57,10 @@ fn kept(
     let (Threshold { minimum, tau }, noisy) = mechanisms.find_map(|(mechanism, column)| {
         let threshold = mechanism.threshold;
         let threshold = threshold.filter(|_| mechanism.release == release)?;
-        Some((threshold, column))
+        match column {
+            Column::Dense(noisy) => Some((threshold, noisy)),
+            Column::Sparse(_) => None,
+        }
     })?;
     let passes = groups
         .persons
@@ -54,13 +68,4 @@ fn kept(
         .zip(noisy)
         .map(|(persons, noisy)| *persons >= minimum && *noisy > i128::from(tau));
     Some(passes.collect())
-}
-
-fn keep<'k, T>(
-    items: impl Iterator<Item = T> + 'k,
-    kept: &'k [bool],
-) -> impl Iterator<Item = T> + 'k {
-    items
-        .zip(kept)
-        .filter_map(|(item, kept)| kept.then_some(item))
 }

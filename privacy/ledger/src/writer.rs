@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{
 };
 use tokio::sync::oneshot::{self, Sender};
 
-use crate::audit::{Depth, audit};
+use crate::audit::{Audited, Depth, audit};
 use crate::commitment::Opening;
 use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
@@ -161,6 +161,8 @@ struct Desk {
     db: SqliteConnection,
     signer: Signer,
     genesis: Arc<Genesis>,
+    /// As the opening found them.
+    unanswered: (Option<EntryIndex>, usize),
     clock: Clock,
     /// For tickets.
     sender: WeakUnboundedSender<Request>,
@@ -177,11 +179,15 @@ impl Desk {
         sender: WeakUnboundedSender<Request>,
     ) -> Result<Self> {
         let mut db = store::connect(&file).await?;
-        let genesis = Arc::new(audit(&mut db, signer.verifier(), Depth::Opening).await?);
+        let Audited {
+            genesis,
+            unanswered,
+        } = audit(&mut db, signer.verifier(), Depth::Opening).await?;
         Ok(Self {
             db,
             signer,
-            genesis,
+            genesis: Arc::new(genesis),
+            unanswered,
             clock,
             sender,
             closed: None,
@@ -232,8 +238,14 @@ impl Desk {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
-        let mut log =
-            Transaction::begin(&mut lock, &self.signer, &self.genesis, (self.clock)()).await?;
+        let mut log = Transaction::begin(
+            &mut lock,
+            &self.signer,
+            &self.genesis,
+            self.unanswered,
+            (self.clock)(),
+        )
+        .await?;
         for pending in pending.iter_mut() {
             pending.decide(&mut log).await?;
         }

@@ -392,3 +392,61 @@ async fn concurrent_spends_end_exactly_at_the_cap() {
     assert_eq!(ledger.account().await.unwrap().remaining().rho, Rho::ZERO);
     ledger.audit_accounts().await.unwrap();
 }
+
+#[tokio::test]
+async fn questions_that_fail_are_rationed_until_a_policy_comes_into_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 200).await;
+    for _ in 0..10 {
+        ledger.reserve(question()).await.unwrap().abort().await;
+    }
+    let too_many = |result: Result<_, ReserveError>| match result {
+        Err(ReserveError::TooManyFailures {
+            failures,
+            unanswered,
+        }) => (failures, unanswered),
+        other => panic!("{:?}", other.map(drop)),
+    };
+    let before = ledger.account().await.unwrap();
+    assert_eq!(too_many(ledger.reserve(question()).await), (10, 0));
+    assert_eq!(ledger.account().await.unwrap(), before);
+    let refused = ledger.newest(Kind::Refuse).await.unwrap().unwrap();
+    let Body::Refuse(refused) = refused.entry.body else {
+        panic!("not a refusal")
+    };
+    assert_eq!(refused.rule, "failures");
+    ledger.close().await.unwrap();
+    let ledger = open(dir.path()).await.unwrap();
+    assert_eq!(too_many(ledger.reserve(question()).await), (10, 0));
+
+    let under = async |ledger: &salus_ledger::Ledger, version| {
+        let policy = ledger
+            .record(Fact::Policy {
+                version,
+                sha256: [1; 32],
+                query_rho: price(),
+                limits: vec![],
+            })
+            .await
+            .unwrap();
+        let mut question = question();
+        question.certificate.policy = policy;
+        question
+    };
+    let question = under(&ledger, 2).await;
+    answer(ledger.reserve(question.clone()).await.unwrap())
+        .await
+        .unwrap();
+    // Those whose processes died are counted when the ledger is opened.
+    for _ in 0..100 {
+        std::mem::forget(ledger.reserve(question.clone()).await.unwrap());
+    }
+    answer(ledger.reserve(question.clone()).await.unwrap())
+        .await
+        .unwrap();
+    let again = open(dir.path()).await.unwrap();
+    assert_eq!(too_many(again.reserve(question).await), (0, 100));
+    let question = under(&again, 3).await;
+    answer(again.reserve(question).await.unwrap()).await.unwrap();
+    again.audit_accounts().await.unwrap();
+}

@@ -176,6 +176,7 @@ async fn whatever_contradicts_the_log_is_refused() {
             "delta",
         ),
         ("UPDATE accounts SET scope = 'space:elsewhere'", "balances"),
+        ("INSERT INTO failures VALUES (3)", "failures"),
         (
             "INSERT INTO quotas VALUES ('analyst:a', 0, zeroblob(16))",
             "limits",

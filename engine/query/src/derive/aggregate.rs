@@ -85,6 +85,7 @@ impl Derivation<'_> {
             unit,
             facts,
             rows,
+            fan_out: if only_unit { 1 } else { input.fan_out },
             usual_rows: if only_unit { 1 } else { input.usual_rows },
             codes: input.codes,
             step,

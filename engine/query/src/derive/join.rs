@@ -7,11 +7,17 @@ use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::expression::total;
-use super::public::usual_matches;
+use super::public::{most_matches, usual_matches};
 use super::relation::{Fact, Relation, Role, Unit};
 use super::{Derivation, planner};
 use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
+
+/// Most rows that joins with public rows make of one of a person's.
+const MOST_FAN_OUT: u64 = 1_000;
+
+/// Most rows of a join of public rows.
+const MOST_PUBLIC_ROWS: u64 = 1_000_000;
 
 impl Derivation<'_> {
     pub(super) fn join(&mut self, join: &Join, plan: &LogicalPlan) -> Result<Relation, Refusal> {
@@ -69,6 +75,7 @@ impl Derivation<'_> {
             JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => left.usual_rows,
             _ => self.usual_rows(join, &left, &right),
         };
+        let fan_out = self.fan_out(join, &left, &right, &at)?;
         let mut codes = left.codes.clone();
         codes.extend(right.codes.clone());
         let rewritten = Join::try_new(
@@ -87,6 +94,7 @@ impl Derivation<'_> {
             unit: outcome.unit,
             facts: outcome.facts,
             rows: outcome.rows,
+            fan_out,
             usual_rows,
             codes,
             step,
@@ -112,6 +120,59 @@ impl Derivation<'_> {
 }
 
 impl Derivation<'_> {
+    /// How many rows public rows can make of one of a person's. It is limited, so that nobody's rows take so much time or memory that others could
+    /// tell that they are there.
+    fn fan_out(
+        &self,
+        join: &Join,
+        left: &Relation,
+        right: &Relation,
+        at: &str,
+    ) -> Result<u64, Refusal> {
+        let own = left.fan_out.saturating_mul(right.fan_out);
+        let multiplies = !matches!(
+            join.join_type,
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
+        );
+        let matches = |plan: &LogicalPlan, of: &Relation, keys: Vec<&Expr>| {
+            let all = of.rows.unwrap_or(u64::MAX);
+            most_matches(plan, &keys, self.catalog).map_or(all, |some| some.min(all))
+        };
+        let keys = |side: fn(&(Expr, Expr)) -> &Expr| join.on.iter().map(side).collect();
+        let (fan_out, most) = match (&left.unit, &right.unit) {
+            (Some(_), Some(_)) => (own, MOST_FAN_OUT),
+            _ if !multiplies => (left.fan_out, MOST_FAN_OUT),
+            (Some(_), None) => (
+                own.saturating_mul(matches(&join.right, right, keys(|(_, r)| r))),
+                MOST_FAN_OUT,
+            ),
+            (None, Some(_)) => (
+                own.saturating_mul(matches(&join.left, left, keys(|(l, _)| l))),
+                MOST_FAN_OUT,
+            ),
+            (None, None) => {
+                let rows = left.rows.zip(right.rows);
+                (
+                    rows.map_or(u64::MAX, |(l, r)| l.saturating_mul(r)),
+                    MOST_PUBLIC_ROWS,
+                )
+            }
+        };
+        if fan_out > most {
+            return Err(Refusal::new(
+                "S3",
+                at,
+                format!("this join can make more than {most} rows of one"),
+                "join public rows on a column that tells them apart, or use fewer of them",
+            ));
+        }
+        Ok(if left.unit.is_none() && right.unit.is_none() {
+            1
+        } else {
+            fan_out.max(1)
+        })
+    }
+
     /// Rows of a person that usually suffice after a join: each row of one side meets those rows of the other that its keys allow. It is a default,
     /// and bounds nothing.
     fn usual_rows(&self, join: &Join, left: &Relation, right: &Relation) -> u64 {

@@ -177,6 +177,7 @@ impl<'a> Derivation<'a> {
             unit,
             facts,
             rows: input.rows,
+            fan_out: input.fan_out,
             usual_rows: input.usual_rows,
             codes: input.codes,
             step,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable as _, LogicalPlan};
 use salus_lake::Catalog;
 
 use super::domain::{Domain, MOST_VALUES};
@@ -82,6 +82,23 @@ pub(super) fn usual_matches(plan: &LogicalPlan, keys: &[&Expr], catalog: &Catalo
         *matches.entry(key?).or_default() += 1;
     }
     matches.into_values().max()
+}
+
+/// How many public rows an equality of `keys` matches at most: known where the keys are columns as they stand, or text that is only held otherwise.
+pub(super) fn most_matches(plan: &LogicalPlan, keys: &[&Expr], catalog: &Catalog) -> Option<u64> {
+    let keeps = |key: &&Expr| match key {
+        Expr::Column(_) => true,
+        Expr::Cast(cast) => {
+            let from = cast.expr.get_type(plan.schema()).ok();
+            matches!(*cast.expr, Expr::Column(_))
+                && from.is_some_and(|from| from.is_string() && cast.field.data_type().is_string())
+        }
+        _ => false,
+    };
+    keys.iter()
+        .all(keeps)
+        .then(|| usual_matches(plan, keys, catalog))
+        .flatten()
 }
 
 fn strip_cast(expr: &Expr) -> &Expr {

@@ -71,6 +71,8 @@ pub(crate) struct Relation {
     pub unit: Option<Unit>,
     /// One per field of the plan's schema.
     pub facts: Vec<Fact>,
+    /// How many rows joins with public rows can make of one of hers at most (of a public relation: 1).
+    pub fan_out: u64,
     /// Most rows of one person (of a public relation: most rows); `None`: no bound is known.
     pub rows: Option<u64>,
     /// Rows of one person that usually suffice: the product of the catalog's defaults. Only a default; it bounds nothing by itself.

@@ -87,6 +87,12 @@ impl Derivation<'_> {
             unit: unit.filter(|_| private != 0),
             facts: facts.into_iter().chain(unit_fact).collect(),
             rows,
+            fan_out: match private {
+                0 => 1,
+                _ => branches
+                    .iter()
+                    .fold(0_u64, |sum, branch| sum.saturating_add(branch.fan_out)),
+            },
             usual_rows: branches
                 .iter()
                 .fold(0_u64, |sum, branch| sum.saturating_add(branch.usual_rows)),

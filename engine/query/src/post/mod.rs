@@ -21,6 +21,7 @@ use datafusion::prelude::SessionContext;
 
 use crate::canonical;
 use crate::derive::strip_alias;
+use crate::execute::few_rows;
 use crate::question::Planned;
 use crate::refusal::Refusal;
 pub(crate) use resample::Repetitions;
@@ -128,16 +129,21 @@ impl PostProcessing {
         self.columns.iter().any(|c| c.origin == Origin::Derived)
     }
 
-    /// Runs the operators on no rows at all, so that what cannot run is refused before a price is taken.
+    /// Runs the operators on no released rows and a few of those that the question brings along, so that what cannot run is refused before a price
+    /// is taken.
     pub(crate) async fn rehearse(&self, state: &SessionState) -> Result<()> {
         if picked(&self.above).is_some() {
             return Ok(());
         }
         let context = SessionContext::new_with_state(state.clone());
-        let (world, again) = (self.nothing(false)?, self.nothing(true)?);
-        self.rows(&context, &world).await?;
-        if self.computes() {
-            self.samples(&context, &world, &again).await?;
+        let few = Self {
+            above: few_rows(&self.above, 2)?,
+            ..self.clone()
+        };
+        let (world, again) = (few.nothing(false)?, few.nothing(true)?);
+        few.rows(&context, &world).await?;
+        if few.computes() {
+            few.samples(&context, &world, &again).await?;
         }
         Ok(())
     }

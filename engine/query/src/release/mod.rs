@@ -170,6 +170,23 @@ impl Release {
         self.contributions.iter().map(|c| c.values() as u64).sum()
     }
 
+    /// Where a row of the group at `group` counts among the numbers of a mechanism: once, or in a tree at its leaf and all that is above.
+    pub(crate) fn places(
+        &self,
+        mechanism: usize,
+        group: usize,
+        leaf: Option<usize>,
+    ) -> impl Iterator<Item = usize> {
+        let tree = self.tree(mechanism);
+        let first = group * tree.map_or(1, Tree::nodes);
+        let nodes = tree.zip(leaf).map(|(tree, leaf)| tree.path(leaf));
+        let alone = tree.is_none().then_some(0);
+        alone
+            .into_iter()
+            .chain(nodes.into_iter().flatten())
+            .map(move |node| first + node)
+    }
+
     /// The tree of a mechanism that counts leaves.
     pub(crate) fn tree(&self, mechanism: usize) -> Option<&Tree> {
         match self.contributions.get(mechanism)? {

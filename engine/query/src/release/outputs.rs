@@ -153,7 +153,9 @@ impl Output {
         };
         let name = call.func.name();
         // COUNT(DISTINCT CASE WHEN … THEN person_id END) counts the persons for whom it holds.
-        if let ("count", Some((unit, condition))) = (name, unit_where(argument, relation)) {
+        if let ("count", 1, Some((unit, condition))) =
+            (name, params.args.len(), unit_where(argument, relation))
+        {
             asked.argument = unit;
             asked.filter = both(asked.filter, Some(total(condition, relation)?));
             return Ok(asked.persons(params.distinct));

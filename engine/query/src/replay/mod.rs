@@ -18,6 +18,7 @@ use datafusion::execution::session_state::SessionState;
 use salus_accounting::{Delta, Loss, Rational, Rho};
 use salus_certificate::{Certificate, EntryIndex};
 use salus_lake::{Catalog, Lake, Snapshot};
+use salus_ledger::Column;
 
 use crate::execute::Executor;
 use crate::faults::{Fault, plant};
@@ -68,9 +69,15 @@ impl Replay {
                     Some(groups) => groups.keys[cell].clone(),
                     None => cell.to_be_bytes().to_vec(),
                 };
-                let numbers = column.iter().enumerate();
-                let placed = numbers.map(|(i, n)| ((key(i / values), i % values), *n));
-                vectors.push(placed.filter(|(_, n)| *n != 0).collect());
+                let numbers: Vec<(usize, i128)> = match column {
+                    Column::Dense(numbers) => numbers.iter().copied().enumerate().collect(),
+                    Column::Sparse(numbers) => numbers.clone(),
+                };
+                let mut vector = BTreeMap::new();
+                for (i, n) in numbers.into_iter().filter(|(_, n)| *n != 0) {
+                    *vector.entry((key(i / values), i % values)).or_default() += n;
+                }
+                vectors.push(vector);
             }
         }
         Ok(vectors)

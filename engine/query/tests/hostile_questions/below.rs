@@ -3,6 +3,16 @@
 use super::Hostile;
 
 pub(super) const QUESTIONS: &[Hostile] = &[
+    // Of several arguments none is overlooked.
+    (
+        "any",
+        "SELECT COUNT(CASE WHEN deprivation > 0 THEN person_id END, death_date) FROM patient",
+    ),
+    (
+        "any",
+        "SELECT COUNT(DISTINCT CASE WHEN deprivation > 0 THEN person_id END, sex) FROM patient",
+    ),
+    ("any", "SELECT COUNT(person_id, sex) FROM patient"),
     // S2: joins that do not bind the person.
     ("S2", "SELECT COUNT(*) FROM patient, encounter"),
     ("S2", "SELECT COUNT(*) FROM patient CROSS JOIN encounter"),

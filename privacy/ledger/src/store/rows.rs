@@ -287,6 +287,25 @@ pub(crate) async fn charge_quota(
     Err(integrity("the account of a limit cannot be written"))
 }
 
+/// Aborts of questions that failed, after the entry `after`.
+pub(crate) async fn failures(db: &mut SqliteConnection, after: EntryIndex) -> Result<Vec<u64>> {
+    let rows: Vec<i64> = sqlx::query_scalar(include_str!("failures.sql"))
+        .bind(signed(after.0)?)
+        .fetch_all(db)
+        .await
+        .map_err(failed)?;
+    rows.into_iter().map(unsigned).collect()
+}
+
+pub(crate) async fn insert_failure(db: &mut SqliteConnection, entry: EntryIndex) -> Result<()> {
+    sqlx::query(include_str!("insert_failure.sql"))
+        .bind(signed(entry.0)?)
+        .execute(db)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
 /// The entry that ended `reserve`.
 pub(crate) async fn ending(db: &mut SqliteConnection, reserve: EntryIndex) -> Result<Option<u64>> {
     let entry: Option<i64> = sqlx::query_scalar(include_str!("ending.sql"))

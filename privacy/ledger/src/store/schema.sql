@@ -42,6 +42,11 @@ CREATE TABLE quotas (
     spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16)
 ) STRICT, WITHOUT ROWID;
 
+-- Aborts of questions that failed.
+CREATE TABLE failures (
+    entry INTEGER PRIMARY KEY REFERENCES entries (idx)
+) STRICT;
+
 -- At most one ending of a reserve, for ever.
 CREATE TABLE endings (
     reserve INTEGER PRIMARY KEY REFERENCES entries (idx),
@@ -115,6 +120,11 @@ WHEN NEW.scope IS NOT OLD.scope OR NEW.spent_rho < OLD.spent_rho OR NEW.spent_de
 BEGIN SELECT raise(ABORT, 'a limit is only ever used up'); END;
 CREATE TRIGGER quotas_remain BEFORE DELETE ON quotas
 BEGIN SELECT raise(ABORT, 'the accounts of limits are never removed'); END;
+
+CREATE TRIGGER failures_stay BEFORE UPDATE ON failures
+BEGIN SELECT raise(ABORT, 'failures are never forgotten'); END;
+CREATE TRIGGER failures_remain BEFORE DELETE ON failures
+BEGIN SELECT raise(ABORT, 'failures are never forgotten'); END;
 
 CREATE TRIGGER openings_stay BEFORE UPDATE ON openings
 BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;

@@ -17,7 +17,7 @@ use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
 use crate::merkle::{Frontier, inclusion_path, leaf_hash};
 use crate::note::Checkpoint;
-use crate::{Fact, limits, receipt, store};
+use crate::{Fact, limits, ration, receipt, store};
 
 /// Rule that a refused entry names when the purse is empty.
 const BUDGET: &str = "budget";
@@ -25,10 +25,14 @@ const BUDGET: &str = "budget";
 /// Rule that a refused entry names when a limit of the policy does not let a question through.
 const LIMIT: &str = "limit";
 
+/// Rule that a refused entry names when too many questions have failed.
+const FAILURES: &str = "failures";
+
 /// What the ledger holds of the entries that a certificate rests on.
 struct Grounds {
     dataset: String,
     policy: Policy,
+    policy_entry: EntryIndex,
 }
 
 /// A reservation whose price and commitments have been worked out, ready to be decided on.
@@ -80,6 +84,8 @@ pub(crate) struct Transaction<'t> {
     frontier: Frontier,
     spent: Loss,
     time: u64,
+    /// The policy in force and the reserves under it that had no ending when the ledger was opened.
+    unanswered: (Option<EntryIndex>, usize),
     appended: bool,
 }
 
@@ -89,6 +95,7 @@ impl<'t> Transaction<'t> {
         db: &'t mut SqliteConnection,
         signer: &'t Signer,
         genesis: &'t Genesis,
+        unanswered: (Option<EntryIndex>, usize),
         time: u64,
     ) -> Result<Self> {
         let size = store::size(db).await?;
@@ -113,6 +120,7 @@ impl<'t> Transaction<'t> {
             frontier,
             spent,
             time,
+            unanswered,
             appended: false,
         })
     }
@@ -131,6 +139,7 @@ impl<'t> Transaction<'t> {
             frontier: Frontier::default(),
             spent: Loss::ZERO,
             time,
+            unanswered: (None, 0),
             appended: false,
         }
     }
@@ -259,6 +268,16 @@ impl<'t> Transaction<'t> {
         if draft.loss.rho > most {
             return Err(ReserveError::QueryTooDear { most });
         }
+        let failures = store::failures(self.db, grounds.policy_entry).await?.len();
+        let unanswered = match self.unanswered {
+            (policy, reserves) if policy == Some(grounds.policy_entry) => reserves,
+            _ => 0,
+        };
+        if let Err(too_many) = ration::check(failures, unanswered) {
+            self.refuse(&draft.principal, &draft.purpose, FAILURES, &draft.question)
+                .await?;
+            return Err(too_many);
+        }
         let cap = self.genesis.cap;
         let after = self
             .spent
@@ -352,6 +371,7 @@ impl<'t> Transaction<'t> {
         Ok(Grounds {
             dataset: dataset.dataset,
             policy,
+            policy_entry: newest_policy,
         })
     }
 
@@ -392,6 +412,9 @@ impl<'t> Transaction<'t> {
         self.expect_open(reserve).await?;
         let (index, _) = self.append(Body::Abort(Abort { reserve, reason })).await?;
         store::insert_ending(self.db, reserve, index).await?;
+        if reason == Reason::Failed {
+            store::insert_failure(self.db, index).await?;
+        }
         Ok(index)
     }
 

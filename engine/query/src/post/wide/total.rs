@@ -26,6 +26,7 @@ pub(super) fn total_in(expr: &Expr, schema: &DFSchema) -> Result<Expr> {
         unit: None,
         facts: schema.fields().iter().map(|_| Fact::plain()).collect(),
         rows: None,
+        fan_out: 1,
         usual_rows: 1,
         codes: std::collections::BTreeMap::default(),
         step: 0,

@@ -1,0 +1,197 @@
+//! What a planner's error means to the one who wrote the query: its first sentence, and a hint that fits.
+
+use datafusion::common::DataFusionError;
+use salus_lake::Catalog;
+
+use crate::functions;
+use crate::public::MEASUREMENT;
+use crate::refusal::Refusal;
+
+/// Longest text that is quoted from the planner.
+const LONGEST: usize = 300;
+
+/// What other dialects call things, and how they are written here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("ceiling", "ceil(x)"),
+    ("concat", "a || b"),
+    ("current_date", CLOCK),
+    ("current_time", CLOCK),
+    ("current_timestamp", CLOCK),
+    ("date_diff", DAYS),
+    ("datediff", DAYS),
+    ("extract", "date_part('year', d)"),
+    ("getdate", CLOCK),
+    ("if", "CASE WHEN … THEN … ELSE … END"),
+    ("ifnull", "coalesce(x, y)"),
+    ("iif", "CASE WHEN … THEN … ELSE … END"),
+    ("isnull", "coalesce(x, y), or x IS NULL"),
+    ("len", "character_length(x)"),
+    ("log", "ln(x), log2(x) or log10(x)"),
+    ("mod", "x % y"),
+    ("month", "date_part('month', d)"),
+    ("now", CLOCK),
+    ("percentile_cont", QUANTILE),
+    ("percentile_disc", QUANTILE),
+    ("pow", "power(x, y)"),
+    ("quantile_cont", QUANTILE),
+    ("replace", "CASE, or compare with substr, left, right and strpos"),
+    ("sysdate", CLOCK),
+    ("today", CLOCK),
+    ("to_date", "CAST(x AS DATE)"),
+    ("trim", "btrim(x)"),
+    ("variance", "VAR(x)"),
+    ("year", "date_part('year', d)"),
+];
+const CLOCK: &str = "DATE '2025-01-01': there is no clock, so that a question means the same tomorrow";
+const DAYS: &str = "date_part('year', d), age(d, DATE '2025-01-01'), or d - DATE '2025-01-01'";
+const QUANTILE: &str = "approx_percentile_cont(x, 0.9), or MEDIAN(x)";
+
+/// The refusal of a query that does not resolve.
+pub(crate) fn unresolved(error: &DataFusionError, sql: &str, catalog: &Catalog) -> Refusal {
+    let text = error.strip_backtrace();
+    let (what, hint) = explain(&text, sql, catalog);
+    Refusal::new("resolve", "the query", what, hint)
+}
+
+fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
+    if let Some(name) = after(text, "No field named ") {
+        let plain = name.rsplit('.').next().unwrap_or(&name).to_lowercase();
+        let hint = if let Some(here) = elsewhere(&plain) {
+            format!("write {here}")
+        } else if sql.contains(&format!("\"{plain}\"")) || sql.contains(&format!("\"{name}\"")) {
+            format!("text stands in single quotes: '{plain}'; double quotes are for names")
+        } else {
+            let columns = catalog.tables.values().flat_map(|table| table.columns.keys());
+            near(&plain, columns.map(String::as_str), "`salus tables` lists tables and columns")
+        };
+        return (format!("there is no column {name}"), hint);
+    }
+    if let Some(name) = after(text, "Invalid function '") {
+        let name = name.trim_matches('\'').to_lowercase();
+        let hint = match elsewhere(&name) {
+            Some(here) => format!("write {here}"),
+            None => near(
+                &name,
+                functions::names().into_iter(),
+                "`salus catalog show --functions` lists the functions",
+            ),
+        };
+        return (format!("there is no function {name}"), hint);
+    }
+    if text.contains("not found")
+        && let Some(name) = after(text, "table '")
+    {
+        let name = name.trim_matches('\'');
+        let name = name.rsplit('.').next().unwrap_or(name).to_lowercase();
+        let tables = catalog.tables.keys().map(String::as_str);
+        let hint = near(&name, tables.chain([MEASUREMENT]), "`salus tables` lists the tables");
+        return (format!("there is no table {name}"), hint);
+    }
+    if text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY") {
+        let column = after(text, "column \"").map(|name| name.trim_matches('"').to_owned());
+        let column = column.unwrap_or_else(|| "a column of SELECT".to_owned());
+        return (
+            format!("{column} is neither a key nor inside an aggregate"),
+            format!("add {column} to GROUP BY, or leave it out of SELECT"),
+        );
+    }
+    if let Some(call) = after_line(text, "given name and argument types '") {
+        let call = call.split('\'').next().unwrap_or(&call).to_owned();
+        return (
+            format!("{call} does not exist for these arguments"),
+            "aggregates take numbers: CASE WHEN x THEN 1 ELSE 0 END of a boolean, date_part('year', d) of a date; \
+             approx_percentile_cont takes a number and a literal between 0 and 1"
+                .to_owned(),
+        );
+    }
+    let lower = text.to_lowercase();
+    let hint = if lower.contains("fetch clause") || lower.contains("not implemented: top") {
+        "write ORDER BY … LIMIT 5 after the GROUP BY"
+    } else if lower.contains("pivot") {
+        "write one aggregate a column: COUNT(*) FILTER (WHERE sex = 'male')"
+    } else {
+        "`salus tables` lists tables and columns, `salus catalog show --functions` the functions"
+    };
+    (first_sentence(text), hint.to_owned())
+}
+
+/// The word after `mark`.
+fn after(text: &str, mark: &str) -> Option<String> {
+    let rest = text.split_once(mark)?.1;
+    let word = rest.split_whitespace().next()?;
+    Some(word.trim_end_matches(['.', ',', ';']).replace('"', ""))
+}
+
+/// What follows `mark` on its line.
+fn after_line(text: &str, mark: &str) -> Option<String> {
+    Some(text.split_once(mark)?.1.lines().next()?.to_owned())
+}
+
+fn elsewhere(name: &str) -> Option<&'static str> {
+    let known = ELSEWHERE.iter().find(|(there, _)| *there == name);
+    known.map(|(_, here)| *here)
+}
+
+/// The nearest of the names, if one is near; of equally near ones the first of the alphabet.
+fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>, otherwise: &str) -> String {
+    let nearest = names
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min();
+    match nearest {
+        Some((distance, known)) if distance <= 1 + name.len() / 5 => {
+            format!("did you mean {known}? {otherwise}")
+        }
+        _ => otherwise.to_owned(),
+    }
+}
+
+/// The planner's own words, as far as they are meant for people.
+fn first_sentence(text: &str) -> String {
+    let mut text = text;
+    // What follows names suggestions in the order of a hash table, asks for a report to others, or prints a syntax tree.
+    for end in ["Did you mean", "This issue was likely", "Candidate functions", "Unsupported ast node", "\n"] {
+        text = text.split(end).next().unwrap_or_default();
+    }
+    let mut text = text.trim();
+    for prefix in [
+        "type_coercion",
+        "caused by",
+        "Error during planning:",
+        "Internal error:",
+        "Schema error:",
+        "This feature is not implemented:",
+    ] {
+        text = text.trim_start_matches(prefix).trim();
+    }
+    let text = text.trim_end_matches(['.', ':', ' ']);
+    if text.is_empty() {
+        return "the planner does not know this form".to_owned();
+    }
+    text.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_planners_error_becomes_a_sentence_and_a_hint() {
+        let catalog = Catalog::parse(Catalog::default_yaml()).unwrap();
+        for (text, sql, what, hint) in [
+            ("Schema error: No field named sxe. Did you mean 'x'?", "", "there is no column sxe", "did you mean sex?"),
+            ("Schema error: No field named male.", "sex = \"male\"", "no column male", "single quotes: 'male'"),
+            ("Schema error: No field named current_date.", "", "no column current_date", "no clock"),
+            ("Error during planning: Invalid function 'now'.", "", "no function now", "no clock"),
+            ("Error during planning: Invalid function 'flor'.", "", "no function flor", "did you mean floor?"),
+            ("Error during planning: table 'salus.public.patients' not found", "", "no table patients", "did you mean patient?"),
+            ("Error during planning: table 'salus.public.zebra' not found", "", "no table zebra", "`salus tables`"),
+            ("This feature is not implemented: Unsupported ast node Pivot { … }", "", "does not know this form", "FILTER"),
+            ("This feature is not implemented: TOP", "", "TOP", "LIMIT"),
+        ] {
+            let (found, hinted) = explain(text, sql, &catalog);
+            assert!(found.contains(what), "{text}: {found}");
+            assert!(hinted.contains(hint), "{text}: {hinted}");
+            assert!(!found.contains("Error during"), "{found}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT entry FROM failures WHERE entry > ?1 ORDER BY entry;
