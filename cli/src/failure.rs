@@ -81,8 +81,10 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
         }
         match error.downcast::<AskError>() {
             Ok(AskError::Refused(refusal)) => Self::Refused(refusal),
-            Ok(exhausted @ AskError::Exhausted { .. }) => Self::Exhausted(format!(
-                "{exhausted}; `salus budget show` says what that is"
+            Ok(exhausted @ AskError::Exhausted { remaining }) => Self::Exhausted(format!(
+                "{exhausted}, which is rho {} and delta {}; `salus budget show` says more",
+                remaining.rho.to_floor_string(),
+                remaining.delta
             )),
             Ok(failed @ AskError::TooManyFailures { .. }) => Self::Exhausted(failed.to_string()),
             Ok(limited @ AskError::LimitReached { until, .. }) => {
@@ -98,9 +100,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
             Ok(dear @ (AskError::TooDear { .. } | AskError::TooMuchDelta { .. })) => {
                 Self::Refused(Refusal {
                     rule: "price",
-                    at: "--epsilon / --rho".into(),
+                    at: "the price".into(),
                     message: dear.to_string(),
-                    hint: "ask with a smaller price, or have the policy changed".into(),
+                    hint: "ask at a smaller price or with a larger --within, or have the policy changed".into(),
                 })
             }
             Ok(AskError::Ledger(error)) => Self::from(error),

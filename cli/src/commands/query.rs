@@ -232,9 +232,14 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
             loss_text(quote.cost, conversion)
         );
         println!("remaining  {}", remaining_text(quote.remaining, conversion));
+        let cells = match quote.cells {
+            0 => "groups that are not known beforehand".to_owned(),
+            1 => "1 cell".to_owned(),
+            cells => format!("{cells} cells"),
+        };
         println!(
-            "bounds     {} cells; one person touches at most {} of them, with at most {} rows in each",
-            quote.cells, quote.groups_per_person, quote.rows_per_person
+            "bounds     {cells}; one person touches at most {} of them, with at most {} rows in each",
+            quote.groups_per_person, quote.rows_per_person
         );
         for (minimum, tau) in &quote.thresholds {
             println!(

@@ -45,6 +45,7 @@ mod release;
 mod replay;
 mod session;
 mod unknown;
+mod unresolved;
 
 pub use answer::Answer;
 pub use books::Books;

@@ -48,7 +48,7 @@ impl Question {
         catalog: &Catalog,
         options: BoundingOptions,
     ) -> Result<Self, Refusal> {
-        let resolved = resolve(state, sql).await?;
+        let resolved = resolve(state, sql, catalog).await?;
         let mut derivation = Derivation::new(catalog);
         let parts = split(&resolved, &mut derivation)?;
         let mut steps = derivation.into_steps();

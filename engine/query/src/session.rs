@@ -21,11 +21,12 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
-use salus_lake::{Lake, TABLES};
+use salus_lake::{Catalog, Lake, TABLES};
 
 use crate::functions::{aggregate_functions, scalar_functions};
 use crate::public;
 use crate::refusal::Refusal;
+use crate::unresolved::unresolved;
 
 /// Longer questions are refused: planning work depends on the query alone and is bounded.
 const MOST_BYTES: usize = 64 * 1024;
@@ -101,23 +102,13 @@ pub(crate) fn builder() -> SessionStateBuilder {
 ///
 /// Four of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
 /// admission can see: subqueries become joins, comma joins become inner joins, equalities become join keys.
-pub(crate) async fn resolve(state: &SessionState, sql: &str) -> Result<LogicalPlan, Refusal> {
+pub(crate) async fn resolve(
+    state: &SessionState,
+    sql: &str,
+    catalog: &Catalog,
+) -> Result<LogicalPlan, Refusal> {
     let statement = parse(sql)?;
-    let unresolved = |error: DataFusionError| {
-        let text = error.strip_backtrace();
-        // DataFusion's suggestion among equally near names follows a hash order.
-        let text = text
-            .split("Did you mean")
-            .next()
-            .unwrap_or_default()
-            .trim_end();
-        Refusal::new(
-            "resolve",
-            "the query",
-            text,
-            "`salus tables` lists tables and columns, `salus catalog show --functions` the functions",
-        )
-    };
+    let unresolved = |error: DataFusionError| unresolved(&error, sql, catalog);
     let plan = state
         .statement_to_plan(statement)
         .await

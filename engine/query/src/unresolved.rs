@@ -20,6 +20,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("date_diff", DAYS),
     ("datediff", DAYS),
     ("extract", "date_part('year', d)"),
+    ("dob", "birth_date"),
+    ("gender", "sex"),
     ("getdate", CLOCK),
     ("if", "CASE WHEN … THEN … ELSE … END"),
     ("ifnull", "coalesce(x, y)"),
@@ -30,11 +32,16 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("mod", "x % y"),
     ("month", "date_part('month', d)"),
     ("now", CLOCK),
+    ("patient_id", "person_id"),
     ("percentile_cont", QUANTILE),
     ("percentile_disc", QUANTILE),
     ("pow", "power(x, y)"),
     ("quantile_cont", QUANTILE),
-    ("replace", "CASE, or compare with substr, left, right and strpos"),
+    (
+        "replace",
+        "CASE, or compare with substr, left, right and strpos",
+    ),
+    ("subject", "person_id"),
     ("sysdate", CLOCK),
     ("today", CLOCK),
     ("to_date", "CAST(x AS DATE)"),
@@ -42,7 +49,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("variance", "VAR(x)"),
     ("year", "date_part('year', d)"),
 ];
-const CLOCK: &str = "DATE '2025-01-01': there is no clock, so that a question means the same tomorrow";
+const CLOCK: &str =
+    "DATE '2025-01-01': there is no clock, so that a question means the same tomorrow";
 const DAYS: &str = "date_part('year', d), age(d, DATE '2025-01-01'), or d - DATE '2025-01-01'";
 const QUANTILE: &str = "approx_percentile_cont(x, 0.9), or MEDIAN(x)";
 
@@ -61,8 +69,23 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
         } else if sql.contains(&format!("\"{plain}\"")) || sql.contains(&format!("\"{name}\"")) {
             format!("text stands in single quotes: '{plain}'; double quotes are for names")
         } else {
-            let columns = catalog.tables.values().flat_map(|table| table.columns.keys());
-            near(&plain, columns.map(String::as_str), "`salus tables` lists tables and columns")
+            let tables = catalog.tables.iter();
+            let of = tables.filter(|(_, table)| table.columns.contains_key(&plain));
+            let of: Vec<&str> = of.map(|(table, _)| table.as_str()).collect();
+            if !of.is_empty() {
+                let hint = format!(
+                    "it is a column of {}: join that table, or mind the alias",
+                    of.join(", ")
+                );
+                return (format!("there is no column {name} here"), hint);
+            }
+            let tables = catalog.tables.values();
+            let columns = tables.flat_map(|table| table.columns.keys());
+            near(
+                &plain,
+                columns.map(String::as_str),
+                "`salus tables` lists tables and columns",
+            )
         };
         return (format!("there is no column {name}"), hint);
     }
@@ -81,10 +104,16 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
     if text.contains("not found")
         && let Some(name) = after(text, "table '")
     {
-        let name = name.trim_matches('\'');
-        let name = name.rsplit('.').next().unwrap_or(name).to_lowercase();
+        let name = name.trim_matches('\'').to_lowercase();
+        let name = name
+            .trim_start_matches("salus.")
+            .trim_start_matches("public.");
         let tables = catalog.tables.keys().map(String::as_str);
-        let hint = near(&name, tables.chain([MEASUREMENT]), "`salus tables` lists the tables");
+        let hint = near(
+            name,
+            tables.chain([MEASUREMENT]),
+            "`salus tables` lists the tables",
+        );
         return (format!("there is no table {name}"), hint);
     }
     if text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY") {
@@ -149,7 +178,13 @@ fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>, otherwise: &str) -
 fn first_sentence(text: &str) -> String {
     let mut text = text;
     // What follows names suggestions in the order of a hash table, asks for a report to others, or prints a syntax tree.
-    for end in ["Did you mean", "This issue was likely", "Candidate functions", "Unsupported ast node", "\n"] {
+    for end in [
+        "Did you mean",
+        "This issue was likely",
+        "Candidate functions",
+        "Unsupported ast node",
+        "\n",
+    ] {
         text = text.split(end).next().unwrap_or_default();
     }
     let mut text = text.trim();
@@ -178,14 +213,54 @@ mod tests {
     fn a_planners_error_becomes_a_sentence_and_a_hint() {
         let catalog = Catalog::parse(Catalog::default_yaml()).unwrap();
         for (text, sql, what, hint) in [
-            ("Schema error: No field named sxe. Did you mean 'x'?", "", "there is no column sxe", "did you mean sex?"),
-            ("Schema error: No field named male.", "sex = \"male\"", "no column male", "single quotes: 'male'"),
-            ("Schema error: No field named current_date.", "", "no column current_date", "no clock"),
-            ("Error during planning: Invalid function 'now'.", "", "no function now", "no clock"),
-            ("Error during planning: Invalid function 'flor'.", "", "no function flor", "did you mean floor?"),
-            ("Error during planning: table 'salus.public.patients' not found", "", "no table patients", "did you mean patient?"),
-            ("Error during planning: table 'salus.public.zebra' not found", "", "no table zebra", "`salus tables`"),
-            ("This feature is not implemented: Unsupported ast node Pivot { … }", "", "does not know this form", "FILTER"),
+            (
+                "Schema error: No field named sxe. Did you mean 'x'?",
+                "",
+                "there is no column sxe",
+                "did you mean sex?",
+            ),
+            (
+                "Schema error: No field named male.",
+                "sex = \"male\"",
+                "no column male",
+                "single quotes: 'male'",
+            ),
+            (
+                "Schema error: No field named current_date.",
+                "",
+                "no column current_date",
+                "no clock",
+            ),
+            (
+                "Error during planning: Invalid function 'now'.",
+                "",
+                "no function now",
+                "no clock",
+            ),
+            (
+                "Error during planning: Invalid function 'flor'.",
+                "",
+                "no function flor",
+                "did you mean floor?",
+            ),
+            (
+                "Error during planning: table 'salus.public.patients' not found",
+                "",
+                "no table patients",
+                "did you mean patient?",
+            ),
+            (
+                "Error during planning: table 'salus.public.zebra' not found",
+                "",
+                "no table zebra",
+                "`salus tables`",
+            ),
+            (
+                "This feature is not implemented: Unsupported ast node Pivot { … }",
+                "",
+                "does not know this form",
+                "FILTER",
+            ),
             ("This feature is not implemented: TOP", "", "TOP", "LIMIT"),
         ] {
             let (found, hinted) = explain(text, sql, &catalog);

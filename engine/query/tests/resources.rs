@@ -13,7 +13,10 @@ use support::{ANY_PRICE, Home, Rows, asking, small_catalog};
 
 /// So many persons born on one day, and one born later.
 async fn lake(born: u64) -> (Home, Engine) {
-    let mut patients = Rows::new("patient", &["person_id", "sex", "birth_date", "deprivation"]);
+    let mut patients = Rows::new(
+        "patient",
+        &["person_id", "sex", "birth_date", "deprivation"],
+    );
     for person in 1..=born {
         patients.push(&[&person.to_string(), "male", "1980-01-01", "500"]);
     }
@@ -104,9 +107,8 @@ async fn joins_on_what_tells_public_rows_apart_are_not_limited() {
     );
     assert_eq!(on_both(&member, None).await, "answered");
     // Not where the key is computed: different numbers can have one text.
-    let computed = format!(
-        "SELECT COUNT(*) FROM patient p JOIN {values} v(n, g) ON p.deprivation = v.n % 2"
-    );
+    let computed =
+        format!("SELECT COUNT(*) FROM patient p JOIN {values} v(n, g) ON p.deprivation = v.n % 2");
     assert!(on_both(&computed, None).await.starts_with("S3"));
 }
 

@@ -447,6 +447,8 @@ async fn questions_that_fail_are_rationed_until_a_policy_comes_into_force() {
     let again = open(dir.path()).await.unwrap();
     assert_eq!(too_many(again.reserve(question).await), (0, 100));
     let question = under(&again, 3).await;
-    answer(again.reserve(question).await.unwrap()).await.unwrap();
+    answer(again.reserve(question).await.unwrap())
+        .await
+        .unwrap();
     again.audit_accounts().await.unwrap();
 }

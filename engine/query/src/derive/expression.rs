@@ -192,7 +192,18 @@ fn cast(
             "S1",
             whole,
             format!("casting to {wanted} is not admitted"),
-            "cast to a number, text, a date or a timestamp",
+            "cast to a number, text, a date or a timestamp; add INTERVAL '30 days' to a date, not 30",
+        ));
+    }
+    if let Expr::Literal(value, _) = inner
+        && !value.is_null()
+        && value.cast_to(wanted).map_or(true, |value| value.is_null())
+    {
+        return Err(Refusal::new(
+            "S1",
+            whole,
+            format!("{value} can never be a {wanted}"),
+            "write a value of that type, for instance DATE '2025-01-01' or 12.5",
         ));
     }
     Ok(Total::call(

@@ -29,7 +29,7 @@ impl Derivation<'_> {
                 "S2",
                 at,
                 "this join treats NULLs as equal",
-                "compare with = instead of IS NOT DISTINCT FROM",
+                "compare with = instead of IS NOT DISTINCT FROM; instead of INTERSECT and EXCEPT use EXISTS and NOT EXISTS with inner.person_id = outer.person_id",
             ));
         }
         if join.null_aware {
@@ -219,11 +219,17 @@ fn bind_private(
         left.role(l) == Role::Unit && right.role(r) == Role::Unit && is_bare(l) && is_bare(r)
     });
     if !binds {
+        let hint = match join.join_type {
+            JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => {
+                "add `WHERE inner.person_id = outer.person_id` to the subquery of EXISTS, or write person_id IN (SELECT person_id …)"
+            }
+            _ => "add `AND a.person_id = b.person_id` to the join condition",
+        };
         return Err(Refusal::new(
             "S2",
             at,
             "this join does not bind the person: no top-level condition equates the person_id of both sides",
-            "add `AND a.person_id = b.person_id` to the join condition",
+            hint,
         ));
     }
     match join.join_type {

@@ -81,6 +81,15 @@ pub(super) fn bounded(
     if let Some((low, high, scale)) = of_branches(argument, relation, catalog) {
         return Ok((argument.clone(), grid(low, high, scale, argument)?));
     }
+    let kind = argument.get_type(relation.schema());
+    if kind.is_ok_and(|kind| kind.is_temporal()) {
+        return Err(Refusal::new(
+            "bounds",
+            argument,
+            "sums, averages and quantiles are of numbers within public bounds, and this is a date or time",
+            "write for instance clamp(date_part('year', d), 1900, 2025), or age(d, DATE '2025-01-01')",
+        ));
+    }
     Err(Refusal::new(
         "bounds",
         argument,

@@ -170,8 +170,20 @@ impl Output {
                 asked.quantile(place)
             };
         }
-        if params.args.len() > 1 {
+        if name == "approx_percentile_cont" {
+            return refuse(
+                "which quantile is to be released is not a literal between 0 and 1",
+                "write for instance approx_percentile_cont(value, 0.9)",
+            );
+        }
+        if params.args.len() > 1 && name != "count" {
             return refuse("this aggregate is not released", RELEASED);
+        }
+        if params.args.len() > 1 {
+            return refuse(
+                "an aggregate of several expressions is not released",
+                "aggregate one expression; COUNT(DISTINCT a || '|' || b) counts pairs of texts",
+            );
         }
         match (name, params.distinct) {
             ("count", distinct) if relation.role(argument) != Role::Plain => {
