@@ -11,6 +11,7 @@
 //! machine they were taken on ([`machine`], [`ratio`]), and then the criterion benches. What is measured stands in
 //! `docs/benchmarks.md`.
 
+pub mod dp5;
 pub mod export;
 pub mod flush;
 pub mod machine;

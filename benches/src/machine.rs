@@ -53,3 +53,17 @@ fn field(file: &str, name: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     Some(line.split_once(':')?.1.trim().to_owned())
 }
+
+/// Most memory that this process has held, in megabytes; since now, where `afresh` is asked for.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn peak_memory(afresh: bool) -> anyhow::Result<u64> {
+    if afresh {
+        fs::write("/proc/self/clear_refs", "5")?;
+    }
+    let peak = field("/proc/self/status", "VmHWM")
+        .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
+        .ok_or_else(|| anyhow::anyhow!("no peak of memory"))?;
+    Ok(peak >> 10)
+}

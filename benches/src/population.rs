@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use salus_accounting::{Epsilon, Rho};
-use salus_lake::Lake;
+use salus_lake::{Lake, Transaction};
 use salus_ledger::Ledger;
 use salus_query::{Answer, Asking, Books, Engine, Price};
 use salus_synth::{Options, write_lake};
@@ -39,14 +39,25 @@ impl Population {
     /// When the disk is full, or the environment names no number.
     pub async fn new() -> Result<Self> {
         let persons = from_environment("SALUS_BENCH_PERSONS", PERSONS)?;
-        let home = tempfile::tempdir()?;
-        let lake = Lake::create(&home.path().join("home"))?;
-        let transaction = lake.begin()?;
         let options = Options {
             persons,
             ..Options::default()
         };
-        write_lake(&options, &transaction, &|_| ())?;
+        Self::of(persons, |into| {
+            Ok(write_lake(&options, into, &|_| ()).map(drop)?)
+        })
+        .await
+    }
+
+    /// The population that `write` writes.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub async fn of(persons: u64, write: impl FnOnce(&Transaction) -> Result<()>) -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        let lake = Lake::create(&home.path().join("home"))?;
+        let transaction = lake.begin()?;
+        write(&transaction)?;
         transaction.commit(&|_| ()).await?;
         let ledger = purse::ledger(home.path()).await?;
         let books = Books::current(&lake, &ledger, POLICY).await?;
@@ -82,6 +93,18 @@ impl Population {
     pub async fn ask(&self, sql: &str) -> Result<Answer> {
         let price = Price::Epsilon(Epsilon::parse("1")?);
         Ok(self.engine.ask(sql, &asking(price)).await?.answer)
+    }
+
+    /// Asks at epsilon 1, with so many rows of a person in a group.
+    ///
+    /// # Errors
+    /// When the question is refused or fails.
+    pub async fn ask_with(&self, sql: &str, rows_per_person: Option<u64>) -> Result<Answer> {
+        let asking = Asking {
+            rows_per_person,
+            ..asking(Price::Epsilon(Epsilon::parse("1")?))
+        };
+        Ok(self.engine.ask(sql, &asking).await?.answer)
     }
 
     /// Asks at rho 16, where noise hardly shows.

@@ -53,7 +53,7 @@ impl Home {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
-                .create(&dir)
+                .create(dir)
                 .with_context(|| format!("cannot create {}", dir.display()))?;
         }
         Ok(home)

@@ -4,6 +4,7 @@
 //! way. Everything else is written out in full, literals and parameters of functions included, so that two plans with the same text compute the
 //! same.
 
+use datafusion::arrow::buffer::Buffer;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue, not_impl_err};
 use datafusion::error::Result;
@@ -224,7 +225,8 @@ pub(crate) fn spelled(value: ScalarValue) -> ScalarValue {
         ScalarValue::Utf8View(text) => ScalarValue::Utf8View(text.map(hex)),
         other => ScalarValue::Utf8(other.to_array().ok().map(|array| {
             let data = array.to_data();
-            let bytes: Vec<&[u8]> = data.buffers().iter().map(|b| b.as_slice()).collect();
+            let bytes = data.buffers().iter().map(Buffer::as_slice);
+            let bytes: Vec<&[u8]> = bytes.collect();
             format!("{:?} {} {bytes:?}", data.data_type(), data.null_count())
         })),
     }

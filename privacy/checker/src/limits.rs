@@ -30,7 +30,7 @@ struct Charged<'a> {
 struct Running {
     cap: Loss,
     total: Loss,
-    charges: u64,
+    times: u64,
     /// Entries that could not be read before the last charge.
     unread: u64,
 }
@@ -192,12 +192,12 @@ impl Limits {
             if !account.after.within(account.cap) {
                 fail(format!("{:?}: the total passes the limit", account.scope));
             }
-            let charges = known.map_or(0, |known| known.charges).saturating_add(1);
+            let times = known.map_or(0, |known| known.times).saturating_add(1);
             // A broken entry is reported once: what follows goes on from what it states.
             let running = Running {
                 cap: account.cap,
                 total: account.after,
-                charges,
+                times,
                 unread: self.unread,
             };
             self.running.insert(account.scope.clone(), running);
@@ -240,7 +240,7 @@ impl Limits {
             scope,
             cap: running.cap,
             spent: running.total,
-            reserves: running.charges,
+            reserves: running.times,
         })
     }
 }

@@ -15,6 +15,7 @@ use salus_ledger::receipt::{self, ReceiptError};
 use support::{answer, certificate, create, genesis, question};
 
 /// One entry of each kind, and those that can have more.
+#[expect(clippy::too_many_lines, reason = "one field a line")]
 fn entries() -> Vec<Entry> {
     let limit = |of, name: Option<&str>, seconds| Limit {
         of,

@@ -53,7 +53,7 @@ async fn with(dir: &std::path::Path, limits: Vec<Limit>) -> (Ledger, Arc<AtomicU
 /// The question under the policy at `policy`; a plan of its own, so that it is no repetition.
 fn asked(policy: u64, who: &str, plan: u8) -> Reservation {
     let mut asked = question();
-    asked.principal = who.to_owned();
+    who.clone_into(&mut asked.principal);
     asked.plan.push(plan);
     asked.certificate.policy = EntryIndex(policy);
     asked

@@ -1,0 +1,139 @@
+//! `dp5 [FILE]`: five questions over 2 million persons, each against plain DataFusion and, where `SALUS_DUCKDB` names a Python that has it,
+//! against DuckDB, in turns. `SALUS_BENCH_PERSONS` says over how many.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use salus_benches::dp5::{QUESTIONS, Question, write};
+use salus_benches::from_environment;
+use salus_benches::machine::{Machine, peak_memory};
+use salus_benches::plain::Plain;
+use salus_benches::population::Population;
+use salus_benches::ratio::{Aim, Ratio, alternate, milliseconds};
+use tokio::runtime::Runtime;
+
+const ROUNDS: usize = 11;
+
+fn main() -> Result<()> {
+    let file = std::env::args().nth(1).map(PathBuf::from);
+    let persons = from_environment("SALUS_BENCH_PERSONS", 2_000_000)?;
+    let runtime = Runtime::new()?;
+    let machine = Machine::here();
+    println!(
+        "{} x {}, {} GiB, Linux {}, {}, load {:.2}; {persons} persons",
+        machine.cores, machine.cpu, machine.memory_gib, machine.kernel, machine.date, machine.load
+    );
+    let population = runtime.block_on(Population::of(persons, |into| write(persons, into)))?;
+    let private = |question: &Question| {
+        let start = Instant::now();
+        let asked = population.ask_with(question.private, question.rows_per_person);
+        let answer = runtime.block_on(asked).with_context(|| question.name)?;
+        std::hint::black_box(answer);
+        Ok::<_, anyhow::Error>(start.elapsed())
+    };
+    // Before anything else takes memory in this process.
+    for question in &QUESTIONS {
+        let before = peak_memory(true)?;
+        let time = private(question)?;
+        println!(
+            "{:<18} first {:>8.1} ms, peak memory {} MB (at rest {before} MB)",
+            question.name,
+            milliseconds(time),
+            peak_memory(false)?
+        );
+    }
+    let plain = runtime.block_on(Plain::over_files(&population))?;
+    let mut duck = Duck::start(&population)?;
+    let mut ratios = Vec::new();
+    for question in &QUESTIONS {
+        let ask = || {
+            let start = Instant::now();
+            std::hint::black_box(runtime.block_on(plain.ask(question.plain))?);
+            Ok(start.elapsed())
+        };
+        let shown: (&str, &dyn Fn(Duration) -> f64) = ("ms", &milliseconds);
+        let rounds = alternate(ROUNDS, || private(question), ask)?;
+        let ratio = Ratio::of(question.name, "plain DataFusion", shown, &rounds);
+        ratios.push(ratio.aiming(Aim::RatioAtMost(question.aim)));
+        if let Some(duck) = &mut duck {
+            let rounds = alternate(ROUNDS, || private(question), || duck.ask(question.plain))?;
+            ratios.push(Ratio::of(question.name, "DuckDB", shown, &rounds));
+        }
+    }
+    for ratio in &ratios {
+        let aim = match (ratio.aim, ratio.is_reached()) {
+            (Some(Aim::RatioAtMost(most)), true) => format!("at most {most}: reached"),
+            (Some(Aim::RatioAtMost(most)), false) => format!("at most {most}: MISSED"),
+            _ => String::new(),
+        };
+        println!(
+            "{:<18} {:<18} {:>8.1} ms {:>8.1} ms {:>6.2} [{:.2} … {:.2}]  {aim}",
+            ratio.name,
+            ratio.floor,
+            ratio.figure.median,
+            ratio.base.median,
+            ratio.ratio.median,
+            ratio.ratio.min,
+            ratio.ratio.max
+        );
+    }
+    if let Some(file) = file {
+        std::fs::write(&file, serde_json::to_vec_pretty(&ratios)?)?;
+    }
+    Ok(())
+}
+
+/// A Python process that asks DuckDB.
+struct Duck {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Duck {
+    /// `None`, with a line that says so, where no Python with DuckDB is named.
+    fn start(population: &Population) -> Result<Option<Self>> {
+        let Ok(python) = std::env::var("SALUS_DUCKDB") else {
+            println!("without DuckDB: SALUS_DUCKDB names no Python that has it");
+            return Ok(None);
+        };
+        let mut command = Command::new(python);
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/dp5/duck.py"));
+        for table in ["patient", "condition", "observation"] {
+            for file in population.files(table)? {
+                command.arg(format!("{table}={}", file.display()));
+            }
+        }
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().context("SALUS_DUCKDB")?;
+        let answers = process.stdout.take().context("no output")?;
+        let mut duck = Self {
+            process,
+            answers: BufReader::new(answers),
+        };
+        println!("DuckDB: {}", duck.line()?.trim());
+        Ok(Some(duck))
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<Duration> {
+        let input = self.process.stdin.as_mut().context("no input")?;
+        writeln!(input, "{sql}")?;
+        let seconds: f64 = self.line()?.trim().parse().context("DuckDB")?;
+        Ok(Duration::from_secs_f64(seconds))
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        Ok(line)
+    }
+}
+
+impl Drop for Duck {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
