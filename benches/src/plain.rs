@@ -148,6 +148,20 @@ pub fn agree(answer: &Answer, plain: &Cells) -> Result<()> {
     Ok(())
 }
 
+/// The numbers of an answer: last column by the columns before it.
+pub fn numbers(answer: &Answer) -> Cells {
+    let rows = answer.rows.iter().filter_map(|row| {
+        let (last, keys) = row.split_last()?;
+        let key: Vec<String> = keys.iter().map(text).collect();
+        let number = match last {
+            Value::String(text) => text.parse().ok(),
+            other => other.as_f64(),
+        };
+        Some((key.join("|"), number?))
+    });
+    rows.collect()
+}
+
 fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -16,7 +16,7 @@ use crate::{from_environment, purse};
 const PERSONS: u64 = 200_000;
 
 /// Allows every price that a bench names.
-const POLICY: &str = "version: 1\nquery_max_epsilon: \"1000\"\nquery_default_epsilon: \"1\"\n";
+const POLICY: &str = "version: 1\nquery_max_epsilon: \"1000\"\nquery_default_epsilon: \"1\"\nquery_max_delta: \"1e-6\"\nquery_default_delta: \"5e-7\"\n";
 
 /// A home in a temporary directory, gone when it is dropped.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ pub async fn ledger(dir: &Path) -> Result<Ledger> {
     let cap = Loss {
         // What the store can hold.
         rho: Rho::from_units(i64::MAX.unsigned_abs()),
-        delta: Delta::ZERO,
+        delta: Delta::parse_floor("0.5")?,
     };
     let genesis = Genesis {
         origin: origin.to_owned(),

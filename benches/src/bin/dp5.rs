@@ -1,5 +1,8 @@
 //! `dp5 [FILE]`: five questions over 2 million persons, each against plain DataFusion and, where `SALUS_DUCKDB` names a Python that has it,
 //! against DuckDB, in turns. `SALUS_BENCH_PERSONS` says over how many.
+//!
+//! `dp5 --error`: how far the answers to them are from the raw truth, over 100,000 persons and forty runs at epsilon 1, beside OpenDP's Polars
+//! interface where `SALUS_OPENDP` names a Python that has it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -10,15 +13,22 @@ use anyhow::{Context, Result};
 use salus_benches::dp5::{QUESTIONS, Question, write};
 use salus_benches::from_environment;
 use salus_benches::machine::{Machine, peak_memory};
-use salus_benches::plain::Plain;
+use salus_benches::plain::{self, Plain};
 use salus_benches::population::Population;
-use salus_benches::ratio::{Aim, Ratio, alternate, milliseconds};
+use salus_benches::ratio::{Aim, Ratio, Spread, alternate, milliseconds};
 use tokio::runtime::Runtime;
 
 const ROUNDS: usize = 11;
 
+/// Runs whose errors are averaged.
+const RUNS: usize = 40;
+
 fn main() -> Result<()> {
-    let file = std::env::args().nth(1).map(PathBuf::from);
+    let argument = std::env::args().nth(1);
+    if argument.as_deref() == Some("--error") {
+        return errors();
+    }
+    let file = argument.map(PathBuf::from);
     let persons = from_environment("SALUS_BENCH_PERSONS", 2_000_000)?;
     let runtime = Runtime::new()?;
     let machine = Machine::here();
@@ -86,6 +96,64 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Root mean square error of each question's last column against the raw truth; what is not shown counts as nought.
+fn errors() -> Result<()> {
+    let persons = from_environment("SALUS_BENCH_PERSONS", 100_000)?;
+    let runtime = Runtime::new()?;
+    let population = runtime.block_on(Population::of(persons, |into| write(persons, into)))?;
+    let plain = runtime.block_on(Plain::over_files(&population))?;
+    for question in &QUESTIONS {
+        let truth = plain::cells(&runtime.block_on(plain.ask(question.plain))?)?;
+        let (mut squares, mut shown, mut noise) = (0.0, 0.0, Vec::new());
+        for _ in 0..RUNS {
+            let asked = population.ask_with(question.private, question.rows_per_person);
+            let answer = runtime.block_on(asked)?;
+            let ours = plain::numbers(&answer);
+            let apart = |(key, truth): (&String, &f64)| {
+                (ours.get(key).copied().unwrap_or_default() - truth).powi(2)
+            };
+            squares += truth.iter().map(apart).sum::<f64>() / count(truth.len());
+            shown += count(truth.keys().filter(|key| ours.contains_key(*key)).count());
+            let last = |row: &Vec<Option<f64>>| row.last().copied().flatten();
+            noise.extend(answer.standard_errors.iter().filter_map(last));
+        }
+        println!(
+            "{}",
+            serde_json::json!({
+                "question": question.name,
+                "rmse": (squares / count(RUNS)).sqrt(),
+                "cells": shown / count(RUNS),
+                "standard_error": Spread::of(noise).median,
+            })
+        );
+    }
+    let Ok(python) = std::env::var("SALUS_OPENDP") else {
+        println!("without OpenDP: SALUS_OPENDP names no Python that has it");
+        return Ok(());
+    };
+    println!("OpenDP:");
+    let mut command = Command::new(python);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/dp5/peers.py"));
+    files(&population, &mut command)?;
+    command.status().context("SALUS_OPENDP")?;
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "cells and runs are few")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+/// The files of the tables, as arguments.
+fn files(population: &Population, command: &mut Command) -> Result<()> {
+    for table in ["patient", "condition", "observation"] {
+        for file in population.files(table)? {
+            command.arg(format!("{table}={}", file.display()));
+        }
+    }
+    Ok(())
+}
+
 /// A Python process that asks DuckDB.
 struct Duck {
     process: Child,
@@ -101,11 +169,7 @@ impl Duck {
         };
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/dp5/duck.py"));
-        for table in ["patient", "condition", "observation"] {
-            for file in population.files(table)? {
-                command.arg(format!("{table}={}", file.display()));
-            }
-        }
+        files(population, &mut command)?;
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().context("SALUS_DUCKDB")?;
         let answers = process.stdout.take().context("no output")?;

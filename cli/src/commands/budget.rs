@@ -62,7 +62,8 @@ pub(crate) async fn run(root: &Path, command: &Budget, format: Format) -> Result
             name.to_owned(),
             rho,
             epsilon_of(loss.rho, conversion).to_string(),
-            total_delta(loss.delta, conversion).to_string(),
+            // What is booked, which adds up; the conversion delta comes once on top.
+            loss.delta.to_string(),
         ]);
         json[name] = loss_json(loss, conversion);
     }
@@ -93,7 +94,7 @@ pub(crate) async fn run(root: &Path, command: &Budget, format: Format) -> Result
             print(format, &rows, &json!({}));
         }
         println!(
-            "One purse for {}: rho adds up, epsilon is what a rho is shown as at delta {conversion}.",
+            "One purse for {}: rho and delta add up; epsilon is what a rho is shown as at a further delta of {conversion}.",
             account.scope
         );
     }

@@ -25,6 +25,16 @@ pub(crate) fn tables(root: &Path, format: Format) -> Result<(), Failure> {
             json!({"doc": table.doc, "unit": table.unit, "columns": columns}),
         );
     }
+    let mut columns = Vec::new();
+    for (column, doc) in salus_query::MEASUREMENT_COLUMNS {
+        let (table, kind) = (salus_query::MEASUREMENT, "text");
+        rows.push([table, column, kind, doc].map(str::to_owned));
+        columns.push(json!({"name": column, "type": kind, "doc": doc}));
+    }
+    json.insert(
+        salus_query::MEASUREMENT.to_owned(),
+        json!({"doc": "Public: clinical limits by code and unit.", "unit": null, "columns": columns}),
+    );
     print(format, &rows, &json!({"tables": json}));
     Ok(())
 }
@@ -38,11 +48,17 @@ pub(crate) fn run(root: &Path, command: &Catalog, format: Format) -> Result<(), 
     let lake = Home::at(root)?.lake()?;
     if *functions {
         let names = salus_query::functions();
-        let mut rows = Rows::new(&["function"]);
-        for name in &names {
-            rows.push([(*name).to_owned()]);
+        let mut rows = Rows::new(&["kind", "how it is written", "what it gives"]);
+        let mut reference = Vec::new();
+        for (kind, usage, meaning) in salus_query::REFERENCE {
+            rows.push([kind, usage, meaning].map(|text| (*text).to_owned()));
+            reference.push(json!({"kind": kind, "usage": usage, "meaning": meaning}));
         }
-        print(format, &rows, &json!({"functions": names}));
+        print(
+            format,
+            &rows,
+            &json!({"functions": names, "reference": reference}),
+        );
         return Ok(());
     }
     if *measurements {

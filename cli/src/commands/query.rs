@@ -58,8 +58,12 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         "receipt": receipt,
     });
     print(format, &answer_rows(&asked.answer, format), &json);
-    if format == Format::Table {
-        print_footer(&asked, conversion, &receipt);
+    for line in footer(&asked, conversion, &receipt) {
+        match format {
+            Format::Table => println!("{line}"),
+            Format::Csv => eprintln!("{line}"),
+            Format::Json => {}
+        }
     }
     Ok(())
 }
@@ -170,29 +174,34 @@ fn answer_rows(answer: &Answer, format: Format) -> Rows {
     rows
 }
 
-fn print_footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) {
-    match asked.published.reused {
-        None => println!("cost       {}", loss_text(asked.published.cost, conversion)),
-        Some(entry) => println!(
-            "cost       nothing: the same question was answered before, and entry {} repeats it (--fresh buys new noise)",
+/// What stands below an answer: for people beneath it, beside CSV on standard error.
+fn footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) -> Vec<String> {
+    let cost = match asked.published.reused {
+        None => loss_text(asked.published.cost, conversion),
+        Some(entry) => format!(
+            "nothing: the same question was answered before, and entry {} repeats it (--fresh buys new noise)",
             entry.0
         ),
-    }
-    println!(
-        "remaining  {}",
-        remaining_text(asked.published.remaining, conversion)
-    );
-    println!(
-        "ledger     entry {}, receipt {}",
-        asked.published.entry.0,
-        receipt.display()
-    );
+    };
+    let mut lines = vec![
+        format!("cost       {cost}"),
+        format!(
+            "remaining  {}",
+            remaining_text(asked.published.remaining, conversion)
+        ),
+        format!(
+            "ledger     entry {}, receipt {}",
+            asked.published.entry.0,
+            receipt.display()
+        ),
+    ];
     if asked.rows_per_person > 1 {
-        println!(
+        lines.push(format!(
             "bounds     at most {} rows of a person count in a group (--rows-per-person); intervals do not cover what that leaves out",
             asked.rows_per_person
-        );
+        ));
     }
+    lines
 }
 
 fn remaining_text(loss: Loss, conversion: salus_accounting::Delta) -> String {

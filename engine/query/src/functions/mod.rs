@@ -5,6 +5,7 @@ pub(crate) mod bucket;
 pub(crate) mod clamp;
 pub(crate) mod grid;
 pub(crate) mod order;
+pub(crate) mod reference;
 pub(crate) mod total;
 
 use std::sync::Arc;
