@@ -14,6 +14,7 @@ use datafusion::logical_expr::{
 };
 
 use crate::derive::strip_alias;
+use crate::fold::PersonFold;
 
 /// The canonical text of a plan.
 pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
@@ -96,6 +97,10 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
             let rows = node.values.iter().map(|row| list(row, plan.schema()));
             format!("values {}", rows.collect::<Result<Vec<_>>>()?.join("; "))
         }
+        LogicalPlan::Extension(node) => match PersonFold::of(node.node.as_ref()) {
+            Some(fold) => format!("fold {}", fold.text()),
+            None => return not_impl_err!("{} has no canonical text", node.node.name()),
+        },
         LogicalPlan::EmptyRelation(node) => format!("empty {}", node.produce_one_row),
         other => return not_impl_err!("{} has no canonical text", other.display()),
     };

@@ -29,6 +29,7 @@ mod canonical;
 mod derive;
 mod execute;
 mod faults;
+mod fold;
 mod functions;
 mod gate;
 mod interval;

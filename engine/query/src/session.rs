@@ -23,6 +23,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use salus_lake::{Catalog, Lake, TABLES};
 
+use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
 use crate::public;
 use crate::refusal::Refusal;
@@ -86,6 +87,7 @@ pub(crate) fn builder() -> SessionStateBuilder {
     options.execution.collect_statistics = false;
     SessionStateBuilder::new()
         .with_config(config)
+        .with_query_planner(Arc::new(fold::Planner))
         .with_expr_planners(vec![
             Arc::new(datafusion::functions::core::planner::CoreFunctionPlanner::default()),
             Arc::new(datafusion::functions::datetime::planner::DatetimeFunctionPlanner),

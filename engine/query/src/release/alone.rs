@@ -2,27 +2,19 @@
 
 use datafusion::error::Result;
 use datafusion::functions_aggregate::expr_fn::{count, count_distinct, sum};
-use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::expr::WindowFunction;
-use datafusion::logical_expr::{
-    Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, SortExpr, WindowFrame,
-    WindowFrameBound, WindowFrameUnits,
-};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::lit;
-use datafusion::scalar::ScalarValue;
 
 use super::bounded::{
-    PLACE, UNIT, all_rows_count, column, counted_rows, keep_groups, keys, keys_as_written,
+    PLACE, UNIT, all_rows_count, bounds, column, counted_rows, keep_groups, keys, keys_as_written,
     rows_of_persons, sum_column, value, value_column, without_additions,
 };
 use super::{Contribution, Release};
-use crate::functions::grid::Evenly;
+use crate::fold::{Kind, PersonFold};
 use crate::functions::order::GroupOrder;
 
 const ROWS: &str = "__salus_rows";
-const UP_TO: &str = "__salus_up_to";
-const IN_CELL: &str = "__salus_in_cell";
 
 /// Keys, leaf, and number of rows there: of each person and cell at most k rows, at evenly spaced ranks (S7).
 pub(super) fn leaves(release: &Release, j: usize, of: &Contribution) -> Result<LogicalPlan> {
@@ -35,34 +27,9 @@ pub(super) fn leaves(release: &Release, j: usize, of: &Contribution) -> Result<L
             .aggregate(by_leaf(), [count(lit(1_i64)).alias(sum_column(j))])?
             .build();
     }
-    let of_person = [column(UNIT)].into_iter().chain(by_leaf());
-    let rows = complete(rows_of_persons(release, leaves)?)?
-        .aggregate(of_person, [count(lit(1_i64)).alias(ROWS)])?;
-    // A person's groups are chosen among all of them, whether or not they have a leaf.
-    let rows = keep_groups(release, rows)?.filter(column(&leaf).is_not_null())?;
-    let cell: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
-    let over = |order: Vec<SortExpr>| {
-        let rows = Expr::from(WindowFunction::new(sum_udaf(), vec![column(ROWS)]));
-        rows.partition_by(cell.clone()).order_by(order)
-    };
-    let in_cell = over(Vec::new()).build()?;
-    let up_to = WindowFrame::new_bounds(
-        WindowFrameUnits::Rows,
-        WindowFrameBound::Preceding(ScalarValue::UInt64(None)),
-        WindowFrameBound::CurrentRow,
-    );
-    let up_to = over(vec![column(&leaf).sort(true, false)])
-        .window_frame(up_to)
-        .build()?;
-    let counted = Evenly::call(
-        counted_rows(release),
-        &[column(UP_TO), column(ROWS), column(IN_CELL)],
-    );
-    let rows = rows
-        .window([up_to.alias(UP_TO)])?
-        .window([in_cell.alias(IN_CELL)])?
-        .project(by_leaf().chain([counted.alias(ROWS)]))?;
-    complete(rows)?
+    let rows = rows_of_persons(release, leaves)?.build()?;
+    let rows = PersonFold::plan(rows, bounds(release, Kind::Leaves), ROWS)?;
+    without_additions(rows)
         .aggregate(by_leaf(), [sum(column(ROWS)).alias(sum_column(j))])?
         .build()
 }

@@ -2,17 +2,17 @@
 
 use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
-use datafusion::functions_aggregate::expr_fn::{count, max, sum};
+use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::functions_window::expr_fn::dense_rank;
 use datafusion::logical_expr::{
     Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, LogicalPlanBuilderOptions, cast,
 };
 use datafusion::prelude::{lit, when};
-use datafusion::scalar::ScalarValue;
 
 use super::{Contribution, Release, alone};
 use crate::faults::{Fault, planted};
-use crate::functions::grid::{Share, Summed, ToGrid};
+use crate::fold::{Bounds, Brings, Kind, PersonFold};
+use crate::functions::grid::{Summed, ToGrid};
 use crate::functions::order::GroupOrder;
 
 /// Column of the bounded plan that holds key `i`.
@@ -29,10 +29,6 @@ pub(super) const UNIT: &str = "__salus_unit";
 
 pub(super) fn value_column(j: usize) -> String {
     format!("__salus_value_{j}")
-}
-
-fn rows_column(j: usize) -> String {
-    format!("__salus_rows_{j}")
 }
 
 pub(super) fn column(name: &str) -> Expr {
@@ -74,8 +70,8 @@ fn sums(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
         return sums_of_rows(release, population_ceiling);
     }
     let bounded = per_person(release, valued_rows(release)?)?;
-    let sums = summed(release)
-        .map(|(j, contribution)| exact_sum(release, contribution, j, population_ceiling));
+    // The parts were folded each by itself.
+    let sums = summed(release).map(|(j, _)| sum(column(&value_column(j))).alias(sum_column(j)));
     without_additions(bounded)
         .aggregate(keys(release), sums)?
         .build()
@@ -218,38 +214,26 @@ pub(super) fn all_rows_count(release: &Release) -> bool {
     rows.is_some_and(|rows| rows <= release.rows_per_person)
 }
 
-/// One row per person and group: persons once, rows at most k, sums scaled to k rows.
+/// Of each person and group: persons once, rows at most k, sums scaled to k rows, and of at most L0 groups; summed over everybody.
 fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
-    let k = counted_rows(release);
-    let mut totals = Vec::new();
-    let mut bounded = keys(release);
-    for (j, contribution) in summed(release) {
-        let value = column(&value_column(j));
-        let total = column(&value_column(j));
-        let share = match contribution {
-            Contribution::Persons(_) => {
-                totals.push(max(value).alias(value_column(j)));
-                total
-            }
-            Contribution::Rows(_) => {
-                totals.push(sum(value).alias(value_column(j)));
-                let most = lit(ScalarValue::Int64(i64::try_from(k).ok()));
-                when(total.clone().gt(most.clone()), most).otherwise(total)?
-            }
-            Contribution::Sum { .. }
-            | Contribution::CentredSum { .. }
-            | Contribution::CentredSquare { .. } => {
-                totals.push(sum(value.clone()).alias(value_column(j)));
-                totals.push(count(value).alias(rows_column(j)));
-                Share::call(k, total, column(&rows_column(j)))
-            }
-            Contribution::Value(_) | Contribution::Leaf { .. } => continue,
-        };
-        bounded.push(share.alias(value_column(j)));
+    let brings = summed(release).map(|(_, contribution)| match contribution {
+        Contribution::Persons(_) => Brings::Once,
+        Contribution::Rows(_) => Brings::Rows,
+        _ => Brings::Share,
+    });
+    let kind = Kind::Sums(brings.collect());
+    PersonFold::plan(rows, bounds(release, kind), "")
+}
+
+/// What bounds a person in a fold of this kind.
+pub(super) fn bounds(release: &Release, kind: Kind) -> Bounds {
+    let keeps = release.keeps_groups && !planted(Fault::AllGroups);
+    Bounds {
+        keys: release.cells.keys.len(),
+        kind,
+        rows_per_person: counted_rows(release),
+        groups: keeps.then_some((release.groups_per_person, release.seed)),
     }
-    let by_person = [column(UNIT)].into_iter().chain(keys(release));
-    let folded = without_additions(rows).aggregate(by_person, totals)?;
-    keep_groups(release, folded)?.project(bounded)?.build()
 }
 
 /// S8: at most L0 groups of a person, in an order that differs from person to person and does not depend on anybody's rows.
