@@ -35,11 +35,7 @@ pub(super) struct FoldExec {
 }
 
 impl FoldExec {
-    pub(super) fn new(
-        input: Arc<dyn ExecutionPlan>,
-        bounds: Bounds,
-        schema: SchemaRef,
-    ) -> Result<Self> {
+    pub(super) fn new(input: Arc<dyn ExecutionPlan>, bounds: Bounds, schema: SchemaRef) -> Self {
         let partitions = input.output_partitioning().partition_count();
         let properties = PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -47,12 +43,12 @@ impl FoldExec {
             EmissionType::Final,
             Boundedness::Bounded,
         );
-        Ok(Self {
+        Self {
             input,
             bounds,
             schema,
             properties: Arc::new(properties),
-        })
+        }
     }
 
     /// The person is the first column.
@@ -96,7 +92,7 @@ impl ExecutionPlan for FoldExec {
         let Ok([input]) = <[_; 1]>::try_from(children) else {
             return internal_err!("a fold has one input");
         };
-        let fold = Self::new(input, self.bounds.clone(), Arc::clone(&self.schema))?;
+        let fold = Self::new(input, self.bounds.clone(), Arc::clone(&self.schema));
         Ok(Arc::new(fold))
     }
 
@@ -119,7 +115,7 @@ impl ExecutionPlan for FoldExec {
         let mut folder = Folder::new(self.bounds.clone(), Arc::clone(&self.schema))?;
         let memory = MemoryConsumer::new("FoldExec").register(context.memory_pool());
         let batch_size = context.session_config().batch_size();
-        let folded = async move {
+        let all = async move {
             while let Some(batch) = input.next().await {
                 folder.push(&batch?)?;
                 memory.try_resize(folder.size())?;
@@ -127,7 +123,7 @@ impl ExecutionPlan for FoldExec {
             let batches = folder.finish(batch_size)?;
             Ok::<_, DataFusionError>(futures::stream::iter(batches.into_iter().map(Ok)))
         };
-        let batches = futures::stream::once(folded).try_flatten();
+        let batches = futures::stream::once(all).try_flatten();
         Ok(Box::pin(RecordBatchStreamAdapter::new(
             Arc::clone(&self.schema),
             batches,

@@ -5,6 +5,7 @@
 //! not there.
 
 mod exec;
+mod leaves;
 mod person;
 
 use std::cmp::Ordering;
@@ -196,7 +197,7 @@ impl ExtensionPlanner for Planner {
             return Ok(None);
         };
         let schema = Arc::clone(fold.schema.inner());
-        let exec = FoldExec::new(Arc::clone(input), fold.bounds.clone(), schema)?;
+        let exec = FoldExec::new(Arc::clone(input), fold.bounds.clone(), schema);
         Ok(Some(Arc::new(exec)))
     }
 }

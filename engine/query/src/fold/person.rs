@@ -1,13 +1,12 @@
 //! One person's rows, and what they come to.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Int64Array, RecordBatch, UInt64Array,
 };
 use datafusion::arrow::compute::{cast, take};
-use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
 use datafusion::common::internal_datafusion_err;
 use datafusion::error::Result;
@@ -15,34 +14,54 @@ use datafusion::logical_expr::EmitTo;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
+use super::leaves::{Leaves, keep_leaves};
 use super::{Bounds, Brings, Kind};
-
-/// Leaves of so many groups are counted in a table; of more, in a map.
-const MOST_PLACES: usize = 1 << 22;
 
 /// Folds the rows of one partition, which come sorted by person.
 pub(super) struct Folder {
     bounds: Bounds,
     schema: SchemaRef,
-    /// Keys seen so far; `None` where there are none, and all rows are in one group.
-    keys: Option<Box<dyn GroupValues>>,
-    /// The person whose rows are being read.
-    unit: Option<Option<i64>>,
+    groups: Groups,
+    /// Rows of the person who was read last, and perhaps not to the end.
     rows: Rows,
+    person: Person,
     sums: Sums,
 }
 
-/// The rows of one person, column by column.
+/// The groups of everybody, numbered as they are met.
+struct Groups {
+    /// `None` where there are no keys, and all rows are in one group.
+    keys: Option<Box<dyn GroupValues>>,
+    count: usize,
+    seed: u64,
+    /// What a person's groups are ordered by, beside who she is: a hash of the keys, and which are NULL, since NULLs are not hashed.
+    orders: Vec<(u64, u64)>,
+}
+
+/// Rows that are not folded yet, column by column.
 #[derive(Default)]
 struct Rows {
+    units: Vec<Option<i64>>,
     groups: Vec<usize>,
-    /// Place of each row's group among hers: the smallest come first.
-    orders: Vec<(u64, u64)>,
     values: Vec<Vec<Option<i64>>>,
-    /// Positions of the rows, sorted by group.
-    sorted: Vec<usize>,
-    /// Her groups: order, group, and where its rows stand in `sorted`.
-    spans: Vec<((u64, u64), usize, usize, usize)>,
+}
+
+/// What one person brings to each of her groups.
+#[derive(Default)]
+struct Person {
+    /// Her number among those who were folded.
+    number: u64,
+    /// By group: whose it was last, and its place among hers.
+    last: Vec<(u64, usize)>,
+    groups: Vec<usize>,
+    /// By place and mechanism.
+    brought: Vec<Brought>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Brought {
+    sum: i128,
+    rows: i128,
 }
 
 /// Sums over everybody: of each group one number for each mechanism, or of each leaf.
@@ -54,121 +73,121 @@ struct Sums {
     any: bool,
 }
 
-#[derive(Default)]
-struct Leaves {
-    /// Of the first groups, by group and leaf.
-    places: Vec<i64>,
-    others: HashMap<(usize, i64), i64>,
-    /// Largest leaf and one, of those in `places`.
-    most: usize,
-}
-
 impl Folder {
     pub(super) fn new(bounds: Bounds, schema: SchemaRef) -> Result<Self> {
         let fields = schema.fields().iter().take(bounds.keys).cloned();
-        let of_keys = datafusion::arrow::datatypes::Schema::new(fields.collect::<Vec<_>>());
+        let of_keys = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let keys = (bounds.keys > 0)
-            .then(|| new_group_values(Arc::new(of_keys), &GroupOrdering::None))
+            .then(|| new_group_values(of_keys, &GroupOrdering::None))
             .transpose()?;
         let width = match &bounds.kind {
             Kind::Sums(brings) => brings.len(),
             Kind::Leaves => 1,
         };
-        Ok(Self {
+        let groups = Groups {
             keys,
+            count: 0,
+            seed: bounds.groups.map_or(0, |(_, seed)| seed),
+            orders: Vec::new(),
+        };
+        Ok(Self {
+            bounds,
             schema,
-            unit: None,
+            groups,
             rows: Rows {
                 values: vec![Vec::new(); width],
                 ..Rows::default()
             },
+            person: Person::default(),
             sums: Sums {
                 width,
                 numbers: Vec::new(),
                 leaves: Leaves::default(),
                 any: false,
             },
-            bounds,
         })
     }
 
     /// Bytes that are held.
     pub(super) fn size(&self) -> usize {
-        let keys = self.keys.as_ref().map_or(0, |keys| keys.size());
-        let leaves =
-            self.sums.leaves.places.capacity() * 8 + self.sums.leaves.others.capacity() * 32;
-        keys + self.sums.numbers.capacity() * 16 + leaves + self.rows.groups.capacity() * 64
+        let keys = self.groups.keys.as_ref().map_or(0, |keys| keys.size());
+        keys + self.sums.leaves.size()
+            + 16 * (self.groups.orders.capacity() + self.person.last.capacity())
+            + 16 * self.sums.numbers.capacity()
+            + 48 * self.rows.units.capacity()
     }
 
     /// Reads rows that follow those before.
     pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch.columns();
-        let (unit, rest) = columns
+        let (unit, rest) = batch
+            .columns()
             .split_first()
             .ok_or_else(|| internal_datafusion_err!("a fold of no columns"))?;
         let (keys, values) = rest.split_at(self.bounds.keys);
-        let units = whole(unit)?;
-        let values = values.iter().map(whole).collect::<Result<Vec<_>>>()?;
-        let mut groups = vec![0; batch.num_rows()];
-        if let Some(known) = &mut self.keys {
-            known.intern(keys, &mut groups)?;
+        self.rows.units.extend(&whole(unit)?);
+        for (all, values) in self.rows.values.iter_mut().zip(values) {
+            all.extend(&whole(values)?);
         }
-        let orders = match self.bounds.groups {
-            Some((_, seed)) => orders(seed, unit, keys)?,
-            None => Vec::new(),
-        };
-        for row in 0..batch.num_rows() {
-            let unit = units.is_valid(row).then(|| units.value(row));
-            if self.unit != Some(unit) {
-                self.finish_person();
-                self.unit = Some(unit);
-            }
-            self.rows.groups.push(groups[row]);
-            self.rows.orders.extend(orders.get(row));
-            for (of_person, values) in self.rows.values.iter_mut().zip(&values) {
-                of_person.push(values.is_valid(row).then(|| values.value(row)));
-            }
-        }
+        let orders = self.bounds.groups.is_some();
+        self.groups
+            .intern(keys, batch.num_rows(), orders, &mut self.rows.groups)?;
         self.sums.any |= batch.num_rows() > 0;
+        // The last person may have more rows in the next batch.
+        let last = self.rows.units.last().copied();
+        let complete = self.rows.units.iter().rposition(|unit| Some(*unit) != last);
+        self.fold(complete.map_or(0, |row| row + 1));
         Ok(())
     }
 
-    /// Adds what the person whose rows are complete brings, and forgets them.
-    fn finish_person(&mut self) {
-        let rows = &mut self.rows;
-        rows.sort();
-        if let Some((most, _)) = self.bounds.groups {
-            rows.spans.sort_unstable();
-            rows.spans
-                .truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    /// Folds the first rows, in which each person stands whole, and forgets them.
+    fn fold(&mut self, rows: usize) {
+        self.person.last.resize(self.groups.count, (0, 0));
+        if matches!(self.bounds.kind, Kind::Sums(_)) {
+            self.sums
+                .numbers
+                .resize(self.groups.count * self.sums.width, 0);
         }
-        let k = i128::from(self.bounds.rows_per_person);
-        for (_, group, from, to) in &rows.spans {
-            let of_group = &rows.sorted[*from..*to];
+        let mut from = 0;
+        while from < rows {
+            let unit = self.rows.units[from];
+            let run = self.rows.units[from..rows].iter();
+            let to = from + run.take_while(|other| **other == unit).count();
+            let order = |group: &usize| self.groups.order(unit, *group);
             match &self.bounds.kind {
                 Kind::Sums(brings) => {
-                    let first = group * self.sums.width;
-                    if self.sums.numbers.len() < first + self.sums.width {
-                        self.sums.numbers.resize(first + self.sums.width, 0);
-                    }
-                    for (j, brings) in brings.iter().enumerate() {
-                        let values = of_group.iter().map(|row| rows.values[j][*row]);
-                        self.sums.numbers[first + j] += brings.of(values, k);
-                    }
+                    self.person.read(&self.rows, from..to, brings);
+                    let most = self.bounds.groups.map(|(most, _)| most);
+                    self.person.keep(most, self.sums.width, order);
+                    self.sums.add(
+                        &self.person,
+                        brings,
+                        i128::from(self.bounds.rows_per_person),
+                    );
                 }
                 Kind::Leaves => {
-                    let leaves = of_group.iter().filter_map(|row| rows.values[0][*row]);
-                    self.sums.leaves.add(*group, leaves.collect(), k);
+                    let mut leaves = self.rows.leaves(from..to);
+                    if let Some((most, _)) = self.bounds.groups {
+                        keep_leaves(&mut leaves, most, order);
+                    }
+                    let k = i128::from(self.bounds.rows_per_person);
+                    for of_group in leaves.chunk_by(|a, b| a.0 == b.0) {
+                        self.sums.leaves.add(of_group, k);
+                    }
                 }
             }
+            from = to;
         }
-        rows.clear();
+        self.rows.units.drain(..rows);
+        self.rows.groups.drain(..rows);
+        for values in &mut self.rows.values {
+            values.drain(..rows);
+        }
     }
 
     /// What everybody brought, in batches of at most so many rows.
     pub(super) fn finish(mut self, batch_size: usize) -> Result<Vec<RecordBatch>> {
-        self.finish_person();
-        let keys = match &mut self.keys {
+        self.fold(self.rows.units.len());
+        let keys = match &mut self.groups.keys {
             Some(keys) => keys.emit(EmitTo::All)?,
             None => Vec::new(),
         };
@@ -181,16 +200,11 @@ impl Folder {
         Ok(batches.collect())
     }
 
-    fn numbers(&mut self, keys: Vec<ArrayRef>) -> Result<RecordBatch> {
-        let groups = match keys.first() {
-            Some(key) => key.len(),
-            None => usize::from(self.sums.any),
-        };
+    fn numbers(&self, keys: Vec<ArrayRef>) -> Result<RecordBatch> {
         let width = self.sums.width;
-        // Groups that nobody brought anything to.
-        self.sums.numbers.resize(groups * width, 0);
+        let groups = if self.sums.any { self.groups.count } else { 0 };
         let sums = (0..width).map(|j| {
-            let numbers = self.sums.numbers.iter().skip(j).step_by(width);
+            let numbers = self.sums.numbers.iter().skip(j).step_by(width).take(groups);
             let numbers = Decimal128Array::from_iter_values(numbers.copied());
             Ok(Arc::new(numbers.with_precision_and_scale(38, 0)?) as ArrayRef)
         });
@@ -218,45 +232,147 @@ impl Folder {
     }
 }
 
-impl Rows {
-    /// Brings rows of one group together.
-    fn sort(&mut self) {
-        self.sorted.extend(0..self.groups.len());
-        let groups = &self.groups;
-        if !groups.is_sorted() {
-            self.sorted.sort_unstable_by_key(|row| groups[*row]);
+impl Groups {
+    /// Appends the group of each row.
+    fn intern(
+        &mut self,
+        keys: &[ArrayRef],
+        rows: usize,
+        orders: bool,
+        into: &mut Vec<usize>,
+    ) -> Result<()> {
+        let Some(known) = &mut self.keys else {
+            self.count = 1;
+            into.extend(std::iter::repeat_n(0, rows));
+            self.orders.resize(1, (0, 0));
+            return Ok(());
+        };
+        let mut groups = Vec::with_capacity(rows);
+        known.intern(keys, &mut groups)?;
+        let before = self.count;
+        self.count = known.len();
+        if orders && self.count > before {
+            let mut hashes = vec![0; rows];
+            create_hashes(keys, &QualityRandomState::with_seed(self.seed), &mut hashes)?;
+            self.orders.resize(self.count, (0, 0));
+            for (row, group) in groups
+                .iter()
+                .enumerate()
+                .filter(|(_, group)| **group >= before)
+            {
+                let null = |(i, key): (usize, &ArrayRef)| u64::from(key.is_null(row)) << (i % 64);
+                let nulls = keys
+                    .iter()
+                    .enumerate()
+                    .map(null)
+                    .fold(0, |all, one| all | one);
+                self.orders[*group] = (hashes[row], nulls);
+            }
         }
-        let mut from = 0;
-        for to in 1..=self.sorted.len() {
-            let group = groups[self.sorted[from]];
-            if self.sorted.get(to).is_none_or(|row| groups[*row] != group) {
-                let order = self.orders.get(self.sorted[from]).copied();
-                self.spans
-                    .push((order.unwrap_or_default(), group, from, to));
-                from = to;
+        into.append(&mut groups);
+        Ok(())
+    }
+
+    /// The place of a group among a person's: an order that differs from person to person and depends on nobody's rows.
+    fn order(&self, unit: Option<i64>, group: usize) -> (u64, u64) {
+        let (hash, nulls) = self.orders.get(group).copied().unwrap_or_default();
+        let unit = u64::from_ne_bytes(unit.unwrap_or(i64::MIN).to_ne_bytes());
+        (mixed(mixed(unit ^ self.seed) ^ hash), mixed(unit ^ nulls))
+    }
+}
+
+/// The finalizer of `SplitMix64`: a bijection whose every output bit depends on every input bit.
+fn mixed(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+impl Rows {
+    /// A person's rows by group, and in it by leaf.
+    fn leaves(&self, rows: std::ops::Range<usize>) -> Vec<(usize, Option<i64>)> {
+        let values = self
+            .values
+            .first()
+            .into_iter()
+            .flat_map(|values| &values[rows.clone()]);
+        let groups = self.groups[rows.clone()].iter().copied();
+        let mut leaves: Vec<_> = groups.zip(values.copied()).collect();
+        leaves.sort_unstable();
+        leaves
+    }
+}
+
+impl Person {
+    /// Adds up the rows of the next person, group by group. NULL brings nothing and is no row.
+    fn read(&mut self, rows: &Rows, run: std::ops::Range<usize>, brings: &[Brings]) {
+        self.number += 1;
+        self.groups.clear();
+        self.brought.clear();
+        for row in run {
+            let group = rows.groups[row];
+            let (number, place) = &mut self.last[group];
+            if *number != self.number {
+                (*number, *place) = (self.number, self.groups.len());
+                self.groups.push(group);
+                self.brought
+                    .resize(self.brought.len() + brings.len(), Brought::default());
+            }
+            let first = *place * brings.len();
+            for (j, brings) in brings.iter().enumerate() {
+                if let Some(value) = rows.values[j][row] {
+                    self.brought[first + j].take(i128::from(value), *brings);
+                }
             }
         }
     }
 
-    fn clear(&mut self) {
-        self.groups.clear();
-        self.orders.clear();
-        self.values.iter_mut().for_each(Vec::clear);
-        self.sorted.clear();
-        self.spans.clear();
+    /// Forgets all but so many of her groups.
+    fn keep(&mut self, most: Option<u64>, width: usize, order: impl Fn(&usize) -> (u64, u64)) {
+        let most = most.map_or(usize::MAX, |most| {
+            usize::try_from(most).unwrap_or(usize::MAX)
+        });
+        if self.groups.len() <= most {
+            return;
+        }
+        let mut places: Vec<usize> = (0..self.groups.len()).collect();
+        places.sort_unstable_by_key(|place| order(&self.groups[*place]));
+        places.truncate(most);
+        let brought = places.iter().flat_map(|place| {
+            let first = place * width;
+            &self.brought[first..first + width]
+        });
+        self.brought = brought.copied().collect();
+        self.groups = places.iter().map(|place| self.groups[*place]).collect();
     }
 }
 
-impl Brings {
-    /// What the rows of one person in one group bring. NULL brings nothing and is no row.
-    fn of(self, values: impl Iterator<Item = Option<i64>>, k: i128) -> i128 {
-        let values = values.flatten().map(i128::from);
-        match self {
-            Self::Once => values.max().unwrap_or(0),
-            Self::Rows => values.sum::<i128>().min(k),
-            Self::Share => {
-                let (sum, rows) = values.fold((0, 0), |(sum, rows), x| (sum + x, rows + 1));
-                share(sum, rows, k)
+impl Brought {
+    fn take(&mut self, value: i128, brings: Brings) {
+        match brings {
+            Brings::Once if self.rows > 0 => self.sum = self.sum.max(value),
+            _ => self.sum += value,
+        }
+        self.rows += 1;
+    }
+
+    /// What she brings, when only k of her rows may count.
+    fn bounded(self, brings: Brings, k: i128) -> i128 {
+        match brings {
+            Brings::Once => self.sum,
+            Brings::Rows => self.sum.min(k),
+            Brings::Share => share(self.sum, self.rows, k),
+        }
+    }
+}
+
+impl Sums {
+    fn add(&mut self, person: &Person, brings: &[Brings], k: i128) {
+        let brought = person.brought.chunks(self.width.max(1));
+        for (group, brought) in person.groups.iter().zip(brought) {
+            let sums = self.numbers[group * self.width..].iter_mut();
+            for (sum, (brought, brings)) in sums.zip(brought.iter().zip(brings)) {
+                *sum += brought.bounded(*brings, k);
             }
         }
     }
@@ -271,108 +387,15 @@ fn share(sum: i128, rows: i128, k: i128) -> i128 {
     if rows > k { sum * k / rows } else { sum }
 }
 
-/// How many of the ranks ⌊(2j + 1) · rows / 2k⌋, j from 0 to k − 1, lie before rank `up_to`: of a person's rows, sorted by value, only k count where
-/// she has more, those at k evenly spaced ranks, her own quantiles.
-///
-/// # Guarantee
-/// Up to her last row they are min(rows, k), and they depend on her rows alone, not on their order.
-fn evenly(up_to: i128, rows: i128, k: i128) -> i128 {
-    if rows <= k {
-        return up_to;
-    }
-    // (2j + 1) · rows < 2k · up_to, hence j < (2k · up_to − rows) / 2rows; rounded up, for j is whole.
-    let (above, below) = (2 * k * up_to - rows, 2 * rows);
-    ((above + below - 1).div_euclid(below)).clamp(0, k)
-}
-
-impl Leaves {
-    /// Counts a person's leaves in a group.
-    fn add(&mut self, group: usize, mut leaves: Vec<i64>, k: i128) {
-        leaves.sort_unstable();
-        let rows = leaves.len() as i128;
-        let mut before = 0;
-        for run in leaves.chunk_by(|a, b| a == b) {
-            let up_to = before + run.len() as i128;
-            let counted = evenly(up_to, rows, k) - evenly(before, rows, k);
-            before = up_to;
-            if let (Some(leaf), Ok(counted)) = (run.first(), i64::try_from(counted)) {
-                *self.place(group, *leaf) += counted;
-            }
-        }
-    }
-
-    fn place(&mut self, group: usize, leaf: i64) -> &mut i64 {
-        // The table's rows are as long as trees are wide at most.
-        const WIDTH: usize = 1 << 10;
-        match usize::try_from(leaf) {
-            Ok(at) if at < WIDTH && group < MOST_PLACES / WIDTH => {
-                let place = group * WIDTH + at;
-                if self.places.len() <= place {
-                    self.places.resize((group + 1) * WIDTH, 0);
-                }
-                self.most = self.most.max(at + 1);
-                &mut self.places[place]
-            }
-            _ => self.others.entry((group, leaf)).or_default(),
-        }
-    }
-
-    /// Group, leaf and count of every leaf that somebody counts in.
-    fn iter(&self) -> impl Iterator<Item = (usize, i64, i64)> {
-        let groups = self.places.chunks(1 << 10).enumerate();
-        let places = groups.flat_map(|(group, leaves)| {
-            let leaves = (0_i64..).zip(leaves).take(self.most);
-            leaves.map(move |(leaf, count)| (group, leaf, *count))
-        });
-        let others = self.others.iter();
-        let others = others.map(|((group, leaf), count)| (*group, *leaf, *count));
-        places.chain(others).filter(|(_, _, count)| *count != 0)
-    }
-}
-
 /// A whole number for each row: numbers below a release are integers by now.
 fn whole(column: &ArrayRef) -> Result<Int64Array> {
     let numbers = cast(column, &DataType::Int64)?;
     Ok(numbers.as_primitive::<Int64Type>().clone())
 }
 
-/// The order in which a person's groups count: one that differs from person to person and depends on nobody's rows. NULLs do not count in the hash, so
-/// which keys are NULL decides among equals.
-fn orders(seed: u64, unit: &ArrayRef, keys: &[ArrayRef]) -> Result<Vec<(u64, u64)>> {
-    let columns: Vec<ArrayRef> = [unit].into_iter().chain(keys).cloned().collect();
-    let mut hashes = vec![0; unit.len()];
-    create_hashes(&columns, &QualityRandomState::with_seed(seed), &mut hashes)?;
-    let mut orders: Vec<(u64, u64)> = hashes.into_iter().map(|hash| (hash, 0)).collect();
-    for (i, key) in keys.iter().enumerate() {
-        for (row, (_, nulls)) in orders.iter_mut().enumerate() {
-            *nulls |= u64::from(key.is_null(row)) << (i % 64);
-        }
-    }
-    Ok(orders)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn evenly_spaced_ranks_are_counted_once() {
-        for k in 1..8_i128 {
-            for rows in 1..40_i128 {
-                assert_eq!(evenly(0, rows, k), 0);
-                assert_eq!(evenly(rows, rows, k), rows.min(k));
-                let ranks: Vec<i128> = if rows <= k {
-                    (0..rows).collect()
-                } else {
-                    (0..k).map(|j| (2 * j + 1) * rows / (2 * k)).collect()
-                };
-                for up_to in 0..=rows {
-                    let before = ranks.iter().filter(|rank| **rank < up_to).count() as i128;
-                    assert_eq!(evenly(up_to, rows, k), before, "k {k}, {up_to} of {rows}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn a_share_is_at_most_that_of_k_rows() {
