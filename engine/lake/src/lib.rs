@@ -35,6 +35,7 @@
 //! Columns for direct identifiers. Floats. Statistics: neither Parquet files nor the Delta log nor the planner has any
 //! minimum, maximum or count of private rows. A way to see rows that no snapshot names.
 
+mod by_person;
 mod catalog;
 mod decimal;
 mod delta;

@@ -27,6 +27,7 @@ use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalSortExpr, Ran
 use datafusion::physical_plan::ExecutionPlan;
 use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
+use crate::by_person::ByPersonExec;
 use crate::error::{Error, Result};
 use crate::schema::schema;
 use crate::snapshot::{FileRef, Snapshot};
@@ -175,11 +176,11 @@ impl TableProvider for PinnedTable {
             SortOptions::default(),
         );
         let ordering: LexOrdering = [person].into();
-        let points = cuts
+        let points: Vec<SplitPoint> = cuts
             .iter()
             .map(|cut| SplitPoint::new(vec![ScalarValue::Int64(Some(*cut))]))
             .collect();
-        let partitioning = RangePartitioning::try_new(ordering.clone(), points)?;
+        let partitioning = RangePartitioning::try_new(ordering.clone(), points.clone())?;
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet);
         let config =
@@ -189,7 +190,19 @@ impl TableProvider for PinnedTable {
                 .with_output_partitioning(Some(Partitioning::Range(partitioning)))
                 .with_projection_indices(projection.cloned())?
                 .build();
-        Ok(DataSourceExec::from_data_source(config))
+        let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
+        // Where the person is among the columns that are read.
+        let place = match projection {
+            Some(columns) => columns.iter().position(|column| *column == 0),
+            None => Some(0),
+        };
+        let Some(place) = place else {
+            return Ok(scan);
+        };
+        let person = Arc::new(Column::new("person_id", place));
+        let ordering: LexOrdering = [PhysicalSortExpr::new(person, SortOptions::default())].into();
+        let ranges = RangePartitioning::try_new(ordering.clone(), points)?;
+        Ok(Arc::new(ByPersonExec::new(scan, ordering, ranges)))
     }
 }
 

@@ -181,6 +181,18 @@ impl Executor {
         self.exact(releases, snapshot).await
     }
 
+    /// The operators that would run.
+    #[cfg(test)]
+    pub(crate) async fn physical(
+        &self,
+        plan: &LogicalPlan,
+        snapshot: &Snapshot,
+    ) -> Result<Arc<dyn datafusion::physical_plan::ExecutionPlan>> {
+        let plan = self.bound_to(plan, snapshot)?;
+        let plan = self.context.execute_logical_plan(plan).await?;
+        plan.create_physical_plan().await
+    }
+
     async fn rows(&self, plan: &LogicalPlan, snapshot: &Snapshot) -> Result<Vec<RecordBatch>> {
         let plan = self.bound_to(plan, snapshot)?;
         self.context

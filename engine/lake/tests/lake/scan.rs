@@ -219,3 +219,38 @@ async fn an_empty_table_can_be_asked() {
     .await;
     assert_eq!(none.num_rows(), 0);
 }
+
+#[tokio::test]
+async fn several_files_of_a_partition_stay_in_order() {
+    let (_home, lake) = fresh();
+    let of = |persons: std::ops::RangeInclusive<i64>| -> Vec<(i64, i64)> {
+        persons
+            .flat_map(|person| (0..3).map(move |row| (person, person * 10 + row)))
+            .collect()
+    };
+    for persons in [1..=900, 901..=1_500, 1_501..=4_000] {
+        let transaction = lake.begin().unwrap();
+        transaction
+            .append("condition", rows("condition", &of(persons), 0))
+            .unwrap();
+        commit(transaction).await;
+    }
+    let query = "SELECT person_id, COUNT(*) AS n FROM condition GROUP BY person_id";
+    for partitions in [1, 2] {
+        let (_, shown) = plan(&lake, partitions, query).await;
+        assert!(shown.matches(".parquet").count() >= 3, "{shown}");
+        assert!(shown.contains("ordering_mode=Sorted"), "{shown}");
+        assert!(!shown.contains("SortExec"), "{shown}");
+        let session = session(&lake, partitions);
+        let frame = session.sql("SELECT person_id, id FROM condition").await;
+        let plan = frame.unwrap().create_physical_plan().await.unwrap();
+        let mut all = 0;
+        for stream in execute_stream_partitioned(plan, session.task_ctx()).unwrap() {
+            let batches: Vec<RecordBatch> = stream.try_collect().await.unwrap();
+            let seen: Vec<i64> = batches.iter().flat_map(persons).collect();
+            assert!(seen.is_sorted());
+            all += seen.len();
+        }
+        assert_eq!(all, 12_000);
+    }
+}

@@ -7,6 +7,8 @@
 mod exec;
 mod leaves;
 mod person;
+#[cfg(test)]
+mod plans;
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -9,7 +9,7 @@
 mod grammar;
 mod guarantee;
 #[path = "../../tests/support/mod.rs"]
-mod support;
+pub(crate) mod support;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
