@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::common::{JoinType, NullEquality};
 use datafusion::logical_expr::logical_plan::Join;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
 use super::expression::total;
 use super::public::{most_matches, usual_matches};
@@ -78,6 +78,7 @@ impl Derivation<'_> {
         let fan_out = self.fan_out(join, &left, &right, &at)?;
         let mut codes = left.codes.clone();
         codes.extend(right.codes.clone());
+        let turned = is_better_turned(join.join_type, &left, &right);
         let rewritten = Join::try_new(
             Arc::new(left.plan),
             Arc::new(right.plan),
@@ -87,10 +88,13 @@ impl Derivation<'_> {
             join.join_constraint,
             join.null_equality,
             false,
-        )
-        .map_err(|e| planner(plan, &e))?;
+        );
+        let rewritten = match rewritten {
+            Ok(join) if turned => turn(join),
+            other => other.map(LogicalPlan::Join),
+        };
         let mut relation = Relation {
-            plan: LogicalPlan::Join(rewritten),
+            plan: rewritten.map_err(|e| planner(plan, &e))?,
             unit: outcome.unit,
             facts: outcome.facts,
             rows: outcome.rows,
@@ -205,6 +209,43 @@ impl Derivation<'_> {
             (None, Some(_)) => to_left,
             (None, None) => left.usual_rows.saturating_mul(right.usual_rows),
         }
+    }
+}
+
+/// Whether the right side is likely the smaller one, by what is public: the planner knows no sizes, and keeps the left side in memory.
+fn is_better_turned(kind: JoinType, left: &Relation, right: &Relation) -> bool {
+    let many = |relation: &Relation| relation.unit.is_some() && relation.rows != Some(1);
+    match kind {
+        JoinType::Inner => many(left) && !many(right),
+        JoinType::LeftSemi | JoinType::LeftAnti => many(left),
+        _ => false,
+    }
+}
+
+/// The same join with its sides exchanged, and its columns where they were.
+fn turn(join: Join) -> datafusion::error::Result<LogicalPlan> {
+    let columns: Vec<Expr> = join
+        .schema
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect();
+    let kind = join.join_type.swap();
+    let on = join.on.into_iter().map(|(l, r)| (r, l)).collect();
+    let turned = Join::try_new(
+        join.right,
+        join.left,
+        on,
+        join.filter,
+        kind,
+        join.join_constraint,
+        join.null_equality,
+        false,
+    )?;
+    let turned = LogicalPlan::Join(turned);
+    match kind {
+        JoinType::Inner => LogicalPlanBuilder::from(turned).project(columns)?.build(),
+        _ => Ok(turned),
     }
 }
 
