@@ -102,7 +102,9 @@ fn errors() -> Result<()> {
     let runtime = Runtime::new()?;
     let population = runtime.block_on(Population::of(persons, |into| write(persons, into)))?;
     let plain = runtime.block_on(Plain::over_files(&population))?;
-    for question in &QUESTIONS {
+    // Two quantiles in one row are not a column by key.
+    let by_key = QUESTIONS.iter().filter(|q| q.name != "vital_quantiles");
+    for question in by_key {
         let truth = plain::cells(&runtime.block_on(plain.ask(question.plain))?)?;
         let (mut squares, mut shown, mut noise) = (0.0, 0.0, Vec::new());
         for _ in 0..RUNS {
