@@ -7,10 +7,11 @@ import support
 import verdict
 from salus_verify.report import ATTESTED
 from support import REPOSITORY, Raw
+from test_limits import limited
 
 WORDS = (
     ["", "persons", "rows", "sum", "centred_sum", "centred_square", "values", "tree", "failed", "dropped"]
-    + ["S0", "S0p", "S1", "S2", "S3", "S4", "S5", "S6", "S8", "RELEASE", "claims", "main", "one-person", "county"]
+    + ["S0", "S0p", "S1", "S2", "S3", "S4", "S5", "S6", "S8", "RELEASE", "claims", "main", "one-person", "county", "space", "dataset", "analyst", "purpose"]
     + ["space:county", "genesis", "release", "\u00e9"]
 )
 # What the format excludes or writes in one way only: each in place of each item.
@@ -88,12 +89,15 @@ class Fields(unittest.TestCase):
     maxDiff = None
 
     # One entry of each kind, and reserves that between them have all aggregates.
-    CHANGED = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 26, 28, 29, 30, 32]
+    CHANGED = [0, 1, 2, 3, 4, 5, 6, 8, 12, 16, 26, 28, 29, 30]
 
     def setUp(self):
-        self.log = support.sample()
+        self.log, policy = limited()
         asked = {"principal": "p-1", "roles": ["analyst"], "purpose": "PUBHLTH", "question": support.leaf(b"again")}
+        self.log.push("policy", version=100, sha256=bytes(32), query_rho=1 << 60)
         self.log.push("reuse", release=22, **asked)
+        # Those with limits: the policy, a reserve under it, an answer that is repeated, and one without limits.
+        self.changed_here = [*self.CHANGED, policy, policy + 1, policy + 5, policy + 7]
         self.log.sizes = [12, len(self.log.entries)]  # few, to save time
         self.before = verdict.compared
         self.cases = 0
@@ -109,7 +113,7 @@ class Fields(unittest.TestCase):
     def test_every_changed_field_is_found_or_listed_as_attested(self):
         lines, found, silent = table(), set(), set()
         self.assertGreater(len(lines), 60)
-        for index in self.CHANGED:
+        for index in self.changed_here:
             kind = self.log.entries[index]["kind"]
             for where, item in walk(self.log.entries[index]):
                 for new in other_values(item):
@@ -130,14 +134,14 @@ class Fields(unittest.TestCase):
 
     def test_every_other_shape_is_refused_or_judged_alike(self):
         held = set()
-        for index in self.CHANGED:
+        for index in self.changed_here:
             for where, item in walk(self.log.entries[index]):
                 for new in other_shapes(item):
                     if self.changed(index, where, new).holds:
                         held.add(field_of("", where)[1])
         self.assertGreater(self.cases, 600)
         # Other roles are attested; inputs and mechanisms may stand in another order. Nothing else may hold.
-        self.assertEqual(held, {"roles", "certificate.steps[].inputs", "certificate.mechanisms"})
+        self.assertEqual(held, {"roles", "certificate.steps[].inputs", "certificate.mechanisms", "limits", "limits[]"})
 
     def test_what_the_format_excludes_fails_f1_wherever_it_stands(self):
         for index in (0, 6, 8, 30):
@@ -148,7 +152,12 @@ class Fields(unittest.TestCase):
         self.assertGreater(self.cases, 3000)
 
     def test_the_report_lists_the_attested_fields_of_the_document(self):
-        attested = {field for field, (standing, _) in table().items() if standing == "A"}
+        lines = table()
+        attested = {field for field, (standing, _) in lines.items() if standing == "A"}
+        # What limits are kept by and cannot know: who asked, when, and what for.
+        said = {("entry", "time"), ("reserve", "principal"), ("reserve", "purpose"), ("reuse", "principal")}
+        self.assertTrue(all(lines[field] == ("V\u2264", {"B3"}) for field in said))
+        attested |= said
         self.assertEqual({(kind, field) for kind, fields in ATTESTED.items() for field in fields}, attested)
         self.assertGreater(len(attested), 20)
 
