@@ -391,7 +391,7 @@ pub const FIELDS: &[Field] = &[
     l(
         "reuse",
         "release",
-        &["F3"],
+        &["F3", "B3"],
         "an earlier release; that the question is the same is attested: open both plans",
     ),
     v(
