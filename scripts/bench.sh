@@ -17,6 +17,12 @@ cargo build --locked --release --workspace
 say "figures over floors (load: $(cut -d' ' -f1-3 /proc/loadavg))"
 "$CARGO_TARGET_DIR/release/ratios" "$json"
 
+if [ -z "${SALUS_DUCKDB:-}" ] && python3 -c 'import duckdb' 2>/dev/null; then
+  export SALUS_DUCKDB=python3
+fi
+say "dp5: five questions over 2 million persons (load: $(cut -d' ' -f1-3 /proc/loadavg))"
+env -u SALUS_BENCH_PERSONS "$CARGO_TARGET_DIR/release/dp5" "$(dirname "$json")/dp5.json"
+
 if [ "${1:-}" != --ratios ]; then
   say "criterion: noise and ledger"
   cargo bench --locked --workspace --bench sampler -- --warm-up-time 0.5 --measurement-time 2
