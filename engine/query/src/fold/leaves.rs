@@ -19,10 +19,9 @@ pub(super) struct Leaves {
 /// Keeps a person's first groups, in the order that is hers.
 pub(super) fn keep_leaves(
     leaves: &mut Vec<(usize, Option<i64>)>,
-    most: u64,
+    most: usize,
     order: impl Fn(&usize) -> (u64, u64),
 ) {
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut groups: Vec<usize> = leaves
         .chunk_by(|a, b| a.0 == b.0)
         .map(|run| run[0].0)
@@ -30,7 +29,8 @@ pub(super) fn keep_leaves(
     if groups.len() > most {
         groups.sort_unstable_by_key(order);
         groups.truncate(most);
-        leaves.retain(|(group, _)| groups.contains(group));
+        groups.sort_unstable();
+        leaves.retain(|(group, _)| groups.binary_search(group).is_ok());
     }
 }
 

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
 use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
-use datafusion::common::internal_datafusion_err;
+use datafusion::common::{internal_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::EmitTo;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
@@ -22,8 +22,6 @@ pub(super) struct Folder {
     bounds: Bounds,
     schema: SchemaRef,
     groups: Groups,
-    /// Rows of the person who was read last, and perhaps not to the end.
-    rows: Rows,
     person: Person,
     sums: Sums,
 }
@@ -38,24 +36,20 @@ struct Groups {
     orders: Vec<(u64, u64)>,
 }
 
-/// Rows that are not folded yet, column by column.
-#[derive(Default)]
-struct Rows {
-    units: Vec<Option<i64>>,
-    groups: Vec<usize>,
-    values: Vec<Vec<Option<i64>>>,
-}
-
-/// What one person brings to each of her groups.
+/// The person whose rows are being read, and what she brings as far as they have been.
 #[derive(Default)]
 struct Person {
+    /// `None` before the first row.
+    unit: Option<i64>,
     /// Her number among those who were folded.
     number: u64,
-    /// By group: whose it was last, and its place among hers.
+    /// By group: the number of whoever was met in it last, and its place among hers.
     last: Vec<(u64, usize)>,
     groups: Vec<usize>,
     /// By place and mechanism.
     brought: Vec<Brought>,
+    /// Group and leaf of each row, where leaves are folded.
+    leaves: Vec<(usize, Option<i64>)>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -94,10 +88,6 @@ impl Folder {
             bounds,
             schema,
             groups,
-            rows: Rows {
-                values: vec![Vec::new(); width],
-                ..Rows::default()
-            },
             person: Person::default(),
             sums: Sums {
                 width,
@@ -112,9 +102,10 @@ impl Folder {
     pub(super) fn size(&self) -> usize {
         let keys = self.groups.keys.as_ref().map_or(0, |keys| keys.size());
         keys + self.sums.leaves.size()
-            + 16 * (self.groups.orders.capacity() + self.person.last.capacity())
-            + 16 * self.sums.numbers.capacity()
-            + 48 * self.rows.units.capacity()
+            + 16 * (self.groups.orders.capacity() + self.sums.numbers.capacity())
+            + 16 * self.person.last.capacity()
+            + 32 * self.person.brought.capacity()
+            + 24 * self.person.leaves.capacity()
     }
 
     /// Reads rows that follow those before.
@@ -124,69 +115,72 @@ impl Folder {
             .split_first()
             .ok_or_else(|| internal_datafusion_err!("a fold of no columns"))?;
         let (keys, values) = rest.split_at(self.bounds.keys);
-        self.rows.units.extend(&whole(unit)?);
-        for (all, values) in self.rows.values.iter_mut().zip(values) {
-            all.extend(&whole(values)?);
-        }
+        let units: Vec<Option<i64>> = whole(unit)?.iter().collect();
+        let values = values.iter().map(whole).collect::<Result<Vec<_>>>()?;
         let orders = self.bounds.groups.is_some();
-        self.groups
-            .intern(keys, batch.num_rows(), orders, &mut self.rows.groups)?;
+        let groups = self.groups.intern(keys, batch.num_rows(), orders)?;
+        self.person.last.resize(self.groups.count, (0, 0));
         self.sums.any |= batch.num_rows() > 0;
-        // The last person may have more rows in the next batch.
-        let last = self.rows.units.last().copied();
-        let complete = self.rows.units.iter().rposition(|unit| Some(*unit) != last);
-        self.fold(complete.map_or(0, |row| row + 1));
+        let mut from = 0;
+        for run in units.chunk_by(|a, b| a == b) {
+            let rows = from..from + run.len();
+            from = rows.end;
+            // Rows without a person are nobody's, and bring nothing.
+            let Some(unit) = run.first().copied().flatten() else {
+                continue;
+            };
+            if self.person.unit.is_some_and(|before| unit < before) {
+                // She may have been folded before, and would bring more than she may.
+                return internal_err!("the rows of a fold are not sorted by person");
+            }
+            if self.person.unit != Some(unit) {
+                self.finish_person();
+                self.person.begin(unit);
+            }
+            match &self.bounds.kind {
+                Kind::Sums(brings) => self.person.read(rows, &groups, &values, brings),
+                Kind::Leaves => {
+                    let leaves = values
+                        .iter()
+                        .flat_map(|leaves| rows.clone().map(|row| at(leaves, row)));
+                    let groups = groups[rows.clone()].iter().copied();
+                    self.person.leaves.extend(groups.zip(leaves));
+                }
+            }
+        }
         Ok(())
     }
 
-    /// Folds the first rows, in which each person stands whole, and forgets them.
-    fn fold(&mut self, rows: usize) {
-        self.person.last.resize(self.groups.count, (0, 0));
-        if matches!(self.bounds.kind, Kind::Sums(_)) {
-            self.sums
-                .numbers
-                .resize(self.groups.count * self.sums.width, 0);
-        }
-        let mut from = 0;
-        while from < rows {
-            let unit = self.rows.units[from];
-            let run = self.rows.units[from..rows].iter();
-            let to = from + run.take_while(|other| **other == unit).count();
-            let order = |group: &usize| self.groups.order(unit, *group);
-            match &self.bounds.kind {
-                Kind::Sums(brings) => {
-                    self.person.read(&self.rows, from..to, brings);
-                    let most = self.bounds.groups.map(|(most, _)| most);
-                    self.person.keep(most, self.sums.width, order);
-                    self.sums.add(
-                        &self.person,
-                        brings,
-                        i128::from(self.bounds.rows_per_person),
-                    );
-                }
-                Kind::Leaves => {
-                    let mut leaves = self.rows.leaves(from..to);
-                    if let Some((most, _)) = self.bounds.groups {
-                        keep_leaves(&mut leaves, most, order);
-                    }
-                    let k = i128::from(self.bounds.rows_per_person);
-                    for of_group in leaves.chunk_by(|a, b| a.0 == b.0) {
-                        self.sums.leaves.add(of_group, k);
-                    }
+    /// Adds what the person brings whose rows have all been read.
+    fn finish_person(&mut self) {
+        let Some(unit) = self.person.unit else {
+            return;
+        };
+        let most = self.bounds.groups.map_or(usize::MAX, |(most, _)| {
+            usize::try_from(most).unwrap_or(usize::MAX)
+        });
+        let k = i128::from(self.bounds.rows_per_person);
+        let order = |group: &usize| self.groups.order(unit, *group);
+        match &self.bounds.kind {
+            Kind::Sums(brings) => {
+                self.person.keep(most, brings.len(), order);
+                let numbers = self.groups.count * brings.len();
+                self.sums.numbers.resize(numbers, 0);
+                self.sums.add(&self.person, brings, k);
+            }
+            Kind::Leaves => {
+                self.person.leaves.sort_unstable();
+                keep_leaves(&mut self.person.leaves, most, order);
+                for of_group in self.person.leaves.chunk_by(|a, b| a.0 == b.0) {
+                    self.sums.leaves.add(of_group, k);
                 }
             }
-            from = to;
-        }
-        self.rows.units.drain(..rows);
-        self.rows.groups.drain(..rows);
-        for values in &mut self.rows.values {
-            values.drain(..rows);
         }
     }
 
     /// What everybody brought, in batches of at most so many rows.
     pub(super) fn finish(mut self, batch_size: usize) -> Result<Vec<RecordBatch>> {
-        self.fold(self.rows.units.len());
+        self.finish_person();
         let keys = match &mut self.groups.keys {
             Some(keys) => keys.emit(EmitTo::All)?,
             None => Vec::new(),
@@ -200,11 +194,12 @@ impl Folder {
         Ok(batches.collect())
     }
 
-    fn numbers(&self, keys: Vec<ArrayRef>) -> Result<RecordBatch> {
+    fn numbers(&mut self, keys: Vec<ArrayRef>) -> Result<RecordBatch> {
         let width = self.sums.width;
         let groups = if self.sums.any { self.groups.count } else { 0 };
+        self.sums.numbers.resize(groups * width, 0);
         let sums = (0..width).map(|j| {
-            let numbers = self.sums.numbers.iter().skip(j).step_by(width).take(groups);
+            let numbers = self.sums.numbers.iter().skip(j).step_by(width);
             let numbers = Decimal128Array::from_iter_values(numbers.copied());
             Ok(Arc::new(numbers.with_precision_and_scale(38, 0)?) as ArrayRef)
         });
@@ -233,19 +228,11 @@ impl Folder {
 }
 
 impl Groups {
-    /// Appends the group of each row.
-    fn intern(
-        &mut self,
-        keys: &[ArrayRef],
-        rows: usize,
-        orders: bool,
-        into: &mut Vec<usize>,
-    ) -> Result<()> {
+    /// The group of each row.
+    fn intern(&mut self, keys: &[ArrayRef], rows: usize, orders: bool) -> Result<Vec<usize>> {
         let Some(known) = &mut self.keys else {
             self.count = 1;
-            into.extend(std::iter::repeat_n(0, rows));
-            self.orders.resize(1, (0, 0));
-            return Ok(());
+            return Ok(vec![0; rows]);
         };
         let mut groups = Vec::with_capacity(rows);
         known.intern(keys, &mut groups)?;
@@ -269,14 +256,13 @@ impl Groups {
                 self.orders[*group] = (hashes[row], nulls);
             }
         }
-        into.append(&mut groups);
-        Ok(())
+        Ok(groups)
     }
 
     /// The place of a group among a person's: an order that differs from person to person and depends on nobody's rows.
-    fn order(&self, unit: Option<i64>, group: usize) -> (u64, u64) {
+    fn order(&self, unit: i64, group: usize) -> (u64, u64) {
         let (hash, nulls) = self.orders.get(group).copied().unwrap_or_default();
-        let unit = u64::from_ne_bytes(unit.unwrap_or(i64::MIN).to_ne_bytes());
+        let unit = unit.cast_unsigned();
         (mixed(mixed(unit ^ self.seed) ^ hash), mixed(unit ^ nulls))
     }
 }
@@ -288,50 +274,44 @@ fn mixed(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-impl Rows {
-    /// A person's rows by group, and in it by leaf.
-    fn leaves(&self, rows: std::ops::Range<usize>) -> Vec<(usize, Option<i64>)> {
-        let values = self
-            .values
-            .first()
-            .into_iter()
-            .flat_map(|values| &values[rows.clone()]);
-        let groups = self.groups[rows.clone()].iter().copied();
-        let mut leaves: Vec<_> = groups.zip(values.copied()).collect();
-        leaves.sort_unstable();
-        leaves
-    }
-}
-
 impl Person {
-    /// Adds up the rows of the next person, group by group. NULL brings nothing and is no row.
-    fn read(&mut self, rows: &Rows, run: std::ops::Range<usize>, brings: &[Brings]) {
+    /// Forgets the last one.
+    fn begin(&mut self, unit: i64) {
+        self.unit = Some(unit);
         self.number += 1;
         self.groups.clear();
         self.brought.clear();
-        for row in run {
-            let group = rows.groups[row];
+        self.leaves.clear();
+    }
+
+    /// Adds up more of her rows, group by group. NULL brings nothing and is no row.
+    fn read(
+        &mut self,
+        rows: std::ops::Range<usize>,
+        groups: &[usize],
+        values: &[Int64Array],
+        brings: &[Brings],
+    ) {
+        for row in rows {
+            let group = groups[row];
             let (number, place) = &mut self.last[group];
             if *number != self.number {
                 (*number, *place) = (self.number, self.groups.len());
                 self.groups.push(group);
-                self.brought
-                    .resize(self.brought.len() + brings.len(), Brought::default());
+                let places = self.groups.len() * brings.len();
+                self.brought.resize(places, Brought::default());
             }
-            let first = *place * brings.len();
-            for (j, brings) in brings.iter().enumerate() {
-                if let Some(value) = rows.values[j][row] {
-                    self.brought[first + j].take(i128::from(value), *brings);
+            let brought = self.brought[*place * brings.len()..].iter_mut();
+            for ((brought, values), brings) in brought.zip(values).zip(brings) {
+                if let Some(value) = at(values, row) {
+                    brought.take(i128::from(value), *brings);
                 }
             }
         }
     }
 
     /// Forgets all but so many of her groups.
-    fn keep(&mut self, most: Option<u64>, width: usize, order: impl Fn(&usize) -> (u64, u64)) {
-        let most = most.map_or(usize::MAX, |most| {
-            usize::try_from(most).unwrap_or(usize::MAX)
-        });
+    fn keep(&mut self, most: usize, width: usize, order: impl Fn(&usize) -> (u64, u64)) {
         if self.groups.len() <= most {
             return;
         }
@@ -393,9 +373,100 @@ fn whole(column: &ArrayRef) -> Result<Int64Array> {
     Ok(numbers.as_primitive::<Int64Type>().clone())
 }
 
+fn at(column: &Int64Array, row: usize) -> Option<i64> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
 #[cfg(test)]
 mod tests {
+    use datafusion::arrow::array::StringArray;
+    use datafusion::arrow::datatypes::{Decimal128Type, Field};
+
+    use super::super::SUM;
     use super::*;
+
+    /// Sums of one value over a key, of at most two rows of a person in one group.
+    fn folded(
+        batches: &[&[(Option<i64>, &str, Option<i64>)]],
+        k: u64,
+    ) -> Result<Vec<(String, i128)>> {
+        let bounds = Bounds {
+            keys: 1,
+            kind: Kind::Sums(vec![Brings::Share]),
+            rows_per_person: k,
+            groups: Some((1, 7)),
+        };
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("key", DataType::Utf8, true),
+            Field::new("sum", SUM, false),
+        ]));
+        let mut folder = Folder::new(bounds, schema)?;
+        for rows in batches {
+            let units: Int64Array = rows.iter().map(|(unit, _, _)| *unit).collect();
+            let keys: StringArray = rows.iter().map(|(_, key, _)| Some(*key)).collect();
+            let values: Int64Array = rows.iter().map(|(_, _, value)| *value).collect();
+            let columns: [(&str, ArrayRef); 3] = [
+                ("unit", Arc::new(units)),
+                ("key", Arc::new(keys)),
+                ("value", Arc::new(values)),
+            ];
+            folder.push(&RecordBatch::try_from_iter(columns)?)?;
+        }
+        let mut sums = Vec::new();
+        for batch in folder.finish(100)? {
+            let keys = batch.column(0).as_string::<i32>();
+            let numbers = batch.column(1).as_primitive::<Decimal128Type>();
+            sums.extend(
+                (0..batch.num_rows()).map(|row| (keys.value(row).to_owned(), numbers.value(row))),
+            );
+        }
+        sums.sort();
+        Ok(sums)
+    }
+
+    #[test]
+    fn a_person_who_is_read_in_parts_is_one() {
+        let rows = [
+            (Some(1), "a", Some(10)),
+            (Some(1), "a", None),
+            (Some(1), "a", Some(20)),
+            (Some(1), "a", Some(60)),
+            (Some(2), "b", Some(5)),
+            (Some(3), "a", Some(1)),
+        ];
+        // Two of her three rows, in the mean.
+        let expected = vec![("a".to_owned(), 61), ("b".to_owned(), 5)];
+        assert_eq!(folded(&[&rows], 2).unwrap(), expected);
+        let (first, second) = rows.split_at(2);
+        let (second, third) = second.split_at(1);
+        assert_eq!(folded(&[first, &[], second, third], 2).unwrap(), expected);
+    }
+
+    #[test]
+    fn one_group_of_a_person_counts_and_nobodys_rows_do_not() {
+        let rows = [
+            (None, "c", Some(100)),
+            (Some(1), "a", Some(1)),
+            (Some(1), "b", Some(2)),
+            (Some(1), "a", Some(1)),
+        ];
+        let sums = folded(&[&rows], 2).unwrap();
+        let brought: Vec<_> = sums.iter().filter(|(_, sum)| *sum != 0).collect();
+        assert_eq!(brought.len(), 1, "{sums:?}");
+        assert!(brought.iter().all(|(_, sum)| *sum == 2), "{sums:?}");
+    }
+
+    #[test]
+    fn a_person_who_comes_again_is_an_error() {
+        let rows = [
+            (Some(1), "a", Some(1)),
+            (Some(2), "a", Some(1)),
+            (Some(1), "a", Some(1)),
+        ];
+        assert!(folded(&[&rows], 2).is_err());
+        let (first, second) = rows.split_at(2);
+        assert!(folded(&[first, second], 2).is_err());
+    }
 
     #[test]
     fn a_share_is_at_most_that_of_k_rows() {
