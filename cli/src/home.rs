@@ -150,11 +150,10 @@ impl Home {
             .fact(text, conversion, &|user| pseudonym(&secret, user))
             .map_err(Failure::usage)?;
         let file = self.policy_file(&Sha256::digest(text.as_bytes()));
-        // One that was left by a crash is taken away: it is the same by its name, or it is none.
-        if file.exists() {
-            fs::remove_file(&file).with_context(|| format!("cannot replace {}", file.display()))?;
-        }
-        write_private(&file, text.as_bytes())?;
+        // In one step, so that one of the same name, which has the same text, is there at every moment.
+        let draft = file.with_extension(format!("{}.new", std::process::id()));
+        write_private(&draft, text.as_bytes())?;
+        fs::rename(&draft, &file).with_context(|| format!("cannot write {}", file.display()))?;
         Ok(ledger.record(fact).await?)
     }
 
