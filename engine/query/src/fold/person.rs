@@ -385,11 +385,11 @@ mod tests {
     use super::super::SUM;
     use super::*;
 
+    /// A person, a key and a value.
+    type Row<'a> = (Option<i64>, &'a str, Option<i64>);
+
     /// Sums of one value over a key, of at most two rows of a person in one group.
-    fn folded(
-        batches: &[&[(Option<i64>, &str, Option<i64>)]],
-        k: u64,
-    ) -> Result<Vec<(String, i128)>> {
+    fn folded(batches: &[&[Row]], k: u64) -> Result<Vec<(String, i128)>> {
         let bounds = Bounds {
             keys: 1,
             kind: Kind::Sums(vec![Brings::Share]),
