@@ -3,10 +3,10 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use salus_accounting::Rational;
+use salus_accounting::{Noise, Rational};
 use salus_benches::flush::Appended;
 use salus_benches::purse::Counter;
-use salus_mechanisms::add_discrete_gaussian;
+use salus_mechanisms::add_noise;
 use tokio::runtime::Runtime;
 
 fn noise(criterion: &mut Criterion) {
@@ -20,7 +20,8 @@ fn noise(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(format!("sigma_{sigma}"), values), |b| {
                 b.iter(|| {
                     let columns = vec![vec![0_i128; values]];
-                    add_discrete_gaussian(columns, &[Rational::from(sigma)]).expect("noise")
+                    let noise = (Noise::DiscreteGaussian, Rational::from(sigma));
+                    add_noise(columns, &[noise]).expect("noise")
                 });
             });
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use salus_accounting::{Delta, Loss, Rational, Rho};
+use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step};
 use salus_ledger::{Exact, Fact, Genesis, Ledger, Published, Released, Reservation, key};
 
@@ -79,6 +79,7 @@ impl Counter {
             rows_per_person: 1,
             groups_per_person: 1,
             cells: 2,
+            weighted: None,
         };
         let step = |rule: &str, inputs: Vec<u64>, table: Option<&str>| Step {
             rule: rule.to_owned(),
@@ -87,8 +88,13 @@ impl Counter {
             table: table.map(str::to_owned),
             rows: 1,
         };
-        let mechanism =
-            Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(20))?;
+        let mechanism = Mechanism::new(
+            Noise::DiscreteGaussian,
+            Aggregate::Persons,
+            1,
+            &bounds,
+            Rational::from(20),
+        )?;
         Ok(Self {
             ledger,
             certificate: Certificate {

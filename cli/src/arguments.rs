@@ -38,6 +38,15 @@ impl Arguments {
     }
 }
 
+/// The distribution of the noise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NoiseKind {
+    /// Discrete Gaussian: the least noise for what the purse pays.
+    Gaussian,
+    /// Discrete Laplace: the least noise for the epsilon of one question.
+    Laplace,
+}
+
 /// Output formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -221,6 +230,13 @@ pub(crate) struct Query {
     /// Groups that one person counts in; what she can touch, or 8 where the keys are not public, when not given.
     #[arg(long, value_name = "L")]
     pub groups_per_person: Option<u64>,
+    /// Count a person who is in more than L groups in all of them (up to 8 L), but less in each, instead of in L of them: less bias, and the same noise.
+    #[arg(long)]
+    pub weigh: bool,
+    /// Distribution of the noise. With `laplace` the question alone is pure: `--epsilon 1` is epsilon 1 without any delta, and few numbers have far less
+    /// noise, but the purse pays for it: rho is half the square of epsilon.
+    #[arg(long, value_enum, default_value_t = NoiseKind::Gaussian)]
+    pub noise: NoiseKind,
     /// Pay for new noise, also where the same question has been answered over this snapshot; without it that answer is repeated, at no cost.
     #[arg(long)]
     pub fresh: bool,

@@ -30,5 +30,7 @@ mod receipts;
 mod support;
 #[path = "main/tamper.rs"]
 mod tamper;
+#[path = "main/terms.rs"]
+mod terms;
 #[path = "main/truth.rs"]
 mod truth;

@@ -118,10 +118,23 @@ hash32 = blob(32)
 loss = record(rho=uint, delta=delta)
 account = record(scope=text, cap=loss, before=loss, after=loss)
 step = record(("table",), rule=text, op=text, inputs=many(uint), table=text, rows=uint)
-release = record(step=uint, rows_per_person=positive, groups_per_person=positive, cells=uint)
+_weighted = record(unit=positive, groups=uint)
+_release = record(
+    ("weighted",), step=uint, rows_per_person=positive, groups_per_person=positive, cells=uint, weighted=_weighted
+)
+
+
+def release(item):
+    item = _release(item)
+    weighted = item.get("weighted")
+    if weighted and (weighted["unit"] > 1 << 20 or not item["groups_per_person"] <= weighted["groups"] <= 1 << 10):
+        raise Malformed("a weight or number of groups out of range")
+    return item
+
+
 aggregate = one_of("persons", "rows", "sum", "centred_sum", "centred_square", "values", "tree")
 vector = dict(release=uint, aggregate=aggregate, bound=uint, values=positive, sensitivity2=rational)
-noise = dict(kind=one_of("discrete_gaussian"), sigma=rational, rho=uint, delta=delta, threshold=threshold)
+noise = dict(kind=one_of("discrete_gaussian", "discrete_laplace"), sigma=rational, rho=uint, delta=delta, threshold=threshold)
 mechanism = record(("threshold",), **vector, **noise)
 cited = dict(dataset=uint, snapshot=uint, catalog=uint, policy=uint)
 shown = dict(releases=many(release, 1), keys=hash32, mechanisms=many(mechanism, 1))

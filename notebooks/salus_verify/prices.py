@@ -44,10 +44,18 @@ def derivation(certificate):
 
 
 def sensitivity(mechanism, release):
-    """P3: the squared L2 sensitivity that the bounds of the release imply."""
-    k, l0 = release["rows_per_person"], release["groups_per_person"]
-    aggregate, bound = mechanism["aggregate"], mechanism["bound"]
-    expected = {"persons": l0, "tree": k**2 * bound * l0}.get(aggregate, (k * bound) ** 2 * l0)
+    """P3: the squared sensitivity that the bounds of the release imply, in the norm of the noise."""
+    aggregate, bound, l0 = mechanism["aggregate"], mechanism["bound"], release["groups_per_person"]
+    k = 1 if aggregate == "persons" else release["rows_per_person"]
+    weighted = release.get("weighted")
+    if mechanism["kind"] == "discrete_laplace":
+        expected, unweighted = (k * bound * l0) ** 2, True
+    else:
+        unit = weighted["unit"] if weighted else 1
+        expected = k**2 * bound * l0 if aggregate == "tree" else (k * bound * unit) ** 2 * l0
+        unweighted = aggregate in ("tree", "values")
+    if weighted and unweighted:
+        yield "P3", "weights are for Gaussian noise on persons, rows and sums"
     if mechanism["sensitivity2"] != expected:
         yield "P3", "the sensitivity is not that of the bounds"
     if aggregate in COUNTS and bound != 1:
@@ -66,7 +74,7 @@ def deciders(certificate):
 
 
 def loss_of(mechanism, release):
-    """P4: zCDP loss of the discrete Gaussian, rounded up to whole units; delta of its threshold."""
+    """P4: zCDP loss of the noise, rounded up to whole units; delta of its threshold."""
     sigma, threshold = mechanism["sigma"], mechanism.get("threshold")
     if sigma == 0:
         yield "P4", "sigma is zero"
@@ -76,8 +84,10 @@ def loss_of(mechanism, release):
     if threshold is None:
         if mechanism["delta"] != 0:
             yield "P4", "without a threshold there is no delta"
-    elif mechanism["delta"] < least_delta(release["groups_per_person"], **threshold, sigma=sigma):
-        yield "P4", "delta is below that of the threshold"
+    else:
+        spread = dict(groups=release["groups_per_person"], weighted=release.get("weighted"))
+        if mechanism["delta"] < least_delta(mechanism["kind"], **spread, **threshold, sigma=sigma):
+            yield "P4", "delta is below that of the threshold"
 
 
 def total(body, policy):

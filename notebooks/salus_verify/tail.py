@@ -5,7 +5,7 @@ not, one unit more is asked for.
 """
 
 from fractions import Fraction
-from math import floor
+from math import floor, isqrt
 
 from .entries import DELTA_ONE
 
@@ -29,11 +29,26 @@ def _exp_minus(y: Fraction) -> int:
     return min(total, ONE)
 
 
-def least_delta(groups: int, minimum: int, tau: int, sigma: Fraction) -> int:
-    """D in units of 2^-80, rounded down."""
-    x, twice = tau - minimum + 1, 2 * sigma**2
+def _gaussian(x: int, sigma: Fraction) -> Fraction:
+    """Bounds P[noise >= x] of the discrete Gaussian."""
+    twice = 2 * sigma**2
     rest = ONE - _exp_minus((2 * x + 1) / twice)
     if rest <= 0:
-        return DELTA_ONE  # sigma is so large that the bound says nothing
-    bound = groups * DELTA_ONE * Fraction(_exp_minus(x * x / twice), rest) / max(1, sigma * ROOT_2_PI)
-    return min(floor(bound), DELTA_ONE)
+        return Fraction(1)  # sigma is so large that the bound says nothing
+    return Fraction(_exp_minus(x * x / twice), rest) / max(1, sigma * ROOT_2_PI)
+
+
+def _laplace(x: int, scale: Fraction) -> Fraction:
+    """Bounds P[noise >= x] of the discrete Laplace distribution."""
+    return Fraction(_exp_minus(x / scale), ONE) / (1 + max(0, 1 - 1 / scale))
+
+
+def least_delta(kind: str, groups: int, weighted: dict | None, minimum: int, tau: int, sigma: Fraction) -> int:
+    """D in units of 2^-80, rounded down."""
+    weighted = weighted or {"unit": 1, "groups": groups}
+    unit, tail = weighted["unit"], {"discrete_gaussian": _gaussian, "discrete_laplace": _laplace}[kind]
+    bounds = []
+    for n in range(groups, weighted["groups"] + 1):
+        weight = isqrt(unit * unit * groups // n)
+        bounds.append(n * tail((tau - minimum + 1) * unit - weight + 1, sigma))
+    return min(floor(DELTA_ONE * max(bounds)), DELTA_ONE)

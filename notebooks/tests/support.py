@@ -241,16 +241,29 @@ def sample() -> Log:
 
 # The threshold of the sample, for noise of sigma 25/2, and its delta to the unit: see `tail`.
 THRESHOLD, UNKNOWN_L0, SIGMA = {"minimum": 5, "tau": 105}, 4, Fraction(25, 2)
+KINDS = ("discrete_gaussian", "discrete_laplace")
+# Where persons are weighted: parts, and groups of a person that count.
+WEIGHTED, WEIGHTED_SIGMA = {"unit": 16, "groups": 6}, Fraction(200)
 
 
-def tail(groups: int, minimum: int, tau: int, sigma: Fraction) -> int:
+def tail(groups: int, minimum: int, tau: int, sigma: Fraction, kind="discrete_gaussian", unit=1, most=None) -> int:
     """D of the format in units of 2^-80, by the decimal module, which shares nothing with the verifier's series."""
     with decimal.localcontext() as context:
         context.prec = 400
         exact = lambda value: decimal.Decimal(value.numerator) / decimal.Decimal(value.denominator)  # noqa: E731
-        x, twice, spread = tau - minimum + 1, 2 * sigma**2, exact(sigma) * decimal.Decimal("2.5066282746")
-        rest = 1 - (-exact((2 * x + 1) / twice)).exp()
-        bound = groups * (-exact(x * x / twice)).exp() / (rest * max(1, spread))
+
+        def beyond(x):
+            if kind == "discrete_laplace":
+                return (-exact(x / sigma)).exp() / exact(1 + max(0, 1 - 1 / sigma))
+            twice, spread = 2 * sigma**2, exact(sigma) * decimal.Decimal("2.5066282746")
+            rest = 1 - (-exact((2 * x + 1) / twice)).exp()
+            return (-exact(x * x / twice)).exp() / (rest * max(1, spread))
+
+        def weight(n):
+            return int((decimal.Decimal(unit * unit * groups) / n).sqrt()) if n > groups else unit
+
+        counted = range(groups, (most or groups) + 1)
+        bound = max(n * beyond((tau - minimum + 1) * unit - weight(n) + 1) for n in counted)
         return min(int(bound * 2**80), 2**80)
 
 
@@ -280,19 +293,23 @@ def enrich(body: dict) -> None:
         step("S3", 0, 4, 6),
         step("S4", 1, 7),
         step("RELEASE", 1, 8),
+        step("RELEASE", 1, 8),
     ]
     certificate["releases"] = [
         {"step": 5, "rows_per_person": 3, "groups_per_person": 2, "cells": 12},
         {"step": 9, "rows_per_person": 1, "groups_per_person": UNKNOWN_L0, "cells": 0},
+        {"step": 10, "rows_per_person": 1, "groups_per_person": UNKNOWN_L0, "cells": 0, "weighted": dict(WEIGHTED)},
     ]
 
     def mechanism(release, aggregate, bound, s2, sigma, **more):
         rho = math.ceil(Fraction(2**40 * s2) / (2 * sigma * sigma))
-        noise = {"kind": "discrete_gaussian", "sigma": rational(Fraction(sigma)), "rho": rho, "delta": bytes(16)}
+        noise = {"kind": KINDS[0], "sigma": rational(Fraction(sigma)), "rho": rho, "delta": bytes(16)}
         fields = {"release": release, "aggregate": aggregate, "bound": bound, "values": 1}
         return {**fields, "sensitivity2": rational(Fraction(s2)), **noise, **more}
 
     price = tail(UNKNOWN_L0, **THRESHOLD, sigma=SIGMA).to_bytes(16, "big")
+    spread = dict(sigma=WEIGHTED_SIGMA, unit=WEIGHTED["unit"], most=WEIGHTED["groups"])
+    heavy = tail(UNKNOWN_L0, **THRESHOLD, **spread).to_bytes(16, "big")
     certificate["mechanisms"] = [
         mechanism(0, "rows", 1, 18, 40),
         mechanism(0, "values", 1, 18, 40),
@@ -300,6 +317,8 @@ def enrich(body: dict) -> None:
         mechanism(0, "centred_square", 150, 450**2 * 2, 9001),
         mechanism(1, "persons", 1, UNKNOWN_L0, SIGMA, delta=price, threshold=dict(THRESHOLD)),
         mechanism(1, "tree", 3, 3 * UNKNOWN_L0, 90, values=73),
+        mechanism(0, "rows", 1, 36, 300, kind=KINDS[1]),
+        mechanism(2, "persons", 1, 256 * UNKNOWN_L0, WEIGHTED_SIGMA, delta=heavy, threshold=dict(THRESHOLD)),
     ]
     settle(body)
 

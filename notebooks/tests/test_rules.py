@@ -8,7 +8,7 @@ from math import ceil
 import support
 import verdict
 from salus_verify.tail import least_delta
-from support import SIGMA, THRESHOLD, UNKNOWN_L0, rational, sample, settle, tail
+from support import KINDS, SIGMA, THRESHOLD, UNKNOWN_L0, rational, sample, settle, tail
 from verdict import named
 
 CERTIFICATE = ("body", "certificate")
@@ -301,9 +301,17 @@ class Rules(unittest.TestCase):
                 for groups in (1, 4, 2**64 - 1):
                     tau = 5 + int(away * sigma)
                     price = tail(groups, 5, tau, sigma)
-                    self.assertEqual(least_delta(groups, 5, tau, sigma), price, (sigma, tau, groups))
+                    ours = least_delta(KINDS[0], groups, None, 5, tau, sigma)
+                    self.assertEqual(ours, price, (sigma, tau, groups))
                     seen.add((price > 0) + (price == 2**80))
         self.assertEqual(seen, {0, 1, 2})
+        for kind in KINDS:
+            for sigma in (Fraction(1, 3), Fraction(7, 2), Fraction(200), Fraction(10**7, 3)):
+                for away in (0, 1, 5, 25):
+                    for spread in ({"unit": 1, "groups": 9}, {"unit": 16, "groups": 40}, {"unit": 2**20, "groups": 4}):
+                        tau = 5 + int(away * sigma / spread["unit"])
+                        price = tail(4, 5, tau, sigma, kind, spread["unit"], spread["groups"])
+                        self.assertEqual(least_delta(kind, 4, spread, 5, tau, sigma), price, (kind, sigma, tau, spread))
         self.expect(sample())
 
     def test_p4(self):

@@ -10,6 +10,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use salus_accounting::Noise;
 use salus_benches::dp5::{QUESTIONS, Question, write};
 use salus_benches::from_environment;
 use salus_benches::machine::{Machine, peak_memory};
@@ -104,11 +105,19 @@ fn errors() -> Result<()> {
     let plain = runtime.block_on(Plain::over_files(&population))?;
     // Two quantiles in one row are not a column by key.
     let by_key = QUESTIONS.iter().filter(|q| q.name != "vital_quantiles");
-    for question in by_key {
+    let ways = [
+        ("Gaussian", Noise::DiscreteGaussian, false),
+        ("Laplace", Noise::DiscreteLaplace, false),
+        ("Gaussian, weighted", Noise::DiscreteGaussian, true),
+    ];
+    let asked = by_key.flat_map(|question| ways.map(|way| (question, way)));
+    // Weights are for persons in more groups than count.
+    for (question, (way, kind, weigh)) in asked.filter(|(q, way)| !way.2 || q.name == "codes") {
         let truth = plain::cells(&runtime.block_on(plain.ask(question.plain))?)?;
         let (mut squares, mut shown, mut noise) = (0.0, 0.0, Vec::new());
         for _ in 0..RUNS {
-            let asked = population.ask_with(question.private, question.rows_per_person);
+            let k = question.rows_per_person;
+            let asked = population.ask_as(question.private, k, kind, weigh);
             let answer = runtime.block_on(asked)?;
             let ours = plain::numbers(&answer);
             let apart = |(key, truth): (&String, &f64)| {
@@ -123,6 +132,7 @@ fn errors() -> Result<()> {
             "{}",
             serde_json::json!({
                 "question": question.name,
+                "noise": way,
                 "rmse": (squares / count(RUNS)).sqrt(),
                 "cells": shown / count(RUNS),
                 "standard_error": Spread::of(noise).median,

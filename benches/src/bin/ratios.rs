@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use salus_accounting::Rational;
+use salus_accounting::{Noise, Rational};
 use salus_benches::export::Export;
 use salus_benches::flush::Appended;
 use salus_benches::from_environment;
@@ -16,7 +16,7 @@ use salus_benches::population::Population;
 use salus_benches::purse::Counter;
 use salus_benches::questions::{PAIRS, Pair, Reads};
 use salus_benches::ratio::{Aim, ROUNDS, Ratio, alternate, milliseconds};
-use salus_mechanisms::add_discrete_gaussian;
+use salus_mechanisms::add_noise;
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
@@ -97,9 +97,9 @@ fn main() -> Result<()> {
 fn noise(add: &mut impl FnMut(Ratio)) -> Result<()> {
     let draw = |values: usize| {
         timed(|| {
-            Ok(add_discrete_gaussian(
+            Ok(add_noise(
                 vec![vec![0; values]],
-                &[Rational::from(20)],
+                &[(Noise::DiscreteGaussian, Rational::from(20))],
             )?)
         })
     };

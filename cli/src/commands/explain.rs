@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use salus_accounting::Noise;
 use salus_query::Quote;
 use serde_json::json;
 
-use super::budget::{loss_json, loss_text};
-use super::query::{asking, question};
+use super::query::{asking, cost_json, cost_text, hidden, question};
 use crate::arguments::{Format, Query};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -31,12 +31,12 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         .iter()
         .map(|(number, rule, words)| json!({"step": number, "rule": rule, "words": words}));
     let noise = quote.noise.iter().map(|noise| {
-        json!({"release": noise.release, "aggregate": noise.aggregate, "sensitivity": noise.sensitivity, "sigma": noise.sigma, "rho": noise.rho.to_floor_string()})
+        json!({"release": noise.release, "aggregate": noise.aggregate, "noise": noise.kind.name(), "sensitivity": noise.sensitivity, "sigma": noise.sigma, "rho": noise.rho.to_floor_string()})
     });
     let json = json!({
         "steps": steps.collect::<Vec<_>>(),
         "noise": noise.collect::<Vec<_>>(),
-        "cost": loss_json(quote.cost, conversion),
+        "cost": cost_json(quote.cost, &quote.terms, conversion),
     });
     print(format, &rows, &json);
     if format == Format::Table {
@@ -48,7 +48,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         }
         println!(
             "cost       {}; nothing was spent",
-            loss_text(quote.cost, conversion)
+            cost_text(quote.cost, &quote.terms, conversion)
         );
     }
     Ok(())
@@ -80,19 +80,29 @@ fn words(rule: &str, what: &str, most: u64) -> String {
 fn print_noise(quote: &Quote) {
     println!(
         "bounds     one person counts in at most {} groups of a release, with at most {} rows in each",
-        quote.groups_per_person, quote.rows_per_person
+        quote.terms.groups_per_person, quote.terms.rows_per_person
     );
-    for (minimum, tau) in &quote.thresholds {
+    if let Some(most) = quote.terms.weighted_groups {
         println!(
-            "keys       are not public: groups of at least {minimum} persons are shown when their noisy number of persons is above {tau}"
+            "weights    who is in n of more than {0} groups counts in up to {most} of them as the square root of {0} / n",
+            quote.terms.groups_per_person
         );
     }
+    for line in hidden(&quote.terms) {
+        println!("{line}");
+    }
     for noise in &quote.noise {
+        let (norm, distribution) = match noise.kind {
+            Noise::DiscreteGaussian => ("L2", "discrete Gaussian of sigma"),
+            Noise::DiscreteLaplace => ("L1", "discrete Laplace of scale"),
+        };
         println!(
-            "noise      release {}, {}: one person moves it by at most {} (L2, grid units); discrete Gaussian of sigma {}, rho {}",
+            "noise      release {}, {}: one person moves it by at most {} ({}, grid units); {} {}, rho {}",
             noise.release + 1,
             noise.aggregate,
             figure(noise.sensitivity),
+            norm,
+            distribution,
             figure(noise.sigma),
             noise.rho
         );

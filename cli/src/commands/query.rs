@@ -4,27 +4,15 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use salus_accounting::{Delta, Epsilon, Loss, Rational, Rho};
-use salus_query::{Answer, Asked, Asking, Price, Quote};
+use salus_accounting::{Delta, Epsilon, Loss, Noise, Rational, Rho};
+use salus_query::{Admission, Answer, Asked, Asking, PURPOSES, Price, Quote, Terms};
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, Query};
+use crate::arguments::{Format, NoiseKind, Query};
 use crate::commands::budget::{loss_json, loss_text};
 use crate::failure::Failure;
 use crate::home::{Home, write_private};
 use crate::output::{Rows, cell, figure, print};
-
-/// HL7 v3 PurposeOfUse codes that a question may be asked for. Treatment is not among them: it needs the person, not a number.
-const PURPOSES: [&str; 8] = [
-    "PUBHLTH",
-    "HRESCH",
-    "HOPERAT",
-    "HQUALIMP",
-    "HOUTCOMS",
-    "POPHLTH",
-    "HSYSADMIN",
-    "HPRGRP",
-];
 
 pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
@@ -51,7 +39,8 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         "intervals": asked.answer.intervals,
         "standard_errors": asked.answer.standard_errors,
         "confidence": asked.answer.confidence,
-        "cost": loss_json(asked.published.cost, conversion),
+        "cost": cost_json(asked.published.cost, &asked.terms, conversion),
+        "bounds": terms_json(&asked.terms),
         "remaining": loss_json(asked.published.remaining, conversion),
         "entry": asked.published.entry.0,
         "reuse": asked.published.reused.map(|entry| entry.0),
@@ -118,14 +107,26 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
         .clone()
         .or_else(|| std::env::var("USER").ok())
         .unwrap_or_else(|| "unknown".to_owned());
+    // One person is one analyst, however her name was typed around.
+    let user = user.trim();
+    if user.is_empty() {
+        return Err(Failure::usage(
+            "--user: name the analyst, whose limits and entries in the ledger these are".to_owned(),
+        ));
+    }
     Ok(Asking {
-        principal: home.pseudonym(&user)?,
+        principal: home.pseudonym(user)?,
         roles: vec!["analyst".to_owned()],
         purpose,
         price,
         delta,
         rows_per_person: query.rows_per_person,
         groups_per_person: query.groups_per_person,
+        weigh: query.weigh,
+        noise: match query.noise {
+            NoiseKind::Gaussian => Noise::DiscreteGaussian,
+            NoiseKind::Laplace => Noise::DiscreteLaplace,
+        },
         fresh: query.fresh,
     })
 }
@@ -177,7 +178,7 @@ fn answer_rows(answer: &Answer, format: Format) -> Rows {
 /// What stands below an answer: for people beneath it, beside CSV on standard error.
 fn footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) -> Vec<String> {
     let cost = match asked.published.reused {
-        None => loss_text(asked.published.cost, conversion),
+        None => cost_text(asked.published.cost, &asked.terms, conversion),
         Some(entry) => format!(
             "nothing: the same question was answered before, and entry {} repeats it (--fresh buys new noise)",
             entry.0
@@ -195,12 +196,8 @@ fn footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) ->
             receipt.display()
         ),
     ];
-    if asked.rows_per_person > 1 {
-        lines.push(format!(
-            "bounds     at most {} rows of a person count in a group (--rows-per-person); intervals do not cover what that leaves out",
-            asked.rows_per_person
-        ));
-    }
+    lines.extend(left_out(&asked.terms));
+    lines.extend(hidden(&asked.terms));
     lines
 }
 
@@ -225,12 +222,14 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
     }
     let json = json!({
         "dry_run": true,
-        "cost": loss_json(quote.cost, conversion),
+        "cost": cost_json(quote.cost, &quote.terms, conversion),
+        "admission": admission_json(&quote.admission),
         "remaining": loss_json(quote.remaining, conversion),
         "cells": quote.cells,
-        "thresholds": quote.thresholds.iter().map(|(minimum, tau)| json!({"minimum_persons": minimum, "above": tau})).collect::<Vec<_>>(),
-        "rows_per_person": quote.rows_per_person,
-        "groups_per_person": quote.groups_per_person,
+        "thresholds": quote.terms.thresholds.iter().map(|(minimum, tau)| json!({"minimum_persons": minimum, "above": tau})).collect::<Vec<_>>(),
+        "rows_per_person": quote.terms.rows_per_person,
+        "groups_per_person": quote.terms.groups_per_person,
+        "bounds": terms_json(&quote.terms),
         "errors": quote.errors.iter().map(|(name, error)| json!({"column": name, "half_width": error})).collect::<Vec<_>>(),
         "derivation": quote.derivation.iter().map(|(rule, what, rows)| json!({"rule": rule, "what": what, "rows_per_person": rows})).collect::<Vec<_>>(),
     });
@@ -238,8 +237,17 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
     if format == Format::Table {
         println!(
             "would cost {}; nothing was spent",
-            loss_text(quote.cost, conversion)
+            cost_text(quote.cost, &quote.terms, conversion)
         );
+        match &quote.admission {
+            Admission::Paid => {}
+            Admission::Known(entry) => println!(
+                "free       the same question was answered: asked now, the answer of entry {entry} is repeated at no cost (--fresh buys new noise)"
+            ),
+            Admission::Declined(why) => {
+                println!("refused    asked now, it would not be answered: {why}");
+            }
+        }
         println!("remaining  {}", remaining_text(quote.remaining, conversion));
         let cells = match quote.cells {
             0 => "groups that are not known beforehand".to_owned(),
@@ -248,12 +256,83 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
         };
         println!(
             "bounds     {cells}; one person touches at most {} of them, with at most {} rows in each",
-            quote.groups_per_person, quote.rows_per_person
+            quote.terms.groups_per_person, quote.terms.rows_per_person
         );
-        for (minimum, tau) in &quote.thresholds {
-            println!(
-                "keys       are not public: groups of at least {minimum} persons are shown when their noisy number of persons is above {tau}"
-            );
+        for line in left_out(&quote.terms)
+            .into_iter()
+            .skip(1)
+            .chain(hidden(&quote.terms))
+        {
+            println!("{line}");
         }
+    }
+}
+
+/// What bounding leaves out, and no interval covers.
+fn left_out(terms: &Terms) -> Vec<String> {
+    let mut lines = Vec::new();
+    if terms.rows_per_person > 1 {
+        lines.push(format!(
+            "bounds     at most {} rows of a person count in a group (--rows-per-person); intervals do not cover what that leaves out",
+            terms.rows_per_person
+        ));
+    }
+    match terms.weighted_groups {
+        Some(most) => lines.push(format!(
+            "groups     who is in more than {} groups counts in up to {most} of them, but less in each (--weigh); intervals do not cover that",
+            terms.groups_per_person
+        )),
+        None if terms.leaves_groups_out => lines.push(format!(
+            "groups     at most {} groups of a person count (--groups-per-person); intervals do not cover what that leaves out, and --weigh leaves out less",
+            terms.groups_per_person
+        )),
+        None => {}
+    }
+    lines
+}
+
+/// Which groups are not shown.
+pub(super) fn hidden(terms: &Terms) -> Vec<String> {
+    let thresholds = terms.thresholds.iter();
+    let lines = thresholds.map(|(minimum, tau)| {
+        format!(
+            "keys       are not public: groups of at least {minimum} persons are shown when their noisy number of persons is above {tau}; all others are left out"
+        )
+    });
+    lines.collect()
+}
+
+fn terms_json(terms: &Terms) -> Value {
+    json!({
+        "rows_per_person": terms.rows_per_person,
+        "groups_per_person": terms.groups_per_person,
+        "weighted_groups": terms.weighted_groups,
+        "thresholds": terms.thresholds.iter().map(|(minimum, tau)| json!({"minimum_persons": minimum, "above": tau})).collect::<Vec<_>>(),
+    })
+}
+
+fn admission_json(admission: &Admission) -> Value {
+    match admission {
+        Admission::Paid => json!({"outcome": "paid"}),
+        Admission::Known(entry) => json!({"outcome": "free", "entry": entry}),
+        Admission::Declined(why) => json!({"outcome": "refused", "why": why.to_string()}),
+    }
+}
+
+/// The cost of a question; where it has no delta of its own, as the epsilon that it has without any.
+pub(super) fn cost_json(cost: Loss, terms: &Terms, conversion: Delta) -> Value {
+    let mut json = loss_json(cost, conversion);
+    if let (Some(pure), false) = (terms.pure_epsilon, cost == Loss::ZERO) {
+        json["epsilon"] = json!(pure);
+        json["delta"] = json!(0.0);
+    }
+    json
+}
+
+pub(super) fn cost_text(cost: Loss, terms: &Terms, conversion: Delta) -> String {
+    match terms.pure_epsilon {
+        Some(pure) => format!("rho {}, pure epsilon {pure:.4}", cost.rho),
+        None if cost.delta == Delta::ZERO => loss_text(cost, conversion),
+        None => format!("{}, delta {}", loss_text(cost, conversion), cost.delta),
     }
 }

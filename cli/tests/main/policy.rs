@@ -164,3 +164,27 @@ fn a_policy_that_was_changed_behind_the_ledgers_back_is_not_followed() {
         .exits(0);
     ask(&home, "alice", "0.1").exits(0);
 }
+
+/// A limit for a name that never occurs would limit nothing.
+#[test]
+fn limits_for_names_that_never_occur_are_refused() {
+    let home = Home::init(&[]);
+    for (limit, known) in [
+        (
+            r#"{ of: purpose, name: "publhth", epsilon: "1" }"#,
+            "PUBHLTH",
+        ),
+        (
+            r#"{ of: purpose, name: "PUBHLTH ", epsilon: "1" }"#,
+            "PUBHLTH",
+        ),
+        (r#"{ of: dataset, name: "Main", epsilon: "1" }"#, "main"),
+        (r#"{ of: analyst, name: " alice", epsilon: "1" }"#, "blanks"),
+    ] {
+        let done = apply(&home, 2, &format!("[{limit}]")).exits(2);
+        assert!(done.stderr.contains("never occurs"), "{done:?}");
+        assert!(done.stderr.contains(known), "{done:?}");
+    }
+    let right = r#"[{ of: purpose, name: "PUBHLTH", epsilon: "1" }, { of: dataset, name: "main", epsilon: "1" }]"#;
+    apply(&home, 2, right).exits(0);
+}

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::functions::grid::Grid;
-use crate::interval::{self, CONFIDENCE, Interval};
+use crate::interval::{self, CONFIDENCE, Interval, Spread};
 use crate::post::{Origin, Repetitions, released_schema};
 use crate::question::Question;
 use crate::release::{Output, Release, Tree};
@@ -43,10 +43,8 @@ pub(crate) async fn answer(
     mechanisms: &[Mechanism],
     context: &SessionContext,
 ) -> Result<Answer> {
-    let sigmas: Vec<f64> = mechanisms
-        .iter()
-        .map(|mechanism| approximate(&mechanism.sigma))
-        .collect();
+    let spreads = question.spreads(mechanisms);
+    let columns = question.whole_units(&released.columns);
     let keys = shown_keys(released, question)?;
     let tables = |columns: &[Vec<i128>]| {
         let parts = question.releases.iter().enumerate();
@@ -56,17 +54,17 @@ pub(crate) async fn answer(
                 let numbers = Numbers {
                     release: &part.release,
                     columns: columns.get(own.clone()).unwrap_or_default(),
-                    sigmas: sigmas.get(own).unwrap_or_default(),
+                    spreads: spreads.get(own).unwrap_or_default(),
                 };
                 numbers.table(keys.get(i).map(Vec::as_slice).unwrap_or_default())
             })
             .collect::<Result<Vec<_>>>()
     };
     let post = &question.post;
-    let numbers = tables(&released.columns)?;
+    let numbers = tables(&columns)?;
     let rows = post.answer(context, numbers.clone()).await?;
     let samples = if post.computes() {
-        let repetitions = Repetitions::draw(&released.columns, &sigmas, tables)?;
+        let repetitions = Repetitions::draw(&columns, &spreads, tables)?;
         let samples = post.repeat(context, numbers, &repetitions, &rows).await?;
         Some((samples, repetitions.count()))
     } else {
@@ -98,8 +96,8 @@ pub(crate) async fn answer(
                     let output = release.outputs.get(output)?;
                     let numbers = Numbers {
                         release,
-                        columns: released.columns.get(part.clone())?,
-                        sigmas: sigmas.get(part)?,
+                        columns: columns.get(part.clone())?,
+                        spreads: spreads.get(part)?,
                     };
                     let cell = row.cell(identity)?;
                     Some((numbers.bar(output, cell), numbers.deviation(output, cell)))
@@ -146,7 +144,7 @@ fn shown_keys(released: &Released, question: &Question) -> Result<Vec<Vec<Vec<Sc
 struct Numbers<'a> {
     release: &'a Release,
     columns: &'a [Vec<i128>],
-    sigmas: &'a [f64],
+    spreads: &'a [Spread],
 }
 
 impl Numbers<'_> {
@@ -224,7 +222,7 @@ impl Numbers<'_> {
                 .tree(tree)
                 .and_then(|counts| {
                     let nodes = self.nodes(counts, tree, cell);
-                    let value = counts.quantile(nodes, place, self.sigmas[tree])?;
+                    let value = counts.quantile(nodes, place, self.spreads[tree].continuous())?;
                     Some(decimal(value.into(), counts.grid()))
                 })
                 .unwrap_or(ScalarValue::Null),
@@ -238,20 +236,30 @@ impl Numbers<'_> {
         let shown = |(low, high): Interval, grid: Grid| (grid.show(low), grid.show(high));
         let unknown = (f64::NEG_INFINITY, f64::INFINITY);
         match *output {
-            Output::Count { count } => interval::count(real(count), self.sigmas[count]),
-            Output::Sum { sum, grid } => shown(interval::sum(real(sum), self.sigmas[sum]), grid),
+            Output::Count { count } => interval::count(real(count), self.spreads[count]),
+            Output::Sum { sum, grid } => {
+                let (low, high) = interval::sum(real(sum), self.spreads[sum]);
+                // What nobody's rows can bring below or above zero is not there in sum.
+                let least = if grid.low >= 0 {
+                    0.0
+                } else {
+                    f64::NEG_INFINITY
+                };
+                let most = if grid.high <= 0 { 0.0 } else { f64::INFINITY };
+                shown((low.clamp(least, most), high.clamp(least, most)), grid)
+            }
             Output::Average { count, sum, grid } => {
                 let width = grid.width() as f64;
-                let sigmas = (self.sigmas[sum], self.sigmas[count]);
-                let (low, high) =
-                    interval::ratio(real(sum), sigmas.0, real(count), sigmas.1, width);
+                let (of_sum, of_n) = (self.spreads[sum], self.spreads[count]);
+                let (low, high) = interval::ratio(real(sum), of_sum, real(count), of_n, width);
                 shown((low / 2.0 + centre(grid), high / 2.0 + centre(grid)), grid)
             }
             // Resampled instead: see `Release::numbers`.
             Output::Spread { .. } => unknown,
             Output::Quantile { tree, place } => self.release.tree(tree).map_or(unknown, |counts| {
                 let nodes = self.nodes(counts, tree, cell);
-                let (low, high) = counts.quantile_interval(nodes, place, self.sigmas[tree]);
+                let (low, high) =
+                    counts.quantile_interval(nodes, place, self.spreads[tree].continuous());
                 shown((low as f64, high as f64), counts.grid())
             }),
         }
@@ -262,13 +270,14 @@ impl Numbers<'_> {
     /// Standard deviation of the noise in an output, at the released value; `None` where the noise may be all there is.
     #[allow(clippy::cast_precision_loss)] // For show only.
     fn deviation(&self, output: &Output, cell: usize) -> Option<f64> {
+        let deviation = |mechanism: usize| self.spreads.get(mechanism).map(|s| s.deviation());
         match *output {
-            Output::Count { count } => self.sigmas.get(count).copied(),
-            Output::Sum { sum, grid } => Some(grid.show(*self.sigmas.get(sum)?)),
+            Output::Count { count } => Some(deviation(count)?),
+            Output::Sum { sum, grid } => Some(grid.show(deviation(sum)?)),
             // To first order: d(S / 2n) = (dS − (S / n) dn) / 2n.
             Output::Average { count, sum, grid } => {
                 let (n, s) = (self.real(count, cell), self.real(sum, cell));
-                let (of_n, of_s) = (self.sigmas.get(count)?, self.sigmas.get(sum)?);
+                let (of_n, of_s) = (deviation(count)?, deviation(sum)?);
                 let deviation = of_s.hypot(s / n * of_n) / (2.0 * n);
                 (n > interval::Z * of_n).then(|| grid.show(deviation))
             }

@@ -30,7 +30,7 @@ pub struct Books {
 pub(crate) const UNIT: &str = "person_id";
 
 /// The one dataset of an embedded home.
-const DATASET: &str = "main";
+pub(crate) const DATASET: &str = "main";
 
 impl Books {
     /// Brings the ledger up to date with catalog and newest snapshot, each recorded when it is new, and returns the entries in force. The policy

@@ -4,6 +4,7 @@
 //! way. Everything else is written out in full, literals and parameters of functions included, so that two plans with the same text compute the
 //! same.
 
+use datafusion::arrow::array::ArrayData;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue, not_impl_err};
@@ -85,8 +86,11 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
         }
         LogicalPlan::TableScan(node) => {
             let filters: Vec<&Expr> = node.filters.iter().collect();
+            // The same name may stand for numbers of another type: released ones, which later divide in another way.
+            let fields = node.projected_schema.fields().iter();
+            let types: Vec<_> = fields.map(|field| field.data_type()).collect();
             format!(
-                "scan {} {:?} {:?} where {}",
+                "scan {} {:?} {types:?} {:?} where {}",
                 node.table_name,
                 node.projection,
                 node.fetch,
@@ -229,12 +233,28 @@ pub(crate) fn spelled(value: ScalarValue) -> ScalarValue {
         ScalarValue::LargeUtf8(text) => ScalarValue::LargeUtf8(text.map(hex)),
         ScalarValue::Utf8View(text) => ScalarValue::Utf8View(text.map(hex)),
         other => ScalarValue::Utf8(other.to_array().ok().map(|array| {
-            let data = array.to_data();
-            let bytes = data.buffers().iter().map(Buffer::as_slice);
-            let bytes: Vec<&[u8]> = bytes.collect();
-            format!("{:?} {} {bytes:?}", data.data_type(), data.null_count())
+            let mut bytes = String::new();
+            in_memory(&array.to_data(), &mut bytes);
+            bytes
         })),
     }
+}
+
+/// Type, NULLs and bytes of an array and of those that it is made of.
+fn in_memory(data: &ArrayData, text: &mut String) {
+    use std::fmt::Write as _;
+    let buffers: Vec<&[u8]> = data.buffers().iter().map(Buffer::as_slice).collect();
+    let nulls = data.nulls().map(|nulls| nulls.iter().collect::<Vec<_>>());
+    let _ = write!(
+        text,
+        "{:?} {} {nulls:?} {buffers:?} (",
+        data.data_type(),
+        data.len()
+    );
+    data.child_data()
+        .iter()
+        .for_each(|child| in_memory(child, text));
+    text.push(')');
 }
 
 fn ordered(mut binary: BinaryExpr) -> BinaryExpr {

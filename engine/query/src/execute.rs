@@ -22,7 +22,7 @@ use salus_lake::{Lake, Snapshot, TABLES};
 use salus_ledger::{Charge, Column, Exact, Groups};
 
 use crate::question::Planned;
-use crate::release::Release;
+use crate::release::{BoundedPlan, Release};
 use crate::{session, unknown};
 
 /// Memory of one question's operators. Public and the same for every question.
@@ -153,17 +153,14 @@ impl Executor {
         for part in releases {
             let mut rows = Vec::with_capacity(part.plans.len());
             for bounded in &part.plans {
-                rows.push((
-                    bounded.fills.as_slice(),
-                    self.rows(&bounded.plan, snapshot).await?,
-                ));
+                rows.push((bounded, self.rows(&bounded.plan, snapshot).await?));
             }
             let (sums, keys) = match part.release.threshold {
                 None => {
                     let sums = sums(&part.release, &rows)?;
                     (sums.into_iter().map(Column::Dense).collect(), None)
                 }
-                Some(threshold) => unknown::sums(&part.release, &rows, threshold)?,
+                Some((minimum, _)) => unknown::sums(&part.release, &rows, minimum)?,
             };
             columns.extend(sums);
             groups.push(keys);
@@ -246,8 +243,8 @@ async fn within<T>(
 /// Columns of the mechanisms, and for each release its groups where keys are not public.
 type Unsealed = (Vec<Column>, Vec<Option<Groups>>);
 
-/// The rows of one bounded plan, with the mechanisms that they fill.
-pub(crate) type Filling<'a> = (&'a [usize], Vec<RecordBatch>);
+/// A bounded plan and its rows.
+pub(crate) type Filling<'a> = (&'a BoundedPlan, Vec<RecordBatch>);
 
 /// The values of each mechanism, cell by cell, of a release whose keys are public.
 fn sums(release: &Release, plans: &[Filling<'_>]) -> Result<Vec<Vec<i128>>> {
@@ -255,14 +252,14 @@ fn sums(release: &Release, plans: &[Filling<'_>]) -> Result<Vec<Vec<i128>>> {
     let lengths = release.contributions.iter().map(|c| c.values() * cells);
     let mut sums: Vec<_> = lengths.map(|length| vec![0_i128; length]).collect();
     let index = release.cells.index();
-    for (fills, rows) in plans {
+    for (bounded, rows) in plans {
         for batch in rows {
-            for row in Rows::of(batch, index.keys(), fills.len())?.iter() {
+            for row in Rows::of(batch, index.keys(), bounded.numbers())?.iter() {
                 let (keys, leaf, numbers) = row?;
                 let Some(cell) = index.cell(keys.into_iter()) else {
                     continue;
                 };
-                for (mechanism, number) in fills.iter().zip(numbers) {
+                for (mechanism, number) in bounded.fills.iter().zip(numbers) {
                     let sums = &mut sums[*mechanism];
                     let places = release.places(*mechanism, cell, leaf);
                     places.for_each(|place| sums[place] += number);

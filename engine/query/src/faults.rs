@@ -7,8 +7,12 @@ pub(crate) enum Fault {
     OneRowMore,
     /// All groups of a person count, whatever L0.
     AllGroups,
+    /// Weighted persons count whole in every group.
+    WholeWeights,
     /// What an outer join may leave empty is taken for one value per person.
     OneValueAfterOuterJoin,
+    /// A renamed column keeps what was known of the column that had its new name before.
+    StaleAfterRename,
     /// Values are rounded but not clamped.
     NoClamp,
     /// Sums and averages of floats are taken for exact.

@@ -1,10 +1,13 @@
 //! The gate: the way of a question, in the order in which nothing can go wrong.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use datafusion::execution::session_state::SessionState;
 use futures::FutureExt;
-use salus_accounting::{Delta, Epsilon, Loss, Rational, Rho, epsilon_of, rho_for_epsilon};
+use salus_accounting::{
+    Delta, Epsilon, Loss, Noise, Rational, Rho, epsilon_of, rho_for_epsilon, rho_of_pure,
+};
 use salus_certificate::{Certificate, Mechanism};
 use salus_lake::{Lake, Snapshot};
 use salus_ledger::{
@@ -14,10 +17,12 @@ use salus_ledger::{
 use crate::answer::{Answer, answer};
 use crate::books::{Books, UNIT};
 use crate::execute::{Executor, contained};
+use crate::purpose::PURPOSES;
 use crate::question::Question;
 use crate::refusal::Refusal;
 use crate::release::BoundingOptions;
 use crate::session;
+use crate::terms::Terms;
 
 /// Who asks, what for, and at which price.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,10 @@ pub struct Asking {
     pub rows_per_person: Option<u64>,
     /// L0: groups that one person counts in; what she can touch, or a usual number, when nothing is said.
     pub groups_per_person: Option<u64>,
+    /// Persons in more than L0 groups count in all of them, but less in each.
+    pub weigh: bool,
+    /// The distribution of the noise.
+    pub noise: Noise,
     /// Pay for an answer of its own, also where the same question has been answered.
     pub fresh: bool,
 }
@@ -61,8 +70,8 @@ pub struct Asked {
     pub answer: Answer,
     /// Ledger entry, receipt, cost, what remains.
     pub published: Published,
-    /// k.
-    pub rows_per_person: u64,
+    /// How the question was bounded.
+    pub terms: Terms,
 }
 
 /// Why there is no answer.
@@ -71,6 +80,9 @@ pub enum AskError {
     /// A privacy rule forbids the question as it stands. It cost nothing.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Nobody may ask for this purpose. It cost nothing.
+    #[error("the purpose is none of {}", PURPOSES.join(", "))]
+    Purpose,
     /// The purse does not hold the price. It cost nothing.
     #[error("the privacy budget is exhausted: the question costs more than remains")]
     Exhausted {
@@ -127,14 +139,14 @@ pub enum AskError {
     Lake(String),
 }
 
-/// The query engine over one lake and one ledger.
-#[derive(Debug)]
+/// The query engine over one lake and one ledger. A clone is the same engine.
+#[derive(Debug, Clone)]
 pub struct Engine {
     lake: Lake,
     pub(crate) ledger: Ledger,
-    pub(crate) books: Books,
-    planning: SessionState,
-    executor: Executor,
+    pub(crate) books: Arc<Books>,
+    planning: Arc<SessionState>,
+    executor: Arc<Executor>,
 }
 
 /// An admitted question with its price.
@@ -151,11 +163,11 @@ impl Engine {
             |e: datafusion::error::DataFusionError| AskError::Lake(e.strip_backtrace());
         books.check_caps(lake.catalog())?;
         Ok(Self {
-            planning: session::planning(&lake).map_err(lake_error)?,
-            executor: Executor::new(lake.clone()).map_err(lake_error)?,
+            planning: Arc::new(session::planning(&lake).map_err(lake_error)?),
+            executor: Arc::new(Executor::new(lake.clone()).map_err(lake_error)?),
             lake,
             ledger,
-            books,
+            books: Arc::new(books),
         })
     }
 
@@ -165,7 +177,21 @@ impl Engine {
     /// # Guarantee
     /// No byte of a private table is read before the RESERVE entry is durable, and nothing leaves before the RELEASE entry is. All answers to all
     /// people together satisfy the lifetime cap of the identity space.
+    ///
+    /// Who stops waiting stops nothing: how long somebody waited must not decide whether the answer stands in the ledger.
     pub async fn ask(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
+        let (engine, sql, asking) = (self.clone(), sql.to_owned(), asking.clone());
+        let runtime = tokio::runtime::Handle::current();
+        let answering = tokio::task::spawn_blocking(move || {
+            runtime.block_on(engine.answer_in_full(&sql, &asking))
+        });
+        answering.await.unwrap_or(Err(AskError::Failed))
+    }
+
+    async fn answer_in_full(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
+        if !PURPOSES.contains(&asking.purpose.as_str()) {
+            return Err(AskError::Purpose);
+        }
         let question = match self.validate(sql, asking).await {
             Ok(question) => question,
             Err(refusal) => return Err(self.refuse(sql, asking, refusal.into()).await),
@@ -219,9 +245,18 @@ impl Engine {
     }
 
     pub(crate) async fn validate(&self, sql: &str, asking: &Asking) -> Result<Question, Refusal> {
+        if asking.weigh && asking.noise == Noise::DiscreteLaplace {
+            return Err(Refusal::new(
+                "S8w",
+                "--weigh",
+                "weights bound the L2 norm, and Laplace noise is priced by the L1 norm",
+                "leave --noise laplace away, or --weigh",
+            ));
+        }
         let options = BoundingOptions {
             rows_per_person: asking.rows_per_person,
             groups_per_person: asking.groups_per_person,
+            weigh: asking.weigh,
             minimum: self.books.minimum_persons,
             seed: self.books.seed,
         };
@@ -263,13 +298,17 @@ impl Engine {
         if delta > most {
             return Err(AskError::TooMuchDelta { most });
         }
+        let noise = asking.noise;
         let rho = match &asking.price {
             Price::Default => self.books.default_rho,
             Price::Rho(rho) => *rho,
-            Price::Epsilon(epsilon) => rho_for_epsilon(epsilon, self.books.conversion_delta),
-            Price::Within(error) => crate::price::within(&question, error, delta)?,
+            Price::Epsilon(epsilon) => match noise {
+                Noise::DiscreteGaussian => rho_for_epsilon(epsilon, self.books.conversion_delta),
+                Noise::DiscreteLaplace => rho_of_pure(epsilon, question.mechanisms()),
+            },
+            Price::Within(error) => crate::price::within(&question, noise, error, delta)?,
         };
-        let mechanisms = crate::price::mechanisms(&question.releases, rho, delta)?;
+        let mechanisms = crate::price::mechanisms(&question.releases, noise, rho, delta)?;
         let snapshot = self.books.snapshot.clone().ok_or(AskError::NoSnapshot)?;
         Ok(Priced {
             question,
@@ -278,7 +317,7 @@ impl Engine {
         })
     }
 
-    fn reservation(&self, priced: &Priced, asking: &Asking) -> Reservation {
+    pub(crate) fn reservation(&self, priced: &Priced, asking: &Asking) -> Reservation {
         let releases = priced.question.releases.iter();
         let releases = releases.map(|part| part.release.bounds());
         Reservation {
@@ -329,7 +368,7 @@ fn asked(published: Published, priced: &Priced) -> Result<Asked, AskError> {
             ..answer
         },
         published,
-        rows_per_person: priced.question.rows_per_person(),
+        terms: Terms::of(&priced.question, &priced.mechanisms),
     })
 }
 

@@ -1,5 +1,10 @@
 //! Error bars: intervals from the noise distribution, never from the noise that was drawn.
 
+use salus_accounting::Noise;
+use salus_certificate::{Bounds, Mechanism};
+
+use crate::answer::approximate;
+
 /// 97.5 % quantile of the standard normal distribution: two-sided intervals of 95 %.
 pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
@@ -9,12 +14,82 @@ pub(crate) const CONFIDENCE: f64 = 0.95;
 /// A closed interval.
 pub(crate) type Interval = (f64, f64);
 
-/// Half the width of the interval around an integer with discrete Gaussian noise: the least integer h with P(|Z| ≤ h) ≥ 0.95.
-pub(crate) fn half_width(sigma: f64) -> f64 {
-    if sigma > 30.0 {
-        // The lattice no longer shows; half a step on top covers it.
-        return (Z * sigma + 0.5).floor();
+/// The noise in the numbers of one mechanism, in grid units.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    noise: Noise,
+    scale: f64,
+    /// Most that rounding to whole grid units adds, where persons are weighted.
+    rounding: f64,
+}
+
+impl Spread {
+    pub(crate) fn of(mechanism: &Mechanism, bounds: &Bounds) -> Self {
+        let scale = approximate(&mechanism.sigma);
+        match bounds.weighted {
+            None => Self::new(mechanism.kind, scale),
+            #[allow(clippy::cast_precision_loss)] // At most 2^20.
+            Some(weighted) => Self {
+                rounding: 0.5,
+                ..Self::new(mechanism.kind, scale / weighted.unit as f64)
+            },
+        }
     }
+
+    pub(crate) fn new(noise: Noise, scale: f64) -> Self {
+        Self {
+            noise,
+            scale,
+            rounding: 0.0,
+        }
+    }
+
+    pub(crate) fn noise(self) -> Noise {
+        self.noise
+    }
+
+    /// The parameter of the distribution.
+    pub(crate) fn scale(self) -> f64 {
+        self.scale
+    }
+
+    /// Standard deviation: that of the discrete Gaussian is no larger than its parameter; that of discrete Laplace noise is √(2q) / (1 − q) with
+    /// q = e^(−1/b).
+    pub(crate) fn deviation(self) -> f64 {
+        match self.noise {
+            Noise::DiscreteGaussian => self.scale,
+            Noise::DiscreteLaplace => {
+                let q = (-1.0 / self.scale).exp();
+                (2.0 * q).sqrt() / (1.0 - q)
+            }
+        }
+    }
+
+    /// Half the width of the interval around a number: the least integer h with P(|Z| ≤ h) ≥ 0.95.
+    pub(crate) fn half_width(self) -> f64 {
+        let scale = self.scale;
+        match self.noise {
+            Noise::DiscreteLaplace => {
+                // P(|Z| > h) = 2 q^(h+1) / (1 + q).
+                let q = (-1.0 / scale).exp();
+                let beyond = (1.0 - CONFIDENCE) / 2.0 * (1.0 + q);
+                (scale * -beyond.ln() - 1.0).ceil().max(0.0)
+            }
+            Noise::DiscreteGaussian if self.rounding > 0.0 => (Z * scale + self.rounding).ceil(),
+            // The lattice no longer shows; half a step on top covers it.
+            Noise::DiscreteGaussian if scale > 30.0 => (Z * scale + 0.5).floor(),
+            Noise::DiscreteGaussian => summed_half_width(scale),
+        }
+    }
+
+    /// The sigma of a continuous Gaussian whose interval is no narrower.
+    pub(crate) fn continuous(self) -> f64 {
+        self.deviation().max(self.half_width() / Z)
+    }
+}
+
+/// The half width of a small discrete Gaussian, summed up.
+fn summed_half_width(sigma: f64) -> f64 {
     let weight = |x: f64| (-x * x / (2.0 * sigma * sigma)).exp();
     let reach = (12.0 * sigma).ceil().max(1.0);
     let total = 1.0 + 2.0 * steps(reach).map(weight).sum::<f64>();
@@ -31,20 +106,15 @@ fn steps(reach: f64) -> impl Iterator<Item = f64> {
     std::iter::successors(Some(1.0), move |x| (*x < reach).then_some(x + 1.0))
 }
 
-/// The sigma of a continuous Gaussian whose interval is no narrower than that of the discrete one.
-fn continuous(sigma: f64) -> f64 {
-    sigma.max(half_width(sigma) / Z)
-}
-
 /// A count cannot be negative.
-pub(crate) fn count(noisy: f64, sigma: f64) -> Interval {
-    let h = half_width(sigma);
+pub(crate) fn count(noisy: f64, spread: Spread) -> Interval {
+    let h = spread.half_width();
     ((noisy - h).max(0.0), (noisy + h).max(0.0))
 }
 
 /// A sum, in grid units.
-pub(crate) fn sum(noisy: f64, sigma: f64) -> Interval {
-    let h = half_width(sigma);
+pub(crate) fn sum(noisy: f64, spread: Spread) -> Interval {
+    let h = spread.half_width();
     (noisy - h, noisy + h)
 }
 
@@ -52,8 +122,8 @@ pub(crate) fn sum(noisy: f64, sigma: f64) -> Interval {
 ///
 /// It has its level exactly, also where n is no larger than its noise: then it is the whole range.
 /// Source: Fieller, E. C. (1954), Some problems in interval estimation, J. R. Stat. Soc. B 16.
-pub(crate) fn ratio(sum: f64, sigma_s: f64, n: f64, sigma_n: f64, width: f64) -> Interval {
-    let (sigma_s, sigma_n) = (continuous(sigma_s), continuous(sigma_n));
+pub(crate) fn ratio(sum: f64, of_sum: Spread, n: f64, of_n: Spread, width: f64) -> Interval {
+    let (sigma_s, sigma_n) = (of_sum.continuous(), of_n.continuous());
     let a = n * n - Z * Z * sigma_n * sigma_n;
     let b = sum * n;
     let c = sum * sum - Z * Z * sigma_s * sigma_s;
@@ -96,18 +166,50 @@ pub(crate) fn deviation(samples: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
+    fn gaussian(sigma: f64) -> Spread {
+        Spread::new(Noise::DiscreteGaussian, sigma)
+    }
+
+    fn laplace(scale: f64) -> Spread {
+        Spread::new(Noise::DiscreteLaplace, scale)
+    }
+
     #[test]
     fn small_noise_has_integer_intervals_that_hold_enough() {
+        let half_width = |sigma| gaussian(sigma).half_width();
         assert!((half_width(0.1) - 0.0).abs() < 1e-9);
         assert!((half_width(1.0) - 2.0).abs() < 1e-9);
         assert!((half_width(29.9) - 58.0).abs() <= 1.0);
         assert!((half_width(1000.0) - 1960.0).abs() <= 1.0);
     }
 
+    /// Against the probabilities summed up: the half width holds 95 %, and one less does not.
+    #[test]
+    fn laplace_intervals_hold_just_enough() {
+        for scale in [0.05, 0.3, 1.0, 3.7, 20.0, 1000.0] {
+            let spread = laplace(scale);
+            let weight = |x: f64| (-x / scale).exp();
+            let reach = 80.0 * scale + 2.0;
+            let total = 1.0 + 2.0 * steps(reach).map(weight).sum::<f64>();
+            let inside = |h: f64| {
+                let beside = steps(h).map(weight).sum::<f64>();
+                (1.0 + 2.0 * if h < 1.0 { 0.0 } else { beside }) / total
+            };
+            let h = spread.half_width();
+            assert!(inside(h) >= CONFIDENCE - 1e-12, "{scale}: {h}");
+            assert!(h < 1.0 || inside(h - 1.0) < CONFIDENCE, "{scale}: {h}");
+            let squares = steps(reach).map(|x| 2.0 * x * x * weight(x)).sum::<f64>();
+            let deviation = (squares / total).sqrt();
+            assert!((spread.deviation() - deviation).abs() < 1e-6 * (1.0 + deviation));
+        }
+    }
+
     #[test]
     fn a_ratio_over_noise_alone_says_nothing() {
-        assert_eq!(ratio(3.0, 5.0, 1.0, 10.0, 7.0), (-7.0, 7.0));
-        let (low, high) = ratio(500.0, 10.0, 1000.0, 1.0, 7.0);
+        let ratio =
+            |s, sigma_s, n, sigma_n| super::ratio(s, gaussian(sigma_s), n, gaussian(sigma_n), 7.0);
+        assert_eq!(ratio(3.0, 5.0, 1.0, 10.0), (-7.0, 7.0));
+        let (low, high) = ratio(500.0, 10.0, 1000.0, 1.0);
         assert!(low < 0.5 && high > 0.5 && high - low < 0.05);
     }
 }

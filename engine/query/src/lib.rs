@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | parse, resolve | `session` | one SELECT, functions of an allow-list, tables that cannot give up a row |
 //! | validate | `post`, [`derive`](self), `release` | rules S0 to S6: each person's rows are a function of that person's rows and of public data |
-//! | price | `price` | L2 sensitivity over all cells, a discrete Gaussian per mechanism |
+//! | price | `price` | sensitivity over all cells in the norm of the noise, one noise per mechanism |
 //! | RESERVE | `salus_ledger` | a `Charge` exists because the entry is durable |
 //! | execute | `execute` | takes the charge, yields an `Exact` that nothing can print |
 //! | noise, RELEASE | `salus_ledger` | the charge opens the `Exact`; the answer leaves after the entry is durable |
@@ -38,6 +38,7 @@ mod policy;
 mod post;
 mod price;
 mod public;
+mod purpose;
 mod question;
 mod quote;
 mod refusal;
@@ -45,8 +46,11 @@ mod release;
 #[cfg(test)]
 mod replay;
 mod session;
+mod subqueries;
+mod terms;
 mod unknown;
 mod unresolved;
+mod values;
 
 pub use answer::Answer;
 pub use books::Books;
@@ -55,5 +59,7 @@ pub use functions::reference::{Entry as Written, REFERENCE};
 pub use gate::{AskError, Asked, Asking, Engine, Price};
 pub use policy::Policy;
 pub use public::{MEASUREMENT, MEASUREMENT_COLUMNS};
-pub use quote::{Noise, Quote};
+pub use purpose::PURPOSES;
+pub use quote::{Admission, Noise, Quote};
 pub use refusal::Refusal;
+pub use terms::Terms;

@@ -6,6 +6,9 @@ use salus_ledger::entry::{Limit, Share};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::books::DATASET;
+use crate::purpose::PURPOSES;
+
 /// A policy file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +154,22 @@ impl Policy {
     }
 }
 
+/// The name under which the ledger counts. A limit for a name that never occurs would limit nothing.
+fn named(of: Share, name: &str, pseudonym: &dyn Fn(&str) -> String) -> Result<String, String> {
+    let unknown = |known: &str| Err(format!("name: {name:?} never occurs; use {known}"));
+    match of {
+        Share::Analyst if name.trim().is_empty() || name.trim() != name => {
+            unknown("a user's name without blanks around it")
+        }
+        Share::Analyst => Ok(pseudonym(name)),
+        Share::Purpose if !PURPOSES.contains(&name) => {
+            unknown(&format!("one of {}", PURPOSES.join(", ")))
+        }
+        Share::Dataset if name != DATASET => unknown(&format!("{DATASET:?}")),
+        Share::Purpose | Share::Dataset | Share::Space => Ok(name.to_owned()),
+    }
+}
+
 impl LimitRule {
     fn read(
         &self,
@@ -176,10 +195,11 @@ impl LimitRule {
             .map_or(Ok(Delta::ONE), Delta::parse_floor);
         Ok(Limit {
             of,
-            name: self.name.as_deref().map(|name| match of {
-                Share::Analyst => pseudonym(name),
-                _ => name.to_owned(),
-            }),
+            name: self
+                .name
+                .as_deref()
+                .map(|name| named(of, name, pseudonym))
+                .transpose()?,
             seconds,
             cap: Loss {
                 rho: rho_for_epsilon(&epsilon, conversion_delta),

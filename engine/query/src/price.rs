@@ -1,7 +1,7 @@
-//! What a question costs: one discrete Gaussian per mechanism, the price split evenly among all of them.
+//! What a question costs: one noise per mechanism, the price split evenly among all of them.
 
-use salus_accounting::{Delta, Rational, Rho, rho_of, sigma_for, threshold_above, threshold_delta};
-use salus_certificate::{Mechanism, MechanismKind, Threshold, sensitivity2};
+use salus_accounting::{Delta, Noise, Rational, Rho, sigma_for, threshold_above};
+use salus_certificate::{Bounds, Mechanism, Threshold, sensitivity2};
 
 use crate::answer::approximate;
 use crate::faults::{Fault, planted};
@@ -12,10 +12,12 @@ use crate::release::Release;
 /// The mechanisms of all releases at a price of at most `rho` and `delta` together.
 ///
 /// # Guarantee
-/// Each mechanism's `sensitivity2` is the squared L2 distance by which one person can move its vector over all cells: see [`sensitivity2`].
+/// Each mechanism's `sensitivity2` is the squared distance by which one person can move its vector over all cells, in the norm of the noise: see
+/// [`sensitivity2`].
 /// The sum of their `rho` does not pass `rho`.
 pub(crate) fn mechanisms(
     releases: &[Planned],
+    noise: Noise,
     rho: Rho,
     delta: Delta,
 ) -> Result<Vec<Mechanism>, Refusal> {
@@ -29,13 +31,13 @@ pub(crate) fn mechanisms(
     let mut mechanisms = Vec::new();
     for (i, part) in (0..).zip(releases) {
         let first = mechanisms.len();
-        mechanisms.extend(of_release(i, &part.release, share)?);
+        mechanisms.extend(of_release(i, &part.release, noise, share)?);
         if let Some((minimum, deciding)) = part.release.threshold {
             let deciding: Option<&mut Mechanism> = mechanisms.get_mut(first + deciding);
-            let groups = part.release.groups_per_person;
+            let bounds = part.release.bounds();
             deciding
                 .zip(delta)
-                .and_then(|(mechanism, delta)| decide(mechanism, minimum, delta, groups))
+                .and_then(|(mechanism, delta)| decide(mechanism, minimum, delta, &bounds))
                 .ok_or_else(|| {
                     Refusal::new(
                         "keys",
@@ -50,16 +52,19 @@ pub(crate) fn mechanisms(
 }
 
 /// Lets a count of persons decide which groups are answered: the least threshold at a price of at most `delta`.
-fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, groups: u64) -> Option<()> {
-    let above = threshold_above(&mechanism.sigma, delta, groups)?;
+fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, bounds: &Bounds) -> Option<()> {
+    let weights = bounds.weights()?;
+    let above = threshold_above(mechanism.kind, &mechanism.sigma, delta, &weights)?;
     let from = if planted(Fault::ThresholdWithoutMinimum) {
         1
     } else {
         minimum
     };
     let tau = from.checked_add(above)?;
+    // The price is that of the threshold above whoever is counted, also where it is set too low.
+    let priced = Threshold { minimum: from, tau };
+    mechanism.delta = priced.delta(mechanism.kind, &mechanism.sigma, bounds)?;
     mechanism.threshold = Some(Threshold { minimum, tau });
-    mechanism.delta = threshold_delta(&mechanism.sigma, above, groups)?;
     Some(())
 }
 
@@ -67,11 +72,17 @@ fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, groups: u64) ->
 ///
 /// # Errors
 /// Where a number's error depends on the answer, or no price is enough.
-pub(crate) fn within(question: &Question, error: &Rational, delta: Delta) -> Result<Rho, Refusal> {
+pub(crate) fn within(
+    question: &Question,
+    noise: Noise,
+    error: &Rational,
+    delta: Delta,
+) -> Result<Rho, Refusal> {
     let most = approximate(error);
     let refuse = |message: &str, hint: &str| Refusal::new("price", "--within", message, hint);
     let widest = |units: u64| -> Option<f64> {
-        let mechanisms = mechanisms(&question.releases, Rho::from_units(units), delta).ok()?;
+        let mechanisms =
+            mechanisms(&question.releases, noise, Rho::from_units(units), delta).ok()?;
         question.widest(&mechanisms)
     };
     let fits = |units: u64| widest(units).is_some_and(|width| width <= most);
@@ -105,7 +116,12 @@ pub(crate) fn within(question: &Question, error: &Rational, delta: Delta) -> Res
     Ok(Rho::from_units(high))
 }
 
-fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechanism>, Refusal> {
+fn of_release(
+    position: u64,
+    release: &Release,
+    noise: Noise,
+    share: Rho,
+) -> Result<Vec<Mechanism>, Refusal> {
     let bounds = release.bounds();
     release
         .contributions
@@ -120,20 +136,15 @@ fn of_release(position: u64, release: &Release, share: Rho) -> Result<Vec<Mechan
                 )
             };
             let aggregate = contribution.kind();
+            let bound = contribution.bound();
             let sensitivity2 =
-                sensitivity2(aggregate, contribution.bound(), &bounds).map_err(|_| refuse())?;
+                sensitivity2(noise, aggregate, bound, &bounds).map_err(|_| refuse())?;
             let sigma = sigma_for(&sensitivity2, share).ok_or_else(refuse)?;
+            let mechanism = Mechanism::new(noise, aggregate, bound, &bounds, sigma);
             Ok(Mechanism {
-                kind: MechanismKind::DiscreteGaussian,
                 release: position,
                 values: contribution.values() as u64,
-                threshold: None,
-                aggregate,
-                bound: contribution.bound(),
-                rho: rho_of(&sensitivity2, &sigma).ok_or_else(refuse)?,
-                sensitivity2,
-                sigma,
-                delta: Delta::ZERO,
+                ..mechanism.map_err(|_| refuse())?
             })
         })
         .collect()

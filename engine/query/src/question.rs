@@ -5,11 +5,10 @@ use datafusion::execution::session_state::SessionState;
 use salus_certificate::{Mechanism, Step};
 use salus_lake::Catalog;
 
-use crate::answer::approximate;
 use crate::canonical;
 use crate::derive::Derivation;
 use crate::execute::rehearse;
-use crate::interval::half_width;
+use crate::interval::Spread;
 use crate::optimise::optimise;
 use crate::post::{Origin, PostProcessing, split};
 use crate::refusal::Refusal;
@@ -109,11 +108,44 @@ impl Question {
         most.max().unwrap_or(1)
     }
 
+    /// Mechanisms of all releases.
+    pub(crate) fn mechanisms(&self) -> usize {
+        let parts = self.releases.iter();
+        parts.map(|part| part.release.contributions.len()).sum()
+    }
+
     /// The part of the mechanisms that belongs to a release.
     pub(crate) fn mechanisms_of(&self, release: usize) -> std::ops::Range<usize> {
         let length = |part: &Planned| part.release.contributions.len();
         let start = self.releases.iter().take(release).map(length).sum();
         start..start + self.releases.get(release).map_or(0, length)
+    }
+
+    /// The noise in each mechanism's numbers, in whole grid units.
+    pub(crate) fn spreads(&self, mechanisms: &[Mechanism]) -> Vec<Spread> {
+        let parts = self.releases.iter().enumerate().flat_map(|(i, part)| {
+            let bounds = part.release.bounds();
+            let own = mechanisms.get(self.mechanisms_of(i)).unwrap_or_default();
+            own.iter()
+                .map(move |mechanism| Spread::of(mechanism, &bounds))
+        });
+        parts.collect()
+    }
+
+    /// Released columns in whole grid units: what was counted in parts of a weight is rounded to the nearest.
+    pub(crate) fn whole_units(&self, columns: &[Vec<i128>]) -> Vec<Vec<i128>> {
+        let mut whole = columns.to_vec();
+        for (i, part) in self.releases.iter().enumerate() {
+            let Some(weighted) = part.release.bounds().weighted else {
+                continue;
+            };
+            let unit = i128::from(weighted.unit);
+            let own = whole.get_mut(self.mechanisms_of(i)).unwrap_or_default();
+            for number in own.iter_mut().flatten() {
+                *number = number.saturating_add(unit / 2).div_euclid(unit);
+            }
+        }
+        whole
     }
 
     /// Whether the answer has numbers whose error depends on it.
@@ -160,8 +192,11 @@ impl Question {
     ) -> Option<f64> {
         let mechanisms = mechanisms.get(self.mechanisms_of(release))?;
         let output = self.output(release, column)?;
-        let half =
-            |mechanism: usize| Some(half_width(approximate(&mechanisms.get(mechanism)?.sigma)));
+        let bounds = self.releases.get(release)?.release.bounds();
+        let half = |mechanism: usize| {
+            let spread = Spread::of(mechanisms.get(mechanism)?, &bounds);
+            Some(spread.half_width())
+        };
         match *output {
             Output::Count { count } => half(count),
             Output::Sum { sum, grid } => Some(grid.show(half(sum)?)),
@@ -176,7 +211,9 @@ impl Question {
         for part in parts {
             let release = &part.release;
             let outputs = (&release.outputs, release.threshold, release.seed);
-            texts.push(format!("{outputs:?}"));
+            let fields = release.schema.fields().iter();
+            let types: Vec<_> = fields.map(|field| field.data_type()).collect();
+            texts.push(format!("{outputs:?} {types:?}"));
             for bounded in &part.plans {
                 texts.push(canonical::text(&bounded.plan)?);
             }

@@ -1,27 +1,28 @@
 //! The price before the purchase: a function of question, catalog and policy. It reads no data and spends nothing.
 
-use salus_accounting::{Loss, Rho};
+use salus_accounting::{Loss, Noise as Kind, Rho};
 use salus_certificate::Mechanism;
+use salus_ledger::Preview;
 
 use crate::answer::approximate;
 use crate::gate::{AskError, Asking, Engine};
 use crate::post::Origin;
+use crate::question::Question;
+use crate::terms::Terms;
 
 /// What a question would cost and how large its error would be.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Quote {
+    /// What would come of it, as the books stand.
+    pub admission: Admission,
     /// The price.
     pub cost: Loss,
     /// What is left of the lifetime cap before it.
     pub remaining: Loss,
-    /// k.
-    pub rows_per_person: u64,
-    /// L0.
-    pub groups_per_person: u64,
+    /// How the question is bounded.
+    pub terms: Terms,
     /// Number of answered cells.
     pub cells: usize,
-    /// Where keys are not public: least number of persons of an answered group, and what their noisy number must exceed.
-    pub thresholds: Vec<(u64, u64)>,
     /// Name of each number with half the width of its interval; `None` where the error depends on the answer: averages, and what is computed.
     pub errors: Vec<(String, Option<f64>)>,
     /// The derivation: rule, operator and most rows of one person, bottom-up.
@@ -34,8 +35,20 @@ impl Quote {
     /// Whether a mean or a spread is taken over several rows of a person, each of which adds to the noise.
     pub fn averages_rows(&self) -> bool {
         let mut aggregates = self.noise.iter().map(|noise| noise.aggregate);
-        self.rows_per_person > 1 && aggregates.any(|aggregate| aggregate.starts_with("centred"))
+        self.terms.rows_per_person > 1
+            && aggregates.any(|aggregate| aggregate.starts_with("centred"))
     }
+}
+
+/// What would come of a question if it were asked now.
+#[derive(Debug)]
+pub enum Admission {
+    /// It would be answered at its price.
+    Paid,
+    /// An answer that was given would be repeated, at no cost: that of this ledger entry.
+    Known(u64),
+    /// It would be declined.
+    Declined(AskError),
 }
 
 /// Noise of one mechanism, in grid units.
@@ -45,9 +58,11 @@ pub struct Noise {
     pub release: u64,
     /// What is counted or summed, in the ledger's words.
     pub aggregate: &'static str,
-    /// Most that one person moves the vector over all groups, in L2.
+    /// Its distribution.
+    pub kind: Kind,
+    /// Most that one person moves the vector over all groups, in the norm of the noise.
     pub sensitivity: f64,
-    /// Standard deviation parameter of the discrete Gaussian.
+    /// Parameter of the distribution.
     pub sigma: f64,
     /// The price.
     pub rho: Rho,
@@ -59,6 +74,12 @@ impl Engine {
         let question = self.validate(sql, asking).await?;
         let priced = self.price(question, asking)?;
         let account = self.ledger.account().await?;
+        let reservation = self.reservation(&priced, asking);
+        let admission = match self.ledger.preview(reservation, asking.fresh).await? {
+            Preview::Admitted => Admission::Paid,
+            Preview::Known(entry) => Admission::Known(entry.0),
+            Preview::Declined(why) => Admission::Declined(why.into()),
+        };
         let question = &priced.question;
         let errors = question.post.columns.iter().filter_map(|column| {
             let error = match column.origin {
@@ -74,16 +95,10 @@ impl Engine {
         Ok(Quote {
             cost: cost(&priced.mechanisms),
             remaining: account.cap.checked_sub(account.spent).unwrap_or(Loss::ZERO),
-            rows_per_person: question.rows_per_person(),
-            groups_per_person: releases().map(|r| r.groups_per_person).max().unwrap_or(1),
+            admission,
+            terms: Terms::of(question, &priced.mechanisms),
             cells: releases().map(|r| r.cells.len()).sum(),
-            thresholds: priced
-                .mechanisms
-                .iter()
-                .filter_map(|mechanism| mechanism.threshold)
-                .map(|threshold| (threshold.minimum, threshold.tau))
-                .collect(),
-            noise: priced.mechanisms.iter().map(noise).collect(),
+            noise: noises(question, &priced.mechanisms),
             errors: errors.collect(),
             derivation: question
                 .steps
@@ -100,14 +115,24 @@ impl Engine {
     }
 }
 
-fn noise(mechanism: &Mechanism) -> Noise {
-    Noise {
-        release: mechanism.release,
-        aggregate: mechanism.aggregate.name(),
-        sensitivity: approximate(&mechanism.sensitivity2).sqrt(),
-        sigma: approximate(&mechanism.sigma),
-        rho: mechanism.rho,
-    }
+/// The noise of each mechanism, in whole grid units also where persons are weighted.
+fn noises(question: &Question, mechanisms: &[Mechanism]) -> Vec<Noise> {
+    let noise = |mechanism: &Mechanism| {
+        let release = usize::try_from(mechanism.release).ok();
+        let release = release.and_then(|release| question.releases.get(release));
+        let weighted = release.and_then(|part| part.release.weighted);
+        #[allow(clippy::cast_precision_loss)] // At most 2^20.
+        let unit = weighted.map_or(1.0, |weighted| weighted.unit as f64);
+        Noise {
+            release: mechanism.release,
+            aggregate: mechanism.aggregate.name(),
+            kind: mechanism.kind,
+            sensitivity: approximate(&mechanism.sensitivity2).sqrt() / unit,
+            sigma: approximate(&mechanism.sigma) / unit,
+            rho: mechanism.rho,
+        }
+    };
+    mechanisms.iter().map(noise).collect()
 }
 
 fn cost(mechanisms: &[Mechanism]) -> Loss {

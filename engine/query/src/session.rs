@@ -27,7 +27,9 @@ use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
 use crate::public;
 use crate::refusal::Refusal;
+use crate::subqueries::as_joins;
 use crate::unresolved::unresolved;
+use crate::values::{refuse_mixed_comparisons, refuse_values};
 
 /// Longer questions are refused: planning work depends on the query alone and is bounded.
 const MOST_BYTES: usize = 64 * 1024;
@@ -116,10 +118,14 @@ pub(crate) async fn resolve(
         .await
         .map_err(unresolved)?;
     refuse_size(&plan)?;
+    refuse_values(&plan)?;
+    refuse_mixed_comparisons(&plan)?;
     let plan = state
         .analyzer()
         .execute_and_check(plan, state.config_options(), |_, _| {})
         .map_err(unresolved)?;
+    refuse_values(&plan)?;
+    let plan = as_joins(plan, state).map_err(unresolved)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),

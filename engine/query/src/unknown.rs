@@ -16,17 +16,16 @@ use crate::release::Release;
 pub(crate) fn sums(
     release: &Release,
     plans: &[Filling<'_>],
-    (minimum, deciding): (u64, usize),
+    minimum: u64,
 ) -> Result<(Vec<Column>, Option<Groups>)> {
     let keys = release.cells.keys.len();
     let mut persons: BTreeMap<Vec<u8>, i128> = BTreeMap::new();
-    let decides = |fills: &[usize]| fills.iter().position(|mechanism| *mechanism == deciding);
-    for (fills, rows) in plans {
-        let Some(counted) = decides(fills) else {
+    for (bounded, rows) in plans {
+        let Some(counted) = bounded.persons else {
             continue;
         };
         for batch in rows {
-            for row in Rows::of(batch, keys, fills.len())?.iter() {
+            for row in Rows::of(batch, keys, bounded.numbers())?.iter() {
                 let (key, _, numbers) = row?;
                 let number = numbers.get(counted).copied().unwrap_or(0);
                 if number >= i128::from(minimum) {
@@ -43,14 +42,14 @@ pub(crate) fn sums(
         _ => Column::Sparse(Vec::new()),
     });
     let mut columns: Vec<_> = columns.collect();
-    for (fills, rows) in plans {
+    for (bounded, rows) in plans {
         for batch in rows {
-            for row in Rows::of(batch, keys, fills.len())?.iter() {
+            for row in Rows::of(batch, keys, bounded.numbers())?.iter() {
                 let (key, leaf, numbers) = row?;
                 let Some(group) = places.get(spell(&key).as_slice()) else {
                     continue;
                 };
-                for (mechanism, number) in fills.iter().zip(numbers) {
+                for (mechanism, number) in bounded.fills.iter().zip(numbers) {
                     let add = |place| match &mut columns[*mechanism] {
                         Column::Dense(sums) => sums[place] += number,
                         Column::Sparse(sums) => sums.push((place, number)),

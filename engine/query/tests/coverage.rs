@@ -8,8 +8,8 @@ mod support;
 
 use std::collections::HashMap;
 
-use salus_accounting::Rho;
-use salus_query::Price;
+use salus_accounting::{Noise, Rho};
+use salus_query::{Asking, Price};
 use support::{Home, asking, plain, plain_rows, population, small_catalog, text};
 
 /// Number of keys, price and question. Prices are such that noise spans many steps of the lattice and averages stand clear of it.
@@ -159,6 +159,11 @@ const COMPUTED: &[(usize, &str, &str)] = &[
     (
         0,
         "0.05",
+        "SELECT (SELECT COUNT(*) FROM patient WHERE sex = 'male') + (SELECT COUNT(*) FROM patient)",
+    ),
+    (
+        0,
+        "0.05",
         "SELECT 100.0 * COUNT(*) FILTER (WHERE deceased) / COUNT(*), COUNT(*) FILTER (WHERE sex = 'male') - COUNT(*) FILTER (WHERE sex = 'female'), -3.5 * COUNT(*) FILTER (WHERE deprivation > 5) FROM patient",
     ),
     (
@@ -230,15 +235,19 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, value: f64, low: f64, high: f64, truth: f64) {
-        // Counts are cut at zero, averages sit off the centre: scale each side about the released value.
+    fn add(&mut self, value: f64, [low, high]: [f64; 2], truth: f64, error: Option<f64>) {
+        let slack = 1e-9 * (1.0 + truth.abs());
+        // Averages sit off the centre: scale each side about the released value. What is cut at zero has lost a side, and is scaled by its error.
+        let cut = low.abs() < slack || high.abs() < slack;
+        let (below, above) = match error {
+            Some(error) if cut => (1.96 * error, 1.96 * error),
+            _ => (value - low, high - value),
+        };
         let holds = |scale: f64| {
-            let slack = 1e-9 * (1.0 + truth.abs());
-            value + scale * (low - value) - slack <= truth
-                && truth <= value + scale * (high - value) + slack
+            value - scale * below - slack <= truth && truth <= value + scale * above + slack
         };
         self.seen += 1;
-        self.held += u32::from(holds(1.0));
+        self.held += u32::from(low - slack <= truth && truth <= high + slack);
         self.at_half += u32::from(holds(0.5));
         self.at_double += u32::from(holds(2.0));
     }
@@ -268,11 +277,15 @@ async fn measure(pool: &[(usize, &str, &str)], repetitions: usize) -> Tally {
         .iter()
         .map(|(keys, rho, sql)| (*keys, *rho, *sql, *sql))
         .collect();
-    measure_as_plain(&pool, repetitions).await
+    measure_as_plain(&pool, repetitions, Noise::DiscreteGaussian).await
 }
 
 /// The same, each question with what a plain engine is asked.
-async fn measure_as_plain(pool: &[(usize, &str, &str, &str)], repetitions: usize) -> Tally {
+async fn measure_as_plain(
+    pool: &[(usize, &str, &str, &str)],
+    repetitions: usize,
+    noise: Noise,
+) -> Tally {
     let tables = population(300, 23);
     let home = Home::new(&small_catalog(), &tables, 400).await;
     let context = plain(&small_catalog(), &tables);
@@ -283,7 +296,11 @@ async fn measure_as_plain(pool: &[(usize, &str, &str, &str)], repetitions: usize
         let rows = plain_rows(&context, as_plain).await;
         let truth: HashMap<_, _> = rows.iter().map(|row| row.split_at(*keys)).collect();
         for _ in 0..repetitions {
-            let asked = engine.ask(sql, &asking(price.clone())).await.unwrap();
+            let asking = Asking {
+                noise,
+                ..asking(price.clone())
+            };
+            let asked = engine.ask(sql, &asking).await.unwrap();
             let answer = &asked.answer;
             let bars = answer.intervals.iter().zip(&answer.standard_errors);
             for (row, (intervals, errors)) in answer.rows.iter().zip(bars) {
@@ -295,16 +312,15 @@ async fn measure_as_plain(pool: &[(usize, &str, &str, &str)], repetitions: usize
                 let bars = intervals.iter().zip(errors).skip(*keys);
                 for ((value, (interval, error)), truth) in values.iter().zip(bars).zip(truth.iter())
                 {
-                    let [low, high] = interval.unwrap();
                     if let Some(error) = error {
                         let (value, truth) = (number(value.as_deref()), number(truth.as_deref()));
                         tally.add_error(value, truth, *error);
                     }
                     tally.add(
                         number(value.as_deref()),
-                        low,
-                        high,
+                        interval.unwrap(),
                         number(truth.as_deref()),
+                        *error,
                     );
                 }
             }
@@ -335,10 +351,46 @@ async fn intervals_of_quantiles_hold_at_least_what_they_promise() {
         .iter()
         .map(|(rho, sql, plain)| (0, *rho, *sql, *plain))
         .collect();
-    let tally = measure_as_plain(&pool, 60).await;
+    let tally = measure_as_plain(&pool, 60, Noise::DiscreteGaussian).await;
     assert_eq!(tally.seen, 240);
     assert!(tally.held * 100 >= tally.seen * 92, "{tally:?}");
     assert!(tally.at_half * 100 < tally.seen * 92, "{tally:?}");
+}
+
+/// Counts, sums, averages and what is computed from them, with the other noise.
+const LAPLACE: &[(usize, &str, &str)] = &[
+    (0, "0.002", "SELECT COUNT(*) FROM patient"),
+    (1, "0.01", "SELECT sex, COUNT(*) FROM patient GROUP BY sex"),
+    (
+        0,
+        "0.002",
+        "SELECT COUNT(DISTINCT person_id) FROM condition WHERE code = '44054006'",
+    ),
+    (0, "0.002", "SELECT SUM(deprivation) FROM patient"),
+    (
+        0,
+        "0.05",
+        "SELECT SUM(length_minutes) FROM encounter WHERE class = 'IMP'",
+    ),
+    (0, "0.05", "SELECT AVG(deprivation) FROM patient"),
+    (
+        0,
+        "0.01",
+        "SELECT 3 * n + 1 FROM (SELECT COUNT(*) AS n FROM patient) t",
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn intervals_of_laplace_noise_hold_the_truth_at_the_stated_rate() {
+    let pool = LAPLACE.iter().map(|(k, rho, sql)| (*k, *rho, *sql, *sql));
+    let pool: Vec<_> = pool.collect();
+    let tally = measure_as_plain(&pool, 150, Noise::DiscreteLaplace).await;
+    assert!(tally.seen > 1000);
+    assert!(tally.is_nominal(tally.held), "{tally:?}");
+    let mean_square = tally.squares / f64::from(tally.squared);
+    assert!((0.75..1.3).contains(&mean_square), "{mean_square}");
+    assert!(!tally.is_nominal(tally.at_half), "{tally:?}");
+    assert!(!tally.is_nominal(tally.at_double), "{tally:?}");
 }
 
 fn is_calibrated(tally: &Tally) {
@@ -369,8 +421,8 @@ async fn a_quote_tells_the_error_beforehand() {
     let asked = engine.ask(sql, &asking).await.unwrap();
     assert_eq!(asked.published.cost, quote.cost);
     for (column, (name, error)) in quote.errors.iter().enumerate() {
-        let [low, high] = asked.answer.intervals[0][column].unwrap();
-        let half = (high - low) / 2.0;
+        let [_, high] = asked.answer.intervals[0][column].unwrap();
+        let half = high - number(text(&asked.answer.rows[0][column]).as_deref());
         assert!(
             (error.unwrap() - half).abs() <= 1.0 + half * 1e-3,
             "{name}: {error:?} {half}"

@@ -50,6 +50,30 @@ const fn as_plain(keys: usize, tolerance: f64, sql: &'static str, plain: &'stati
 const SEX: &str = "CASE WHEN sex IS NULL OR sex IN ('male', 'female', 'other', 'unknown') THEN sex ELSE 'OTHER' END";
 
 const CASES: &[Case] = &[
+    // Subqueries that bind the person, wherever they stand.
+    as_plain(0, 1e-6,
+        "SELECT AVG(CASE WHEN EXISTS (SELECT 1 FROM condition c WHERE c.person_id = p.person_id AND c.code = '44054006') THEN 1.0 ELSE 0 END) FROM patient p",
+        "SELECT AVG(CASE WHEN d.person_id IS NOT NULL THEN 1.0 ELSE 0 END) FROM patient p LEFT JOIN (SELECT DISTINCT person_id FROM condition WHERE code = '44054006') d ON d.person_id = p.person_id"),
+    as_plain(1, 1e-9,
+        "SELECT sex, COUNT(*) FILTER (WHERE EXISTS (SELECT 1 FROM condition c WHERE c.person_id = p.person_id AND c.code = '44054006')), COUNT(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM encounter e WHERE e.person_id = p.person_id AND e.class = 'EMER')) FROM patient p GROUP BY sex",
+        "SELECT SEX, COUNT(d.person_id), COUNT(*) - COUNT(e.person_id) FROM patient p LEFT JOIN (SELECT DISTINCT person_id FROM condition WHERE code = '44054006') d ON d.person_id = p.person_id LEFT JOIN (SELECT DISTINCT person_id FROM encounter WHERE class = 'EMER') e ON e.person_id = p.person_id GROUP BY 1"),
+    as_plain(0, 1e-9,
+        "SELECT SUM(CASE WHEN p.person_id IN (SELECT person_id FROM encounter WHERE class = 'IMP') THEN 1 ELSE 0 END) FROM patient p",
+        "SELECT COUNT(DISTINCT person_id) FROM encounter WHERE class = 'IMP'"),
+    as_plain(1, 1e-9,
+        "SELECT k, COUNT(*) FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM condition c WHERE c.person_id = p.person_id AND c.code = '44054006') THEN 'diabetes' WHEN p.deceased THEN 'dead' ELSE 'neither' END AS k FROM patient p) t GROUP BY k",
+        "SELECT CASE WHEN d.person_id IS NOT NULL THEN 'diabetes' WHEN p.deceased THEN 'dead' ELSE 'neither' END AS k, COUNT(*) FROM patient p LEFT JOIN (SELECT DISTINCT person_id FROM condition WHERE code = '44054006') d ON d.person_id = p.person_id GROUP BY 1"),
+    as_plain(0, 1e-6,
+        "SELECT AVG(clamp((SELECT COUNT(*) FROM encounter e WHERE e.person_id = p.person_id), 0, 50)) FROM patient p",
+        "SELECT AVG(n) FROM (SELECT p.person_id, COUNT(e.person_id) AS n FROM patient p LEFT JOIN encounter e ON e.person_id = p.person_id GROUP BY p.person_id) t"),
+    // The first of a person's rows is one row.
+    same(0, "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC, id) AS n FROM encounter) t WHERE n = 1"),
+    same(0, "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC, id) AS n FROM encounter) t WHERE n BETWEEN 1 AND 2"),
+    // A filter that lists values leaves no others.
+    same(1, "SELECT class, COUNT(*) FROM encounter WHERE class IN ('AMB', 'EMER') GROUP BY class"),
+    same(1, "SELECT code, COUNT(*) FROM condition WHERE code = '44054006' OR code = '59621000' GROUP BY code"),
+    // Means lie between the steps of what was measured.
+    near(0, 1e-3, "SELECT AVG(m) FROM (SELECT person_id, AVG(value) AS m FROM observation WHERE code = '8480-6' GROUP BY person_id) t"),
     // Counts.
     same(0, "SELECT COUNT(*) FROM patient"),
     same(0, "SELECT COUNT(DISTINCT person_id) FROM encounter"),

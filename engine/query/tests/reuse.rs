@@ -39,6 +39,11 @@ const SAME: &[&[&str]] = &[
     &["SELECT width_bucket(length_minutes, 0, 99, 3), COUNT(*) FROM encounter GROUP BY 1"],
     &["SELECT age_band(birth_date, DATE '2025-01-01', 30), COUNT(*) FROM patient GROUP BY 1"],
     &["SELECT age_band(birth_date, DATE '2025-01-02', 30), COUNT(*) FROM patient GROUP BY 1"],
+    // Whole numbers divide otherwise than others.
+    &["SELECT SUM(clamp(deprivation, 0, 10)) / SUM(clamp(deprivation, 0, 3)) AS r FROM patient"],
+    &[
+        "SELECT SUM(clamp(CAST(deprivation AS DOUBLE), 0, 10)) / SUM(clamp(CAST(deprivation AS DOUBLE), 0, 3)) AS r FROM patient",
+    ],
     &["SELECT COUNT(*) FROM encounter WHERE length_minutes - 5 > 20"],
     &["SELECT COUNT(*) FROM encounter WHERE 5 - length_minutes > 20"],
     // Days that no calendar has, whose text is empty.

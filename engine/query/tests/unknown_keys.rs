@@ -56,10 +56,10 @@ async fn without_noise_the_groups_above_the_threshold_are_those_of_a_plain_engin
     let (engine, ledger) = home.engine(&policy()).await;
     let asking = asking(exact());
     let quote = engine.quote(BY_CODE, &asking).await.unwrap();
-    let [(3, tau)] = quote.thresholds[..] else {
-        panic!("{:?}", quote.thresholds)
+    let [(3, tau)] = quote.terms.thresholds[..] else {
+        panic!("{:?}", quote.terms.thresholds)
     };
-    assert_eq!(quote.groups_per_person, 6);
+    assert_eq!(quote.terms.groups_per_person, 6);
     let truth = format!("{BY_CODE} HAVING COUNT(DISTINCT person_id) > {tau} ORDER BY code");
     let truth = plain_rows(&context, &truth).await;
     assert!((3..6).contains(&truth.len()), "{truth:?}");

@@ -10,8 +10,8 @@
 //! | [`Rational`] | sensitivities and noise scales | exact |
 //! | [`Epsilon`] | what people are shown; never added up | exact |
 //!
-//! The loss of a discrete Gaussian is [`rho_of`], its inverse [`sigma_for`]; [`epsilon_of`] and [`rho_for_epsilon`] convert between
-//! the books and what people are shown; [`threshold_delta`] is the price of keys that are not public; [`total_delta`] and [`split_delta`] put booked delta and conversion delta together.
+//! The loss of a [`Noise`] is [`rho_of`], its inverse [`sigma_for`]; [`epsilon_of`] and [`rho_for_epsilon`] convert between
+//! the books and what people are shown; [`threshold_delta`] is the price of keys that are not public, [`Weights`] how a person is spread over many of them; [`total_delta`] and [`split_delta`] put booked delta and conversion delta together.
 //!
 //! ```
 //! use salus_accounting::{Delta, Rational, Rho, epsilon_of, rho_of, sigma_for};
@@ -47,19 +47,24 @@ mod delta;
 mod epsilon;
 mod error;
 mod fixed;
-mod gaussian;
+mod fixed_exp;
 mod loss;
+mod noise;
+mod price;
 mod rational;
 mod rho;
 mod threshold;
+mod weights;
 
 pub use conversion::{epsilon_of, rho_for_epsilon};
 pub use dashu::integer::UBig;
 pub use delta::{Delta, split_delta, total_delta};
 pub use epsilon::Epsilon;
 pub use error::AccountingError;
-pub use gaussian::{rho_of, sigma_for};
 pub use loss::Loss;
+pub use noise::{Noise, rho_of_pure};
+pub use price::{rho_of, sigma_for};
 pub use rational::Rational;
 pub use rho::Rho;
 pub use threshold::{threshold_above, threshold_delta};
+pub use weights::Weights;

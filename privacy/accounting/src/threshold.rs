@@ -1,63 +1,65 @@
 //! Delta of a threshold: the probability that noise lifts a group above it which is there because of one person.
 
-use crate::{Delta, Rational};
+use crate::{Delta, Noise, Rational, Weights};
 use dashu::integer::UBig;
 
-/// Fractional bits.
-const BITS: usize = 256;
-
-/// Exponents are cut here: e^-120 is below 2^-173, so that even 2^64 groups stay below one unit.
-const MOST: u32 = 120;
-
-/// sqrt(2 pi) rounded down, times 10^10.
-const SQRT_TWO_PI: u64 = 25_066_282_746;
-
 /// A bound on the delta of answering a group only when its noisy count of persons is more than `above` over a minimum which the true count
-/// must reach, rounded up: at most `groups` groups of a person have just that minimum, and each is answered with probability `P[Z > above]`.
+/// must reach, rounded up. The noise has parameter `scale`, in the unit of the weights.
 ///
-/// `None` for a sigma of zero.
+/// `None` for a scale of zero.
 ///
 /// # Guarantee
-/// With x = `above` + 1 and Z a discrete Gaussian of parameter `sigma`, `P[Z ≥ x]` = Σ_{k≥x} e^(−k²/2σ²) / Σ_k e^(−k²/2σ²). The numerator is at most
-/// e^(−x²/2σ²) / (1 − e^(−(2x+1)/2σ²)), because (x+j)² ≥ x² + (2x+1)·j for whole j ≥ 0; the denominator is at least max(1, σ·√(2π)) (Poisson
-/// summation; Canonne, Kamath, Steinke 2020, fact 18). The groups are added up (union bound).
-pub fn threshold_delta(sigma: &Rational, above: u64, groups: u64) -> Option<Delta> {
-    if sigma.is_zero() {
-        return None;
-    }
-    let one = UBig::ONE << BITS;
-    let x = UBig::from(above) + UBig::ONE;
-    let (v_num, v_den) = sigma.square().num_den();
-    let over_two_sigma2 = |n: UBig| Rational::new(n * &v_den, &v_num << 1);
-    let tail = inverse_exp_above(&over_two_sigma2(x.sqr())?);
-    let ratio = inverse_exp_above(&over_two_sigma2((x << 1) + UBig::ONE)?);
-    if ratio >= one {
-        return Some(Delta::ONE);
-    }
-    let width = sigma
-        .times(&(UBig::from(SQRT_TWO_PI) << BITS))
-        .over(&UBig::from(10_000_000_000_u64))
-        .floor();
-    let norm = width.max(one.clone());
-    let below = (&one - ratio) * norm;
-    let probability = Rational::new((tail << BITS) * UBig::from(groups), below)?;
-    let units = probability
-        .times(&(UBig::ONE << Delta::UNIT_BITS as usize))
-        .ceil();
-    let units = u128::try_from(&units).ok().and_then(Delta::from_units);
-    Some(units.unwrap_or(Delta::ONE))
+/// Somebody who is in n groups and weighs w(n) of a unit u in each decides only over groups that reach the minimum m with her alone. The others in
+/// such a group are m − 1 and weigh at most u each, so it is answered with probability P[Z > (m + above)·u − (m − 1)·u − w(n)] = P[Z > above·u + u − w(n)]
+/// at most; her groups are added up (union bound), and the largest sum over n ≤ `weights.most()` is taken. Source of the rule: Korolova, Kenthapadi,
+/// Mishra, Ntoulas (2009) for the threshold; the tails are bounded as [`Noise`] says.
+pub fn threshold_delta(
+    noise: Noise,
+    scale: &Rational,
+    above: u64,
+    weights: &Weights,
+) -> Option<Delta> {
+    largest(noise, scale, above, weights, weights.reaches())
+}
+
+/// The largest of the bounds for persons of so many groups each.
+fn largest(
+    noise: Noise,
+    scale: &Rational,
+    above: u64,
+    weights: &Weights,
+    mut groups: impl Iterator<Item = u64>,
+) -> Option<Delta> {
+    let unit = weights.unit();
+    groups.try_fold(Delta::ZERO, |most, n| {
+        let lighter = unit.saturating_sub(weights.of(n));
+        let above = above.checked_mul(unit)?.checked_add(lighter)?;
+        let all = noise.tail(scale, above)?.times(&UBig::from(n));
+        let units = all.times(&(UBig::ONE << Delta::UNIT_BITS as usize)).ceil();
+        let units = u128::try_from(&units).ok().and_then(Delta::from_units);
+        Some(most.max(units.unwrap_or(Delta::ONE)))
+    })
 }
 
 /// The least `above` whose [`threshold_delta`] is at most `delta`; `None` if there is none below 2^40.
-pub fn threshold_above(sigma: &Rational, delta: Delta, groups: u64) -> Option<u64> {
-    let fits = |above: u64| threshold_delta(sigma, above, groups).is_some_and(|d| d <= delta);
+pub fn threshold_above(
+    noise: Noise,
+    scale: &Rational,
+    delta: Delta,
+    weights: &Weights,
+) -> Option<u64> {
+    // The largest bound is that for the fewest or the most groups but for rounding: they are tried first, the rest afterwards.
+    let ends = || weights.reaches().take(1).chain([weights.most()]);
+    let fits = |above: u64| {
+        largest(noise, scale, above, weights, ends()).is_some_and(|least| least <= delta)
+    };
     let (mut low, mut high) = (0_u64, 1_u64);
     while !fits(high) {
         low = high;
         high = high.checked_mul(2).filter(|high| *high < 1 << 40)?;
     }
-    if fits(0) {
-        return Some(0);
+    if low == 0 && fits(0) {
+        high = 0;
     }
     while high.saturating_sub(low) > 1 {
         let middle = low.midpoint(high);
@@ -67,28 +69,15 @@ pub fn threshold_above(sigma: &Rational, delta: Delta, groups: u64) -> Option<u6
             low = middle;
         }
     }
-    Some(high)
-}
-
-/// e^−a in fixed point, rounded up.
-fn inverse_exp_above(a: &Rational) -> UBig {
-    let a = a.times(&(UBig::ONE << BITS)).floor();
-    let a = a.min(UBig::from(MOST) << BITS);
-    // A lower bound on e^a: every term of its series is rounded down.
-    let mut sum = UBig::ZERO;
-    let mut term = UBig::ONE << BITS;
-    let mut n = 0_u32;
-    while !term.is_zero() {
-        sum += &term;
-        n = n.saturating_add(1);
-        term = ((term * &a) >> BITS) / n;
-    }
-    ((UBig::ONE << BITS.saturating_mul(2)) + (&sum - UBig::ONE)) / sum
+    (high..high.saturating_add(64))
+        .find(|above| threshold_delta(noise, scale, *above, weights).is_some_and(|d| d <= delta))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GAUSS: Noise = Noise::DiscreteGaussian;
 
     /// The tail summed up term by term, in floats: good to twelve digits or so.
     fn tail(sigma: f64, above: u64) -> f64 {
@@ -122,7 +111,8 @@ mod tests {
                 )]
                 let above = (s * factor) as u64;
                 let exact = tail(s, above);
-                let bound = value(threshold_delta(&sigma, above, 1).unwrap());
+                let bound =
+                    value(threshold_delta(GAUSS, &sigma, above, &Weights::even(1)).unwrap());
                 assert!(
                     bound >= exact * (1.0 - 1e-9),
                     "{s} {above}: {bound} {exact}"
@@ -130,7 +120,8 @@ mod tests {
                 if factor > 4.0 && s >= 1.0 {
                     assert!(bound < exact * 1.08 + 1e-20, "{s} {above}: {bound} {exact}");
                 }
-                let eight = value(threshold_delta(&sigma, above, 8).unwrap());
+                let eight =
+                    value(threshold_delta(GAUSS, &sigma, above, &Weights::even(8)).unwrap());
                 assert!(eight >= (8.0 * exact).min(1.0) * (1.0 - 1e-9));
             }
         }
@@ -141,20 +132,81 @@ mod tests {
         let delta = Delta::parse_floor("1e-6").unwrap();
         for (sigma, groups) in [(1, 1), (10, 8), (1000, 64)] {
             let sigma = Rational::from(sigma);
-            let above = threshold_above(&sigma, delta, groups).unwrap();
-            assert!(threshold_delta(&sigma, above, groups).unwrap() <= delta);
-            assert!(threshold_delta(&sigma, above - 1, groups).unwrap() > delta);
+            for noise in [GAUSS, Noise::DiscreteLaplace] {
+                for weights in [
+                    Weights::even(groups),
+                    Weights::new(1, groups, 8 * groups).unwrap(),
+                    Weights::new(100, groups, 8 * groups).unwrap(),
+                ] {
+                    let delta_at = |above| threshold_delta(noise, &sigma, above, &weights).unwrap();
+                    let above = threshold_above(noise, &sigma, delta, &weights).unwrap();
+                    assert!(delta_at(above) <= delta);
+                    assert!(above == 0 || delta_at(above - 1) > delta);
+                }
+            }
         }
-        assert_eq!(threshold_delta(&Rational::ZERO, 1, 1), None);
-        assert_eq!(threshold_above(&Rational::from(3), Delta::ZERO, 1), None);
+        let even = Weights::even(1);
+        assert_eq!(threshold_delta(GAUSS, &Rational::ZERO, 1, &even), None);
+        let three = Rational::from(3);
+        assert_eq!(threshold_above(GAUSS, &three, Delta::ZERO, &even), None);
     }
 
     #[test]
     fn far_tails_cost_a_unit_and_wide_noise_is_certain_to_pass() {
         let sigma = Rational::from(1);
-        let far = threshold_delta(&sigma, 1 << 39, u64::MAX).unwrap();
-        assert_eq!(far, Delta::from_units(1).unwrap());
+        for noise in [GAUSS, Noise::DiscreteLaplace] {
+            let all = Weights::even(u64::MAX);
+            let far = threshold_delta(noise, &sigma, 1 << 39, &all).unwrap();
+            assert_eq!(far, Delta::from_units(1).unwrap());
+        }
         let wide = Rational::from(u128::MAX);
-        assert_eq!(threshold_delta(&wide, 5, 1), Some(Delta::ONE));
+        let even = Weights::even(1);
+        assert_eq!(threshold_delta(GAUSS, &wide, 5, &even), Some(Delta::ONE));
+        let two = Weights::even(2);
+        let laplace = threshold_delta(Noise::DiscreteLaplace, &wide, 5, &two);
+        assert_eq!(laplace, Some(Delta::ONE));
+    }
+
+    #[test]
+    fn laplace_is_never_below_its_tail_and_hardly_above() {
+        for (num, den) in [(1, 3), (1, 1), (7, 2), (20, 1), (300, 1)] {
+            let scale = Rational::from_ratio(num, den).unwrap();
+            #[expect(clippy::cast_precision_loss, reason = "small")]
+            let b = num as f64 / den as f64;
+            for above in [0_u32, 1, 5, 40, 400] {
+                let q = (-1.0 / b).exp();
+                let exact = (-(f64::from(above) + 1.0) / b).exp() / (1.0 + q);
+                let even = Weights::even(1);
+                let bound = threshold_delta(Noise::DiscreteLaplace, &scale, above.into(), &even);
+                let bound = value(bound.unwrap());
+                assert!(
+                    bound >= exact * (1.0 - 1e-9),
+                    "{b} {above}: {bound} {exact}"
+                );
+                assert!(
+                    bound <= exact * (1.0 + q) * (1.0 + 1e-9) + 1e-20,
+                    "{b} {above}"
+                );
+            }
+        }
+    }
+
+    /// What the rule promises, by brute force: the sum over a person's groups of the probability that each is answered because of her.
+    #[test]
+    fn weights_cost_what_the_heaviest_spread_does() {
+        let weights = Weights::new(16, 3, 40).unwrap();
+        let sigma = 4.0 * 16.0;
+        let scale = Rational::from(64);
+        for above in [16_u64, 20, 30] {
+            let told = (1..=40_u64).map(|n| {
+                #[expect(clippy::cast_precision_loss, reason = "small")]
+                let n_real = n as f64;
+                n_real * tail(sigma, above * 16 + 16 - weights.of(n))
+            });
+            let most = told.fold(0.0, f64::max);
+            let bound = value(threshold_delta(GAUSS, &scale, above, &weights).unwrap());
+            assert!(bound >= most * (1.0 - 1e-9), "{above}: {bound} {most}");
+            assert!(bound <= most * 1.6, "{above}: {bound} {most}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The certificate: what a question was, how it was bounded, what it costs.
 
-use salus_accounting::{Delta, Rational, Rho};
+use salus_accounting::{Delta, Noise, Rational, Rho, Weights};
 
 use crate::fields::{self, Fields, Hash, delta_value, rational_value, shape};
 use crate::{CertificateError, Value};
@@ -64,13 +64,24 @@ pub struct Bounds {
     pub groups_per_person: u64,
     /// Number of answered groups; 0 where the keys are not public, and which of them are answered is decided by a [`Threshold`].
     pub cells: u64,
+    /// How persons in more than L0 groups count; without it they count in L0 of them alone.
+    pub weighted: Option<Weighted>,
+}
+
+/// Rule S8w: persons in more than L0 groups count in all of them, but less in each (see [`Weights`](salus_accounting::Weights)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Weighted {
+    /// Weight of the only group of a person; mechanisms count in parts of it.
+    pub unit: u64,
+    /// Most groups of a person that count, at least L0.
+    pub groups: u64,
 }
 
 /// One noisy release: a column with one or more values for each group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mechanism {
     /// The noise.
-    pub kind: MechanismKind,
+    pub kind: Noise,
     /// Position of its release among [`Certificate::releases`].
     pub release: u64,
     /// What is counted or summed.
@@ -79,9 +90,10 @@ pub struct Mechanism {
     pub bound: u64,
     /// Values for each group: the nodes of a tree, else 1.
     pub values: u64,
-    /// L2 sensitivity squared over all groups, in grid units squared.
+    /// Sensitivity squared over all groups, in grid units squared: in the L2 norm for Gaussian noise, in the L1 norm for Laplace noise.
+    /// Where persons are weighted a grid unit is counted in parts of [`Weighted::unit`].
     pub sensitivity2: Rational,
-    /// Standard deviation parameter of the noise, in grid units.
+    /// Parameter of the noise, in the same units.
     pub sigma: Rational,
     /// The zCDP price.
     pub rho: Rho,
@@ -98,13 +110,6 @@ pub struct Threshold {
     pub minimum: u64,
     /// What the noisy number must exceed, at least `minimum`.
     pub tau: u64,
-}
-
-/// The distribution of the noise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MechanismKind {
-    /// Discrete Gaussian (Canonne, Kamath, Steinke 2020).
-    DiscreteGaussian,
 }
 
 /// What a mechanism releases for each group.
@@ -154,15 +159,6 @@ impl Aggregate {
         Self::ALL
             .into_iter()
             .find(|aggregate| aggregate.name() == name)
-    }
-}
-
-impl MechanismKind {
-    /// The name in the ledger's format.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::DiscreteGaussian => "discrete_gaussian",
-        }
     }
 }
 
@@ -246,14 +242,25 @@ impl Step {
 }
 
 impl Bounds {
+    /// What each group of a person weighs; `None` where they cannot be weighed as [`Bounds::weighted`] says.
+    pub fn weights(&self) -> Option<Weights> {
+        match self.weighted {
+            None => Some(Weights::even(self.groups_per_person)),
+            Some(Weighted { unit, groups }) => Weights::new(unit, self.groups_per_person, groups),
+        }
+    }
+
     /// The canonical map.
     pub fn to_value(&self) -> Value {
-        Value::map([
+        let weighted = self.weighted.iter();
+        let weighted = weighted.map(|weighted| ("weighted", weighted.to_value()));
+        let fields = [
             ("step", Value::Uint(self.step)),
             ("rows_per_person", Value::Uint(self.rows_per_person)),
             ("groups_per_person", Value::Uint(self.groups_per_person)),
             ("cells", Value::Uint(self.cells)),
-        ])
+        ];
+        Value::map(fields.into_iter().chain(weighted))
     }
 
     fn from_value(value: Value) -> Result<Self, CertificateError> {
@@ -263,12 +270,41 @@ impl Bounds {
             rows_per_person: fields.uint("rows_per_person")?,
             groups_per_person: fields.uint("groups_per_person")?,
             cells: fields.uint("cells")?,
+            weighted: fields
+                .optional("weighted")
+                .map(Weighted::from_value)
+                .transpose()?,
         };
         fields.finish()?;
+        if bounds.weights().is_none() {
+            return Err(shape(
+                "weighted",
+                "is not 1 <= L0 <= groups <= 2^10, 1 <= unit <= 2^20",
+            ));
+        }
         if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 {
             return Err(shape("release", "has a bound of zero"));
         }
         Ok(bounds)
+    }
+}
+
+impl Weighted {
+    fn to_value(self) -> Value {
+        Value::map([
+            ("unit", Value::Uint(self.unit)),
+            ("groups", Value::Uint(self.groups)),
+        ])
+    }
+
+    fn from_value(value: Value) -> Result<Self, CertificateError> {
+        let mut fields = Fields::of("weighted", value)?;
+        let weighted = Self {
+            unit: fields.uint("unit")?,
+            groups: fields.uint("groups")?,
+        };
+        fields.finish()?;
+        Ok(weighted)
     }
 }
 
@@ -295,10 +331,8 @@ impl Mechanism {
 
     fn from_value(value: Value) -> Result<Self, CertificateError> {
         let mut fields = Fields::of("mechanism", value)?;
-        let kind = match fields.text("kind")?.as_str() {
-            "discrete_gaussian" => MechanismKind::DiscreteGaussian,
-            _ => return Err(shape("kind", "is not a known mechanism")),
-        };
+        let kind = Noise::from_name(&fields.text("kind")?)
+            .ok_or(shape("kind", "is not a known mechanism"))?;
         let aggregate = Aggregate::from_name(&fields.text("aggregate")?)
             .ok_or(shape("aggregate", "is not a known aggregate"))?;
         let threshold = fields.optional("threshold");

@@ -8,12 +8,13 @@
 //! rule F1): unsigned integers, bytes, text, arrays, maps and booleans in the one deterministic CBOR form. Floats do not exist.
 //!
 //! ```
-//! use salus_accounting::Rational;
+//! use salus_accounting::{Noise, Rational};
 //! use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step, Value};
 //!
 //! // Everybody counts once, in one of twelve groups; sigma is 50 persons.
-//! let bounds = Bounds { step: 1, rows_per_person: 1, groups_per_person: 1, cells: 12 };
-//! let count = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(50))?;
+//! let bounds = Bounds { step: 1, rows_per_person: 1, groups_per_person: 1, cells: 12, weighted: None };
+//! let noise = Noise::DiscreteGaussian;
+//! let count = Mechanism::new(noise, Aggregate::Persons, 1, &bounds, Rational::from(50))?;
 //! let step = |rule: &str, inputs: &[u64], table: Option<&str>| Step {
 //!     rule: rule.to_owned(),
 //!     op: rule.to_owned(),
@@ -60,7 +61,7 @@ mod price;
 mod value;
 
 pub use certificate::{
-    Aggregate, Bounds, Certificate, EntryIndex, Mechanism, MechanismKind, Step, Threshold,
+    Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step, Threshold, Weighted,
 };
 pub use error::CertificateError;
 pub use fields::{Fields, Hash, delta_value, loss_value, text};

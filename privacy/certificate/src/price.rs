@@ -1,10 +1,8 @@
 //! The price of a certificate, recomputed: nobody's arithmetic is believed, least of all the planner's.
 
-use salus_accounting::{Delta, Loss, Rational, rho_of, threshold_delta};
+use salus_accounting::{Delta, Loss, Noise, Rational, rho_of, threshold_delta};
 
-use crate::{
-    Aggregate, Bounds, Certificate, CertificateError, Mechanism, MechanismKind, Step, Threshold,
-};
+use crate::{Aggregate, Bounds, Certificate, CertificateError, Mechanism, Step, Threshold};
 
 /// Rules that a step may name (rule P1).
 const STEP_RULES: [&str; 10] = [
@@ -151,24 +149,25 @@ impl Certificate {
 }
 
 impl Mechanism {
-    /// Discrete Gaussian noise of scale `sigma` on an aggregate that one row changes by at most `bound` grid units,
+    /// Noise of scale `sigma` on an aggregate that one row changes by at most `bound` grid units,
     /// priced under `bounds` as the first release, one value for each group, no threshold.
     ///
     /// # Errors
     ///
     /// [`CertificateError::Rule`] if the aggregate does not allow this bound, or if the price does not fit.
-    pub fn discrete_gaussian(
+    pub fn new(
+        kind: Noise,
         aggregate: Aggregate,
         bound: u64,
         bounds: &Bounds,
         sigma: Rational,
     ) -> Result<Self, CertificateError> {
         let sensitivity2 =
-            sensitivity2(aggregate, bound, bounds).map_err(|what| broken("P3", what))?;
+            sensitivity2(kind, aggregate, bound, bounds).map_err(|what| broken("P3", what))?;
         let rho = rho_of(&sensitivity2, &sigma)
             .ok_or_else(|| broken("P4", "sigma is zero or the price does not fit"))?;
         Ok(Self {
-            kind: MechanismKind::DiscreteGaussian,
+            kind,
             release: 0,
             aggregate,
             bound,
@@ -184,15 +183,14 @@ impl Mechanism {
     /// Recomputes P3 and P4.
     fn price(&self, bounds: &Bounds, position: usize) -> Result<Loss, CertificateError> {
         let fails = |rule, what: &str| broken(rule, &format!("mechanism {position}: {what}"));
-        let sensitivity2 =
-            sensitivity2(self.aggregate, self.bound, bounds).map_err(|what| fails("P3", what))?;
+        let sensitivity2 = sensitivity2(self.kind, self.aggregate, self.bound, bounds)
+            .map_err(|what| fails("P3", what))?;
         if self.sensitivity2 != sensitivity2 {
             return Err(fails(
                 "P3",
                 "the sensitivity is not the one that follows from the bounds",
             ));
         }
-        let MechanismKind::DiscreteGaussian = self.kind;
         let rho = rho_of(&sensitivity2, &self.sigma);
         if rho != Some(self.rho) {
             return Err(fails(
@@ -204,7 +202,7 @@ impl Mechanism {
             return Err(fails("P3", "a group has one value"));
         }
         let least = self.threshold.map_or(Some(Delta::ZERO), |threshold| {
-            threshold.delta(&self.sigma, bounds)
+            threshold.delta(self.kind, &self.sigma, bounds)
         });
         if least != Some(self.delta) {
             return Err(fails(
@@ -222,19 +220,21 @@ impl Mechanism {
 impl Threshold {
     /// The probability, rounded up, that a group which is there because of one person is answered: the delta of the threshold.
     /// `None` if it cannot be bounded.
-    pub fn delta(&self, sigma: &Rational, bounds: &Bounds) -> Option<Delta> {
+    pub fn delta(&self, kind: Noise, sigma: &Rational, bounds: &Bounds) -> Option<Delta> {
         let above = self.tau.checked_sub(self.minimum)?;
-        threshold_delta(sigma, above, bounds.groups_per_person)
+        threshold_delta(kind, sigma, above, &bounds.weights()?)
     }
 }
 
-/// L2 sensitivity squared over all groups that one person can touch, in grid units squared (rule P3): L0 for `persons`,
-/// k² · levels · L0 for `tree`, (k · bound)² · L0 otherwise. `bound` must be 1 for counts.
+/// Sensitivity squared over all groups that one person can touch, in grid units squared (rule P3). In the L2 norm, for Gaussian noise: L0 for
+/// `persons`, k² · levels · L0 for `tree`, (k · bound)² · L0 otherwise; times unit² where persons are weighted. In the L1 norm, for Laplace noise:
+/// L0² for `persons`, (k · bound · L0)² otherwise. `bound` must be 1 for counts.
 ///
 /// # Errors
 ///
-/// A bound of zero, or a bound other than 1 where the aggregate counts.
+/// A bound of zero; a bound other than 1 where the aggregate counts; weights that are not for this noise or aggregate.
 pub fn sensitivity2(
+    kind: Noise,
     aggregate: Aggregate,
     bound: u64,
     bounds: &Bounds,
@@ -242,7 +242,6 @@ pub fn sensitivity2(
     if bounds.rows_per_person == 0 || bounds.groups_per_person == 0 {
         return Err("the bounds are at least one");
     }
-    let groups = Rational::from(u128::from(bounds.groups_per_person));
     let counts = matches!(
         aggregate,
         Aggregate::Persons | Aggregate::Rows | Aggregate::Values
@@ -250,16 +249,32 @@ pub fn sensitivity2(
     if counts && bound != 1 {
         return Err("a count changes by one");
     }
-    if aggregate == Aggregate::Persons {
-        return Ok(groups);
-    }
-    let rows = Rational::from(u128::from(bounds.rows_per_person));
-    let bound = Rational::from(u128::from(bound));
-    if aggregate == Aggregate::Tree {
-        // k rows in one node of each level at most.
-        return Ok(rows.square().product(&bound).product(&groups));
-    }
-    Ok(rows.product(&bound).square().product(&groups))
+    let whole = |n: u64| Rational::from(u128::from(n));
+    let unit = match bounds.weighted {
+        None => whole(1),
+        Some(_) if matches!(aggregate, Aggregate::Values | Aggregate::Tree) => {
+            return Err("weights are for persons, rows and sums");
+        }
+        Some(weighted) if kind == Noise::DiscreteGaussian => whole(weighted.unit),
+        Some(_) => return Err("weights bound the L2 norm, which is not that of this noise"),
+    };
+    let rows = match aggregate {
+        Aggregate::Persons => whole(1),
+        _ => whole(bounds.rows_per_person),
+    };
+    let (groups, bound) = (whole(bounds.groups_per_person), whole(bound));
+    Ok(match kind {
+        // k rows of a person in one node of each level at most.
+        Noise::DiscreteGaussian if aggregate == Aggregate::Tree => {
+            rows.square().product(&bound).product(&groups)
+        }
+        Noise::DiscreteGaussian => rows
+            .product(&bound)
+            .product(&unit)
+            .square()
+            .product(&groups),
+        Noise::DiscreteLaplace => rows.product(&bound).product(&groups).square(),
+    })
 }
 
 fn broken(rule: &'static str, what: &str) -> CertificateError {

@@ -4,10 +4,10 @@ use minicbor::data::Type;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use salus_accounting::{Delta, Rational, Rho};
+use salus_accounting::{Delta, Noise, Rational, Rho};
 use salus_certificate::{
-    Aggregate, Bounds, Certificate, CertificateError, EntryIndex, MAX_DEPTH, Mechanism,
-    MechanismKind, Step, Threshold, Value,
+    Aggregate, Bounds, Certificate, CertificateError, EntryIndex, MAX_DEPTH, Mechanism, Step,
+    Threshold, Value, Weighted,
 };
 
 fn values() -> impl Strategy<Value = Value> {
@@ -41,6 +41,7 @@ prop_compose! {
 
 prop_compose! {
     fn mechanisms()(
+        kind in prop_oneof![Just(Noise::DiscreteGaussian), Just(Noise::DiscreteLaplace)],
         aggregate in prop_oneof![
             Just(Aggregate::Persons), Just(Aggregate::Rows), Just(Aggregate::Sum), Just(Aggregate::CentredSum),
             Just(Aggregate::CentredSquare), Just(Aggregate::Values), Just(Aggregate::Tree),
@@ -50,7 +51,7 @@ prop_compose! {
         rho in any::<u64>(), delta in 0..=(1_u128 << 80),
     ) -> Mechanism {
         Mechanism {
-            kind: MechanismKind::DiscreteGaussian, release, aggregate, bound, values, sensitivity2, sigma,
+            kind, release, aggregate, bound, values, sensitivity2, sigma,
             threshold: threshold.map(|(minimum, more)| Threshold { minimum, tau: minimum + more }),
             rho: Rho::from_units(rho), delta: Delta::from_units(delta).unwrap(),
         }
@@ -60,12 +61,15 @@ prop_compose! {
 prop_compose! {
     fn certificates()(
         indices in any::<[u64; 4]>(), unit in "\\PC{0,12}", steps in vec(steps(), 1..4),
-        releases in vec((any::<u64>(), 1..=u64::MAX, 1..=u64::MAX, any::<u64>()), 1..3), keys in any::<[u8; 32]>(),
+        releases in vec(
+            (any::<u64>(), 1..=u64::MAX, 1..=1_024_u64, any::<u64>(), option::of((1..=1_u64 << 20, 0..=1_024_u64))), 1..3,
+        ), keys in any::<[u8; 32]>(),
         mechanisms in vec(mechanisms(), 1..4),
     ) -> Certificate {
         let [dataset, snapshot, catalog, policy] = indices.map(EntryIndex);
-        let releases = releases.into_iter().map(|(step, rows_per_person, groups_per_person, cells)| {
-            Bounds { step, rows_per_person, groups_per_person, cells }
+        let releases = releases.into_iter().map(|(step, rows_per_person, groups_per_person, cells, weighted)| {
+            let weighted = weighted.map(|(unit, most)| Weighted { unit, groups: most.max(groups_per_person) });
+            Bounds { step, rows_per_person, groups_per_person, cells, weighted }
         }).collect();
         Certificate { dataset, snapshot, catalog, policy, unit, steps, releases, keys, mechanisms }
     }
@@ -313,8 +317,16 @@ fn certificate_with(sigma: Rational) -> Certificate {
         rows_per_person: 1,
         groups_per_person: 1,
         cells: 1,
+        weighted: None,
     };
-    let mechanism = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, sigma).unwrap();
+    let mechanism = Mechanism::new(
+        Noise::DiscreteGaussian,
+        Aggregate::Persons,
+        1,
+        &bounds,
+        sigma,
+    )
+    .unwrap();
     let scan = Step {
         rule: "S0".to_owned(),
         op: "scan".to_owned(),

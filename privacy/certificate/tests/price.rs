@@ -1,9 +1,9 @@
 //! Rules P1 to P5: the price follows from the certificate, or there is none.
 
-use salus_accounting::{Delta, Loss, Rational, Rho};
+use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{
     Aggregate, Bounds, Certificate, CertificateError, EntryIndex, Mechanism, Step, Threshold,
-    sensitivity2,
+    Weighted, sensitivity2,
 };
 
 fn step(rule: &str, inputs: &[u64], table: Option<&str>, rows: u64) -> Step {
@@ -23,9 +23,17 @@ fn certificate() -> Certificate {
         rows_per_person: 3,
         groups_per_person: 2,
         cells: 12,
+        weighted: None,
     };
     let mechanism = |aggregate, bound, sigma| {
-        Mechanism::discrete_gaussian(aggregate, bound, &bounds, Rational::from(sigma)).unwrap()
+        Mechanism::new(
+            Noise::DiscreteGaussian,
+            aggregate,
+            bound,
+            &bounds,
+            Rational::from(sigma),
+        )
+        .unwrap()
     };
     Certificate {
         dataset: EntryIndex(2),
@@ -87,8 +95,10 @@ fn sensitivities_are_those_of_the_table() {
         rows_per_person: k,
         groups_per_person: groups,
         cells: 1,
+        weighted: None,
     };
-    let of = |aggregate, bound, k, l0| sensitivity2(aggregate, bound, &bounds(k, l0));
+    let gaussian = Noise::DiscreteGaussian;
+    let of = |aggregate, bound, k, l0| sensitivity2(gaussian, aggregate, bound, &bounds(k, l0));
     let number = |n: u128| Ok(Rational::from(n));
     assert_eq!(of(Aggregate::Persons, 1, 7, 5), number(5));
     assert_eq!(of(Aggregate::Rows, 1, 7, 5), number(245));
@@ -108,6 +118,78 @@ fn sensitivities_are_those_of_the_table() {
     let most = of(Aggregate::Sum, u64::MAX, u64::MAX, u64::MAX).unwrap();
     let max = Rational::from(u128::from(u64::MAX));
     assert_eq!(most, max.product(&max).square().product(&max));
+}
+
+/// Laplace noise is priced by the L1 norm: everything that a person brings is added up.
+#[test]
+fn sensitivities_in_the_other_norm() {
+    let bounds = Bounds {
+        step: 5,
+        rows_per_person: 7,
+        groups_per_person: 5,
+        cells: 1,
+        weighted: None,
+    };
+    let of = |aggregate, bound| sensitivity2(Noise::DiscreteLaplace, aggregate, bound, &bounds);
+    let square = |n: u128| Ok(Rational::from(n * n));
+    assert_eq!(of(Aggregate::Persons, 1), square(5));
+    assert_eq!(of(Aggregate::Rows, 1), square(35));
+    assert_eq!(of(Aggregate::Values, 1), square(35));
+    assert_eq!(of(Aggregate::Sum, 10), square(350));
+    assert_eq!(of(Aggregate::CentredSquare, 10), square(350));
+    assert_eq!(of(Aggregate::Tree, 3), square(105));
+    assert!(of(Aggregate::Rows, 2).is_err());
+}
+
+/// Weights scale the unit of what is counted, and nothing else; they are for sums in the L2 norm.
+#[test]
+fn sensitivities_of_persons_who_are_weighted() {
+    let bounds = Bounds {
+        step: 5,
+        rows_per_person: 7,
+        groups_per_person: 5,
+        cells: 0,
+        weighted: Some(Weighted {
+            unit: 100,
+            groups: 40,
+        }),
+    };
+    let gaussian =
+        |aggregate, bound| sensitivity2(Noise::DiscreteGaussian, aggregate, bound, &bounds);
+    let number = |n: u128| Ok(Rational::from(n * 10_000));
+    assert_eq!(gaussian(Aggregate::Persons, 1), number(5));
+    assert_eq!(gaussian(Aggregate::Rows, 1), number(245));
+    assert_eq!(gaussian(Aggregate::CentredSum, 10), number(24_500));
+    assert!(gaussian(Aggregate::Values, 1).is_err());
+    assert!(gaussian(Aggregate::Tree, 3).is_err());
+    let laplace = sensitivity2(Noise::DiscreteLaplace, Aggregate::Persons, 1, &bounds);
+    assert!(laplace.is_err());
+
+    // A threshold costs more the more groups count: beside sigma it hardly matters that they weigh less.
+    let threshold = Threshold {
+        minimum: 5,
+        tau: 105,
+    };
+    let sigma = Rational::from(20 * 100);
+    let delta = |groups| {
+        let weighted = Some(Weighted { unit: 100, groups });
+        let bounds = Bounds {
+            weighted,
+            ..bounds.clone()
+        };
+        threshold.delta(Noise::DiscreteGaussian, &sigma, &bounds)
+    };
+    let even = Bounds {
+        weighted: None,
+        ..bounds.clone()
+    };
+    let even = threshold.delta(Noise::DiscreteGaussian, &Rational::from(20), &even);
+    // The lattice is finer, and so is the bound.
+    assert!(delta(5).unwrap() > even.unwrap());
+    assert!(delta(6).unwrap() > delta(5).unwrap());
+    assert!(delta(40).unwrap() > delta(6).unwrap());
+    assert_eq!(delta(4), None);
+    assert_eq!(delta(2_000), None);
 }
 
 /// Each edit breaks one rule; the untouched certificate breaks none.
@@ -165,6 +247,10 @@ fn every_rule_is_checked() {
             c.releases[0].rows_per_person = 4;
             c.steps[5].rows = 4;
         }),
+        ("P3", |c| c.mechanisms[0].kind = Noise::DiscreteLaplace),
+        ("P3", |c| {
+            c.releases[0].weighted = Some(Weighted { unit: 2, groups: 9 });
+        }),
         ("P3", |c| c.mechanisms[0].bound = 2),
         ("P3", |c| c.mechanisms[1].bound = 2),
         ("P3", |c| c.mechanisms[2].bound = 401),
@@ -207,17 +293,45 @@ fn what_costs_nothing_or_more_than_fits_has_no_price() {
         rows_per_person: 3,
         groups_per_person: 2,
         cells: 12,
+        weighted: None,
     };
     let mut free = certificate();
-    free.mechanisms =
-        vec![Mechanism::discrete_gaussian(Aggregate::Sum, 0, &bounds, Rational::from(1)).unwrap()];
+    free.mechanisms = vec![
+        Mechanism::new(
+            Noise::DiscreteGaussian,
+            Aggregate::Sum,
+            0,
+            &bounds,
+            Rational::from(1),
+        )
+        .unwrap(),
+    ];
     assert_eq!(rule(&free), "P5");
-    assert!(Mechanism::discrete_gaussian(Aggregate::Sum, 1, &bounds, Rational::ZERO).is_err());
+    assert!(
+        Mechanism::new(
+            Noise::DiscreteGaussian,
+            Aggregate::Sum,
+            1,
+            &bounds,
+            Rational::ZERO
+        )
+        .is_err()
+    );
     let sharp = Rational::from_ratio(1, 1 << 20).unwrap();
-    assert!(Mechanism::discrete_gaussian(Aggregate::Sum, 1 << 20, &bounds, sharp).is_err());
+    assert!(
+        Mechanism::new(
+            Noise::DiscreteGaussian,
+            Aggregate::Sum,
+            1 << 20,
+            &bounds,
+            sharp
+        )
+        .is_err()
+    );
 
     let mut dear = certificate();
-    let half = Mechanism::discrete_gaussian(
+    let half = Mechanism::new(
+        Noise::DiscreteGaussian,
         Aggregate::Sum,
         1000,
         &bounds,
@@ -241,7 +355,11 @@ fn a_threshold_is_priced_in_delta() {
     };
     unknown.mechanisms[0].threshold = Some(threshold);
     assert_eq!(rule(&unknown), "P4");
-    let delta = threshold.delta(&unknown.mechanisms[0].sigma, &unknown.releases[0]);
+    let delta = threshold.delta(
+        Noise::DiscreteGaussian,
+        &unknown.mechanisms[0].sigma,
+        &unknown.releases[0],
+    );
     let delta = delta.unwrap();
     // Two groups, five sigma: 2 · 2.9e-7, and a little for the lattice and the bound.
     assert!(delta > Delta::parse_floor("4e-7").unwrap());
@@ -274,10 +392,16 @@ fn several_releases_are_priced_each_under_its_own_bounds() {
         rows_per_person: 1,
         groups_per_person: 1,
         cells: 1,
+        weighted: None,
     });
-    let mut second =
-        Mechanism::discrete_gaussian(Aggregate::Persons, 1, &both.releases[1], Rational::from(20))
-            .unwrap();
+    let mut second = Mechanism::new(
+        Noise::DiscreteGaussian,
+        Aggregate::Persons,
+        1,
+        &both.releases[1],
+        Rational::from(20),
+    )
+    .unwrap();
     second.release = 1;
     both.mechanisms.push(second.clone());
     let sum = one.checked_add(Loss::from_rho(second.rho)).unwrap();

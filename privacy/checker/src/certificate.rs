@@ -23,6 +23,15 @@ pub(crate) struct Release {
     pub(crate) groups_per_person: u64,
     /// 0: the keys are not public.
     pub(crate) cells: u64,
+    pub(crate) weighted: Option<Weighted>,
+}
+
+/// Persons in more than L0 groups count in up to `groups` of them, in parts of `unit`.
+pub(crate) struct Weighted {
+    /// 1 to 2^20.
+    pub(crate) unit: u64,
+    /// L0 to 2^10.
+    pub(crate) groups: u64,
 }
 
 pub(crate) struct Step {
@@ -33,8 +42,8 @@ pub(crate) struct Step {
     pub(crate) rows: u64,
 }
 
-/// A discrete Gaussian, the only mechanism of version 1.
 pub(crate) struct Mechanism {
+    pub(crate) noise: Noise,
     pub(crate) release: u64,
     pub(crate) aggregate: Aggregate,
     pub(crate) bound: u64,
@@ -54,10 +63,18 @@ pub(crate) struct Threshold {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noise {
+    /// Priced by the L2 norm.
+    Gaussian,
+    /// Priced by the L1 norm.
+    Laplace,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Aggregate {
     Persons,
-    /// `rows` and `values` are priced alike.
     Rows,
+    Values,
     /// `sum`, `centred_sum` and `centred_square` are priced alike.
     Sum,
     Tree,
@@ -103,14 +120,34 @@ fn list<'a, T>(
 
 fn release(value: Value<'_>) -> Result<Release, Malformed> {
     let mut fields = Fields::of(value, "release")?;
+    let weighted = fields.optional("weighted").map(weighted).transpose()?;
     let release = Release {
+        weighted,
         step: fields.take("step")?.uint("step")?,
         rows_per_person: at_least_one(&fields.take("rows_per_person")?, "rows_per_person")?,
         groups_per_person: at_least_one(&fields.take("groups_per_person")?, "groups_per_person")?,
         cells: fields.take("cells")?.uint("cells")?,
     };
     fields.end()?;
+    let least = release.groups_per_person;
+    let fits = |weighted: &Weighted| (least..=1 << 10).contains(&weighted.groups);
+    if !release.weighted.as_ref().is_none_or(fits) {
+        return Err(Malformed("weighted: groups not from L0 to 2^10".to_owned()));
+    }
     Ok(release)
+}
+
+fn weighted(value: Value<'_>) -> Result<Weighted, Malformed> {
+    let mut fields = Fields::of(value, "weighted")?;
+    let weighted = Weighted {
+        unit: at_least_one(&fields.take("unit")?, "unit")?,
+        groups: fields.take("groups")?.uint("groups")?,
+    };
+    fields.end()?;
+    if weighted.unit > 1 << 20 {
+        return Err(Malformed("weighted: unit above 2^20".to_owned()));
+    }
+    Ok(weighted)
 }
 
 fn threshold(value: Value<'_>) -> Result<Threshold, Malformed> {
@@ -152,19 +189,22 @@ fn step(value: Value<'_>) -> Result<Step, Malformed> {
 
 fn mechanism(value: Value<'_>) -> Result<Mechanism, Malformed> {
     let mut fields = Fields::of(value, "mechanism")?;
-    let kind = fields.take("kind")?.text("kind")?;
-    if kind != "discrete_gaussian" {
-        return Err(Malformed(format!("mechanism {kind:?} is not known")));
-    }
+    let noise = match fields.take("kind")?.text("kind")? {
+        "discrete_gaussian" => Noise::Gaussian,
+        "discrete_laplace" => Noise::Laplace,
+        other => return Err(Malformed(format!("mechanism {other:?} is not known"))),
+    };
     let aggregate = match fields.take("aggregate")?.text("aggregate")? {
         "persons" => Aggregate::Persons,
-        "rows" | "values" => Aggregate::Rows,
+        "rows" => Aggregate::Rows,
+        "values" => Aggregate::Values,
         "sum" | "centred_sum" | "centred_square" => Aggregate::Sum,
         "tree" => Aggregate::Tree,
         other => return Err(Malformed(format!("aggregate {other:?} is not known"))),
     };
     let threshold = fields.optional("threshold").map(threshold).transpose()?;
     let mechanism = Mechanism {
+        noise,
         release: fields.take("release")?.uint("release")?,
         aggregate,
         bound: fields.take("bound")?.uint("bound")?,

@@ -239,9 +239,21 @@ pub const FIELDS: &[Field] = &[
     ),
     v(
         "reserve",
+        "certificate.releases[].weighted.unit",
+        &["F1", "P3"],
+        "sensitivity",
+    ),
+    l(
+        "reserve",
+        "certificate.releases[].weighted.groups",
+        &["F1", "P4"],
+        "not more than the delta of a threshold was paid for",
+    ),
+    v(
+        "reserve",
         "certificate.mechanisms[].kind",
-        &["F1"],
-        "`discrete_gaussian`",
+        &["F1", "P3"],
+        "sensitivity in its norm; where that is the same in both, either is attested",
     ),
     v(
         "reserve",

@@ -2,7 +2,7 @@
 
 use num_bigint::BigUint;
 
-use crate::certificate::{Aggregate, Certificate, Mechanism, Release};
+use crate::certificate::{Aggregate, Certificate, Mechanism, Noise, Release};
 use crate::entry::Reserve;
 use crate::quantity::{Loss, RHO_BITS, Rational};
 use crate::report::Finding;
@@ -42,14 +42,12 @@ pub(crate) fn check(
         }
         match (&mechanism.threshold, release) {
             (None, _) if mechanism.delta != 0 => {
-                fail("P4", "a discrete Gaussian without threshold has no delta");
+                fail("P4", "noise without threshold has no delta");
             }
             (Some(threshold), Some(release)) => {
-                let least = threshold::least_delta(
-                    &mechanism.sigma,
-                    threshold.tau.saturating_sub(threshold.minimum),
-                    release.groups_per_person,
-                );
+                let above = threshold.tau.saturating_sub(threshold.minimum);
+                let least =
+                    threshold::least_delta(mechanism.noise, &mechanism.sigma, above, release);
                 if least.is_none_or(|least| BigUint::from(mechanism.delta) < least) {
                     fail("P4", "delta is below that of the threshold");
                 }
@@ -107,26 +105,38 @@ fn is_decided(certificate: &Certificate, position: u64, release: &Release) -> bo
     }
 }
 
-/// P3: `(k · bound)² · L0`; `L0` where each person counts once per group; `k² · bound · L0` for a tree of `bound` levels.
+/// P3, in the L2 norm: `(k · bound · unit)² · L0`, k being 1 where each person counts once per group; `k² · bound · L0` for a tree of `bound`
+/// levels. In the L1 norm: `(k · bound · L0)²`.
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "naturals of any size do not overflow"
 )]
 fn sensitivity(release: &Release, mechanism: &Mechanism) -> Result<(), &'static str> {
+    let square = |n: BigUint| &n * &n;
+    let aggregate = mechanism.aggregate;
     let groups = BigUint::from(release.groups_per_person);
-    let rows = BigUint::from(release.rows_per_person);
-    let expected = match mechanism.aggregate {
-        Aggregate::Persons => groups,
-        Aggregate::Rows | Aggregate::Sum => {
-            let one_group = rows * mechanism.bound;
-            &one_group * &one_group * groups
+    let rows = match aggregate {
+        Aggregate::Persons => BigUint::from(1_u32),
+        _ => BigUint::from(release.rows_per_person),
+    };
+    let bound = BigUint::from(mechanism.bound);
+    let expected = match (mechanism.noise, &release.weighted) {
+        (Noise::Laplace, None) => square(rows * bound * groups),
+        (Noise::Laplace, Some(_)) => return Err("weights do not bound the L1 norm"),
+        (Noise::Gaussian, None) if aggregate == Aggregate::Tree => square(rows) * bound * groups,
+        (Noise::Gaussian, None) => square(rows * bound) * groups,
+        (Noise::Gaussian, Some(_)) if matches!(aggregate, Aggregate::Tree | Aggregate::Values) => {
+            return Err("weights are for persons, rows and sums");
         }
-        Aggregate::Tree => &rows * &rows * mechanism.bound * groups,
+        (Noise::Gaussian, Some(weighted)) => square(rows * bound * weighted.unit) * groups,
     };
     if mechanism.values != 1 && mechanism.aggregate != Aggregate::Tree {
         return Err("several values for each group, but no tree");
     }
-    let counts = matches!(mechanism.aggregate, Aggregate::Persons | Aggregate::Rows);
+    let counts = matches!(
+        mechanism.aggregate,
+        Aggregate::Persons | Aggregate::Rows | Aggregate::Values
+    );
     if counts && mechanism.bound != 1 {
         return Err("a count has a bound other than 1");
     }
@@ -139,7 +149,8 @@ fn sensitivity(release: &Release, mechanism: &Mechanism) -> Result<(), &'static 
 
 /// P4: `ceil(2^40 · sensitivity2 / (2 · sigma²))`; `None` for sigma 0.
 ///
-/// Source: rho of a discrete Gaussian is sensitivity² / (2 sigma²) (Canonne, Kamath, Steinke 2020, Theorem 4).
+/// Source: rho of a discrete Gaussian is sensitivity² / (2 sigma²) (Canonne, Kamath, Steinke 2020, Theorem 4); discrete Laplace noise of scale
+/// sigma has epsilon = sensitivity / sigma, hence rho = epsilon² / 2 (Bun, Steinke 2016, Proposition 1.4).
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "naturals of any size do not overflow, and the divisor is checked"

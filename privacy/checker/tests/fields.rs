@@ -77,8 +77,10 @@ fn named(kind: &str, path: &Path) -> (String, String) {
 
 /// Other values of the same type, near and far, and every word that the format gives a meaning.
 fn changes(item: &Item) -> Vec<Item> {
-    const WORDS: [&str; 25] = [
+    const WORDS: [&str; 27] = [
         "",
+        "discrete_gaussian",
+        "discrete_laplace",
         "persons",
         "rows",
         "sum",
@@ -287,13 +289,13 @@ fn a_field_of_another_type_a_missing_or_an_unknown_field_is_found_by_f1() {
             for (n, (key, _)) in pairs.iter().enumerate() {
                 let mut fewer = pairs.clone();
                 fewer.remove(n);
-                // Optional fields: a scan has a table, unknown keys have a threshold, and the limits of a policy are charged.
+                // Optional fields: a scan has a table, unknown keys have a threshold, weighted persons a weight, and the limits of a policy are charged.
                 let rule = match key.as_str() {
                     // Its own test removes them where they matter.
                     "limits" | "name" | "seconds" => continue,
                     "accounts" if kind(entry) == "reuse" => "B3",
                     "table" => "P1",
-                    "threshold" => "P3",
+                    "threshold" | "weighted" => "P3",
                     _ => "F1",
                 };
                 fails(

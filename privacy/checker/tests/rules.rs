@@ -291,6 +291,48 @@ fn p3_and_p4_of_keys_that_are_not_public() {
 }
 
 #[test]
+fn p3_and_p4_of_persons_who_are_weighted() {
+    let change = |path: &str, new: Item| with(21, &format!("{CERTIFICATE}.{path}"), new);
+    let weighted =
+        |field: &str, new| change(&format!("releases.2.weighted.{field}"), Item::Uint(new));
+    // Fewer groups are cheaper, more cost more than was paid.
+    expect(&weighted("groups", 5), &[]);
+    expect(&weighted("groups", 7), &["P4@21"]);
+    expect(&weighted("groups", 3), &["F1@21"]);
+    expect(&weighted("groups", 1_025), &["F1@21"]);
+    expect(&weighted("unit", 0), &["F1@21"]);
+    expect(&weighted("unit", (1 << 20) + 1), &["F1@21"]);
+    // Parts of another unit: the sensitivity is another, and so is what the threshold costs.
+    expect(&weighted("unit", 8), &["P3@21", "P4@21"]);
+    // A threshold without weights is cheaper.
+    let mut even = Log::sample();
+    let Item::Map(fields) = even.entries[21].at(&format!("{CERTIFICATE}.releases.2")) else {
+        unreachable!()
+    };
+    fields.retain(|(name, _)| name != "weighted");
+    expect(&even, &["P3@21", "P4@21"]);
+    // What is not counted in parts, and noise of another norm, cannot be weighted.
+    let kind = "mechanisms.7.kind";
+    expect(&change(kind, text("discrete_laplace")), &["P3@21", "P4@21"]);
+    expect(&change("mechanisms.7.aggregate", text("tree")), &["P3@21"]);
+}
+
+#[test]
+fn p3_of_the_other_noise() {
+    let change = |path: &str, new: Item| with(21, &format!("{CERTIFICATE}.{path}"), new);
+    // Each is priced in its own norm.
+    expect(
+        &change("mechanisms.6.kind", text("discrete_gaussian")),
+        &["P3@21"],
+    );
+    expect(
+        &change("mechanisms.0.kind", text("discrete_laplace")),
+        &["P3@21"],
+    );
+    expect(&change("mechanisms.6.kind", text("laplace")), &["F1@21"]);
+}
+
+#[test]
 fn p5_loss_of_a_query() {
     let log = Log::sample();
     let Item::Uint(cost) = *log.entries[10].clone().at("body.loss.rho") else {
@@ -306,7 +348,7 @@ fn p5_loss_of_a_query() {
     assert!(named(&report).contains(&"P5@21".to_owned()));
     // Everything for nothing.
     let mut free = Log::sample();
-    for n in 0..6 {
+    for n in 0..8 {
         *free.entries[21].at(&format!("{CERTIFICATE}.mechanisms.{n}.rho")) = Item::Uint(0);
     }
     *free.entries[21].at("body.loss.rho") = Item::Uint(0);

@@ -8,7 +8,7 @@ use salus_certificate::EntryIndex;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::entry::{Body, Genesis, Movement, Reason, Reserve};
+use crate::entry::{Body, Genesis, Movement, Reserve};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
@@ -183,9 +183,7 @@ impl Fold {
             Body::Reuse(reuse) => self.limits(at, &reuse.accounts)?,
             Body::Release(release) => self.ending(at, release.reserve)?,
             Body::Abort(abort) => {
-                if abort.reason == Reason::Failed {
-                    self.failures.push(at.0);
-                }
+                self.failures.push(at.0);
                 self.ending(at, abort.reserve)?;
             }
             _ => {}

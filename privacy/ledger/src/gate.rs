@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use salus_accounting::{Loss, Rational};
+use salus_accounting::{Loss, Noise, Rational};
 use salus_certificate::{Certificate, EntryIndex, Mechanism};
-use salus_mechanisms::add_discrete_gaussian;
 use tokio::sync::oneshot;
 
 use crate::commitment::Opening;
@@ -382,28 +381,29 @@ fn noisy_columns(exact: Exact, certificate: &Certificate) -> Result<Released, An
         groups,
     } = exact;
     let mechanisms = &certificate.mechanisms;
-    let (mut deciding, mut sigmas) = (Vec::new(), Vec::new());
+    let noise = |mechanism: &Mechanism| (mechanism.kind, mechanism.sigma.clone());
+    let (mut deciding, mut noises) = (Vec::new(), Vec::new());
     for (column, mechanism) in columns.iter_mut().zip(mechanisms) {
         if let (Column::Dense(numbers), true) = (column, mechanism.threshold.is_some()) {
             deciding.push(numbers);
-            sigmas.push(mechanism.sigma.clone());
+            noises.push(noise(mechanism));
         }
     }
-    draw(deciding, &sigmas)?;
-    let (mut columns, keys) = threshold::apply(columns, groups, mechanisms)?;
-    let (mut others, mut sigmas) = (Vec::new(), Vec::new());
+    draw(deciding, &noises)?;
+    let (mut columns, keys) = threshold::apply(columns, groups, certificate)?;
+    let (mut others, mut noises) = (Vec::new(), Vec::new());
     for (column, mechanism) in columns.iter_mut().zip(mechanisms) {
         if mechanism.threshold.is_none() {
             others.push(column);
-            sigmas.push(mechanism.sigma.clone());
+            noises.push(noise(mechanism));
         }
     }
-    draw(others, &sigmas)?;
+    draw(others, &noises)?;
     Ok(Released { columns, keys })
 }
 
-/// Adds noise of its sigma to each column.
-fn draw(mut places: Vec<&mut Vec<i128>>, sigmas: &[Rational]) -> Result<(), AnswerFailed> {
+/// Adds its noise to each column.
+fn draw(mut places: Vec<&mut Vec<i128>>, noises: &[(Noise, Rational)]) -> Result<(), AnswerFailed> {
     if places.is_empty() {
         return Ok(());
     }
@@ -411,7 +411,7 @@ fn draw(mut places: Vec<&mut Vec<i128>>, sigmas: &[Rational]) -> Result<(), Answ
         .iter_mut()
         .map(|place| std::mem::take(*place))
         .collect();
-    let noisy = add_discrete_gaussian(exact, sigmas).map_err(|_| AnswerFailed)?;
+    let noisy = salus_mechanisms::add_noise(exact, noises).map_err(|_| AnswerFailed)?;
     for (place, column) in places.into_iter().zip(noisy) {
         *place = column;
     }

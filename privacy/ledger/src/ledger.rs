@@ -18,7 +18,7 @@ use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::store::{self, StoredEntry, failed};
 use crate::transaction::Draft;
-use crate::writer::{Refused, Request, Sealed, Writer};
+use crate::writer::{Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence, limits};
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
@@ -280,6 +280,20 @@ impl Ledger {
             certificate,
             cost,
         ))
+    }
+
+    /// What would come of a reservation if it were made now. It reads the books under the lock under which a reservation would be written, and leaves
+    /// no trace. `fresh` asks for an answer of its own also where one is known.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Ledger::reserve`] that are no decision.
+    pub async fn preview(&self, reservation: Reservation, fresh: bool) -> Result<Preview> {
+        let draft = Box::new(draft(reservation)?);
+        self.shared
+            .writer
+            .ask(|reply| Request::Preview(draft, fresh, reply))
+            .await
     }
 
     /// Gives an answer once more, where the same question has been answered: same plan, keys, snapshot, catalog, policy and bounds, and an answer

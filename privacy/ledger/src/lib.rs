@@ -9,7 +9,7 @@
 //! only when that entry is on the disk as well. Whatever goes wrong in between becomes an ABORT. Nothing is ever refunded.
 //!
 //! ```
-//! use salus_accounting::{Delta, Loss, Rational, Rho};
+//! use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 //! use salus_certificate::{Aggregate, Bounds, Certificate, Mechanism, Step};
 //! use salus_ledger::{Exact, Fact, Genesis, Ledger, Released, Reservation, key, receipt};
 //!
@@ -39,8 +39,8 @@
 //! let snapshot = ledger.record(snapshot).await?;
 //!
 //! // How many persons of each sex? Everybody counts once; sigma is 20 persons.
-//! let bounds = Bounds { step: 1, rows_per_person: 1, groups_per_person: 1, cells: 2 };
-//! let count = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(20))?;
+//! let bounds = Bounds { step: 1, rows_per_person: 1, groups_per_person: 1, cells: 2, weighted: None };
+//! let count = Mechanism::new(Noise::DiscreteGaussian, Aggregate::Persons, 1, &bounds, Rational::from(20))?;
 //! let step = |rule: &str, inputs: Vec<u64>, table: Option<String>| Step {
 //!     rule: rule.into(),
 //!     op: rule.into(),
@@ -147,3 +147,4 @@ pub use key::Signer;
 pub use ledger::{Account, Clock, Fact, Facts, Ledger, Refusal, Reservation, system_clock};
 pub use salus_certificate::EntryIndex;
 pub use store::StoredEntry;
+pub use writer::Preview;

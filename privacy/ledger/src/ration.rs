@@ -5,7 +5,7 @@
 
 use crate::error::ReserveError;
 
-/// Questions that may fail under one policy.
+/// Questions that may fail, or be given up, under one policy.
 pub(crate) const FAILURES: usize = 10;
 
 /// Questions under one policy that may have no ending at all when the ledger is opened: their processes died, or are still at work.

@@ -1,6 +1,6 @@
 //! Which groups are answered where the keys are not public: those that enough persons are in, by a true and by a noisy count.
 
-use salus_certificate::{Mechanism, Threshold};
+use salus_certificate::{Certificate, Mechanism, Threshold};
 
 use crate::gate::{AnswerFailed, Column, Groups};
 
@@ -11,14 +11,16 @@ type Keys = Vec<Option<Vec<Vec<u8>>>>;
 ///
 /// # Guarantee
 /// A group is kept if its true number of persons is at least the minimum and its noisy number is **above** tau, strictly: that is the event whose
-/// probability [`salus_accounting::threshold_delta`] bounds for a group at the minimum. The columns of the mechanisms that decide must be noisy.
+/// probability [`salus_accounting::threshold_delta`] bounds for a group at the minimum. Where persons are weighted the noisy number counts parts of
+/// the unit, and so does tau. The columns of the mechanisms that decide must be noisy.
 pub(crate) fn apply(
     columns: Vec<Column>,
     groups: Vec<Option<Groups>>,
-    mechanisms: &[Mechanism],
+    certificate: &Certificate,
 ) -> Result<(Vec<Vec<i128>>, Keys), AnswerFailed> {
+    let mechanisms = &certificate.mechanisms;
     let decided = (0..).zip(&groups).map(|(release, groups)| {
-        let decide = |groups| kept(&columns, groups, mechanisms, release).ok_or(AnswerFailed);
+        let decide = |groups| kept(&columns, groups, certificate, release).ok_or(AnswerFailed);
         groups.as_ref().map(decide).transpose()
     });
     let decided = decided.collect::<Result<Vec<_>, _>>()?;
@@ -50,10 +52,12 @@ pub(crate) fn apply(
 fn kept(
     columns: &[Column],
     groups: &Groups,
-    mechanisms: &[Mechanism],
+    certificate: &Certificate,
     release: u64,
 ) -> Option<Vec<bool>> {
-    let mut mechanisms = mechanisms.iter().zip(columns);
+    let bounds = certificate.releases.get(usize::try_from(release).ok()?)?;
+    let unit = bounds.weights()?.unit();
+    let mut mechanisms = certificate.mechanisms.iter().zip(columns);
     let (Threshold { minimum, tau }, noisy) = mechanisms.find_map(|(mechanism, column)| {
         let threshold = mechanism.threshold;
         let threshold = threshold.filter(|_| mechanism.release == release)?;
@@ -62,10 +66,38 @@ fn kept(
             Column::Sparse(_) => None,
         }
     })?;
-    let passes = groups
-        .persons
-        .iter()
-        .zip(noisy)
-        .map(|(persons, noisy)| *persons >= minimum && *noisy > i128::from(tau));
+    let tau = i128::from(tau).checked_mul(i128::from(unit))?;
+    let groups = groups.persons.iter().zip(noisy);
+    let passes = groups.map(|(persons, noisy)| passes(*persons, *noisy, minimum, tau));
     Some(passes.collect())
+}
+
+/// Above tau and not at it: the price is that of being above.
+fn passes(persons: u64, noisy: i128, minimum: u64, tau: i128) -> bool {
+    persons >= minimum && noisy > tau
+}
+
+#[cfg(test)]
+mod tests {
+    use super::passes;
+    use salus_accounting::{Noise, Rational, Weights, threshold_delta};
+
+    /// What is booked covers the groups above tau; those at tau would cost more than is booked.
+    #[test]
+    fn the_price_is_that_of_being_above() {
+        assert!(passes(5, 106, 5, 105));
+        assert!(!passes(5, 105, 5, 105), "opendp#2922");
+        assert!(!passes(4, 1_000, 5, 105));
+        // P[Z > 99] and P[Z >= 99], Z a Gaussian of sigma 20.
+        let one = Weights::even(1);
+        let delta = |above| {
+            threshold_delta(Noise::DiscreteGaussian, &Rational::from(20), above, &one).unwrap()
+        };
+        let weight = |k: f64| (-k * k / 800.0).exp();
+        let from = |first: i32| (first..400).map(|k| weight(k.into())).sum::<f64>();
+        let all = 1.0 + 2.0 * from(1);
+        #[expect(clippy::cast_precision_loss, reason = "compared with tolerance")]
+        let booked = delta(99).units() as f64 / 2_f64.powi(80);
+        assert!(from(100) / all <= booked && booked < from(99) / all);
+    }
 }

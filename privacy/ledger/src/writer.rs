@@ -38,9 +38,22 @@ pub(crate) enum Request {
     Release(EntryIndex, Opening, Sender<Result<Sealed>>),
     /// `None`: there is no answer to give once more.
     Reuse(Box<Draft>, Sender<Result<Option<Sealed>>>),
+    /// What would come of it; whether it is to be paid for even where it is known.
+    Preview(Box<Draft>, bool, Sender<Result<Preview>>),
     Abort(EntryIndex, Reason, Option<Sender<Result<EntryIndex>>>),
     /// Answers once everything before it is done.
     Flush(Sender<Result<()>>),
+}
+
+/// What would come of a reservation, as the books stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Preview {
+    /// It would be paid for.
+    Admitted,
+    /// An answer that was given would be repeated, and cost nothing: that of this RELEASE entry.
+    Known(EntryIndex),
+    /// It would be declined, and cost nothing.
+    Declined(ReserveError),
 }
 
 /// A refusal whose commitment has been worked out.
@@ -197,8 +210,16 @@ impl Desk {
     async fn serve(mut self, mut queue: UnboundedReceiver<Request>) {
         let mut requests = Vec::with_capacity(BATCH);
         while queue.recv_many(&mut requests, BATCH).await > 0 {
-            let mut pending: Vec<Pending> = requests
+            let (previews, others): (Vec<_>, Vec<_>) = requests
                 .drain(..)
+                .partition(|request| matches!(request, Request::Preview(..)));
+            for request in previews {
+                if let Request::Preview(draft, fresh, reply) = request {
+                    drop(reply.send(self.preview(&draft, fresh).await));
+                }
+            }
+            let mut pending: Vec<Pending> = others
+                .into_iter()
                 .map(|request| Pending {
                     request,
                     decision: None,
@@ -220,6 +241,37 @@ impl Desk {
         }
         // The last connection to close folds the write-ahead log into the database. If it cannot, the next one to open does.
         let _ = self.db.close().await;
+    }
+
+    /// What would come of a reservation: it is decided on, and forgotten.
+    async fn preview(&mut self, draft: &Draft, fresh: bool) -> Result<Preview> {
+        if let Some(error) = &self.closed {
+            return Err(error.clone());
+        }
+        let mut lock = self
+            .db
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)?;
+        let mut log = Transaction::begin(
+            &mut lock,
+            &self.signer,
+            &self.genesis,
+            self.unanswered,
+            (self.clock)(),
+        )
+        .await?;
+        let known = if fresh { None } else { log.reuse(draft).await? };
+        let preview = match known {
+            Some(released) => Preview::Known(released.index),
+            None => match log.reserve(draft).await {
+                Ok(_) => Preview::Admitted,
+                Err(ReserveError::Ledger(error)) => return Err(error),
+                Err(declined) => Preview::Declined(declined),
+            },
+        };
+        lock.rollback().await.map_err(failed)?;
+        Ok(preview)
     }
 
     /// One transaction for all of them; on an error nothing of it is in the log.
@@ -305,7 +357,8 @@ impl Pending {
                 Err(error) => Err(ReserveError::Ledger(error)),
             },
             Request::Abort(reserve, reason, _) => appended(log.abort(*reserve, *reason).await),
-            Request::Flush(_) => return Ok(()),
+            // Previews are no part of a batch; see `Desk::serve`.
+            Request::Preview(..) | Request::Flush(_) => return Ok(()),
         };
         self.decision = Some(match decided {
             Ok(decision) => decision,
@@ -364,6 +417,7 @@ impl Pending {
                 Some(Decision::Declined(ReserveError::Ledger(error))) => Err(error),
                 _ => Err(STOPPED),
             })),
+            (Request::Preview(_, _, reply), _) => drop(reply.send(Err(STOPPED))),
             (Request::Flush(reply), _) => drop(reply.send(Ok(()))),
         }
     }
@@ -380,6 +434,7 @@ impl Request {
             Self::Reserve(_, reply) => drop(reply.send(Err(error.into()))),
             Self::Release(_, _, reply) => drop(reply.send(Err(error))),
             Self::Reuse(_, reply) => drop(reply.send(Err(error))),
+            Self::Preview(_, _, reply) => drop(reply.send(Err(error))),
             Self::Flush(reply) => drop(reply.send(Err(error))),
             Self::Abort(_, _, None) => {}
         }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use salus_accounting::{Loss, Rational, Rho};
+use salus_accounting::{Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, EntryIndex, Mechanism};
 use salus_ledger::entry::{Body, Kind, Reason};
 use salus_ledger::{
@@ -290,7 +290,13 @@ async fn one_query_costs_no_more_than_the_policy_allows() {
     let before = ledger.entries().await.unwrap().len();
     let mut dear = question();
     let bounds = dear.certificate.releases[0].clone();
-    let sharp = Mechanism::discrete_gaussian(Aggregate::Persons, 1, &bounds, Rational::from(10));
+    let sharp = Mechanism::new(
+        Noise::DiscreteGaussian,
+        Aggregate::Persons,
+        1,
+        &bounds,
+        Rational::from(10),
+    );
     dear.certificate.mechanisms.push(sharp.unwrap());
     let most = Rho::from_units(price().units() * 10);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 mod support;
 
-use salus_accounting::{Loss, Rational};
+use salus_accounting::{Loss, Noise, Rational};
 use salus_certificate::{Aggregate, Mechanism};
 use salus_ledger::entry::{Body, Kind};
 use salus_ledger::{Fact, Reservation, receipt};
@@ -13,7 +13,13 @@ fn with_sigma(sigma: Rational) -> Reservation {
     let mut wanted = question();
     let bounds = wanted.certificate.releases[0].clone();
     let first = &wanted.certificate.mechanisms[0];
-    let mechanism = Mechanism::discrete_gaussian(first.aggregate, first.bound, &bounds, sigma);
+    let mechanism = Mechanism::new(
+        Noise::DiscreteGaussian,
+        first.aggregate,
+        first.bound,
+        &bounds,
+        sigma,
+    );
     wanted.certificate.mechanisms[0] = mechanism.unwrap();
     wanted
 }
@@ -100,7 +106,13 @@ async fn another_question_has_no_answer_yet() {
         |r| r.certificate.releases[0].cells += 1,
         |r| {
             let bounds = r.certificate.releases[0].clone();
-            let more = Mechanism::discrete_gaussian(Aggregate::Rows, 1, &bounds, 9.into());
+            let more = Mechanism::new(
+                Noise::DiscreteGaussian,
+                Aggregate::Rows,
+                1,
+                &bounds,
+                9.into(),
+            );
             r.certificate.mechanisms.push(more.unwrap());
         },
     ];

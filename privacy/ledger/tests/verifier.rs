@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use proptest::prelude::*;
-use salus_accounting::{Loss, Rational, Rho};
+use salus_accounting::{Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, Certificate};
 use salus_checker::{Report, audit, read_export, verify_receipt};
 use salus_ledger::entry::{
@@ -212,7 +212,7 @@ prop_compose! {
                     bounds.rows_per_person = value + 1;
                     certificate.steps.iter_mut().for_each(|step| step.rows = value + 1);
                     for mechanism in &mut certificate.mechanisms {
-                        let renewed = salus_certificate::Mechanism::discrete_gaussian(
+                        let renewed = salus_certificate::Mechanism::new(Noise::DiscreteGaussian,
                             mechanism.aggregate, mechanism.bound, bounds, mechanism.sigma.clone(),
                         );
                         if let Ok(renewed) = renewed {

@@ -1,15 +1,15 @@
 //! Noise: the only crate that names [OpenDP](https://docs.rs/opendp).
 //!
-//! One operation, [`add_discrete_gaussian`]: exact integers in, noisy integers out. The noise is OpenDP's
-//! `sample_discrete_gaussian`, the exact rejection sampler of Canonne, Kamath and Steinke 2020 ("The Discrete Gaussian for
-//! Differential Privacy", algorithm 3), which works on rationals alone: the distribution is that of the definition, not of a rounded float.
+//! One operation, [`add_noise`]: exact integers in, noisy integers out. The noise is OpenDP's `sample_discrete_gaussian` or
+//! `sample_discrete_laplace`, the exact rejection samplers of Canonne, Kamath and Steinke 2020 ("The Discrete Gaussian for Differential
+//! Privacy", algorithms 3 and 2), which work on rationals alone: the distribution is that of the definition, not of a rounded float.
 //!
 //! ```
-//! use salus_accounting::Rational;
-//! use salus_mechanisms::add_discrete_gaussian;
+//! use salus_accounting::{Noise, Rational};
+//! use salus_mechanisms::add_noise;
 //!
 //! let persons_per_group = vec![120, 0, 41];
-//! let noisy = add_discrete_gaussian(vec![persons_per_group], &[Rational::from(20)])?;
+//! let noisy = add_noise(vec![persons_per_group], &[(Noise::DiscreteGaussian, Rational::from(20))])?;
 //! assert_eq!(noisy[0].len(), 3);
 //! # Ok::<(), salus_mechanisms::MechanismError>(())
 //! ```
@@ -33,7 +33,7 @@
 //!
 //! **The sampler's running time depends on the noise it draws**; callers that publish times must hide it.
 //!
-//! **Architecture invariant:** exact values never enter OpenDP, a thread, an error or a message. The sampling threads know sigma
+//! **Architecture invariant:** exact values never enter OpenDP, a thread, an error or a message. The sampling threads know the scale
 //! and how many draws are wanted; the sum is formed afterwards in the caller's own thread.
 
 #![cfg_attr(
@@ -46,6 +46,6 @@
     )
 )]
 
-mod gaussian;
+mod noise;
 
-pub use gaussian::{MechanismError, add_discrete_gaussian};
+pub use noise::{MechanismError, add_noise};

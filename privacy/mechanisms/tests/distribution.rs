@@ -9,8 +9,8 @@
     reason = "bin edges are small whole numbers"
 )]
 
-use salus_accounting::Rational;
-use salus_mechanisms::add_discrete_gaussian;
+use salus_accounting::{Noise, Rational};
+use salus_mechanisms::add_noise;
 use std::f64::consts::PI;
 
 const DRAWS: usize = 40_000;
@@ -18,7 +18,11 @@ const DRAWS: usize = 40_000;
 /// Draws with sigma = numerator / denominator.
 fn draw(numerator: u128, denominator: u128, count: usize) -> Vec<i128> {
     let sigma = Rational::from_ratio(numerator, denominator).unwrap();
-    add_discrete_gaussian(vec![vec![0; count]], &[sigma])
+    sample(Noise::DiscreteGaussian, sigma, count)
+}
+
+fn sample(noise: Noise, scale: Rational, count: usize) -> Vec<i128> {
+    add_noise(vec![vec![0; count]], &[(noise, scale)])
         .unwrap()
         .remove(0)
 }
@@ -28,8 +32,14 @@ fn draw(numerator: u128, denominator: u128, count: usize) -> Vec<i128> {
 /// so for a small sigma a bin is one value.
 fn bins(sigma: f64) -> Vec<(i128, f64)> {
     let reach = (sigma * 12.0).ceil() as i128 + 2;
-    let weight = |x: i128| (-(x as f64).powi(2) / (2.0 * sigma * sigma)).exp();
-    let total: f64 = (-reach..=reach).map(weight).sum();
+    bins_of(reach, |x| {
+        (-(x as f64).powi(2) / (2.0 * sigma * sigma)).exp()
+    })
+}
+
+/// The same for any distribution in proportion to `weight` that is as good as zero beyond `reach`.
+fn bins_of(reach: i128, weight: impl Fn(i128) -> f64) -> Vec<(i128, f64)> {
+    let total: f64 = (-reach..=reach).map(&weight).sum();
     let mut bins = Vec::new();
     let mut gathered = 0.0;
     for x in -reach..=reach {
@@ -122,11 +132,33 @@ fn fits_at_a_sigma_of_64_significant_bits() {
     )
     .unwrap();
     let exact = (4.5f64 / 0.3).sqrt();
-    let sample = add_discrete_gaussian(vec![vec![0; DRAWS]], &[sigma])
-        .unwrap()
-        .remove(0);
+    let sample = sample(Noise::DiscreteGaussian, sigma, DRAWS);
     let (statistic, k) = chi_square(&sample, &bins(exact));
     assert!(statistic < critical(k), "{statistic} on {k} degrees");
+}
+
+#[test]
+fn laplace_fits_and_a_tenth_less_does_not() {
+    for (numerator, denominator) in [(1, 2), (1, 1), (10, 7), (20, 1), (987_654, 1_000)] {
+        let scale = numerator as f64 / denominator as f64;
+        let reach = (scale * 60.0).ceil() as i128 + 2;
+        let bins = bins_of(reach, |x| (-(x.abs() as f64) / scale).exp());
+        assert!(bins.len() >= 2, "scale {scale} leaves nothing to test");
+        let draw = |by: (u128, u128)| {
+            let scale = Rational::from_ratio(numerator * by.0, denominator * by.1).unwrap();
+            chi_square(&sample(Noise::DiscreteLaplace, scale, DRAWS), &bins)
+        };
+        let (statistic, k) = draw((1, 1));
+        assert!(
+            statistic < critical(k),
+            "scale {scale}: {statistic} on {k} degrees"
+        );
+        let (statistic, k) = draw((9, 10));
+        assert!(
+            statistic > critical(k),
+            "scale {scale}: no power, {statistic} on {k} degrees"
+        );
+    }
 }
 
 /// Σ x² / sigma² over n draws is chi-square of n degrees but for terms of e^(−2π²sigma²): a relative deviation of 6·sqrt(2/n)
@@ -182,11 +214,8 @@ fn draws_beside_each_other_are_independent() {
         sample.chunks_exact(2).map(|pair| (pair[0], pair[1]))
     ));
 
-    let columns = add_discrete_gaussian(
-        vec![vec![0; DRAWS / 2]; 2],
-        &[Rational::from(1), Rational::from(1)],
-    )
-    .unwrap();
+    let one = (Noise::DiscreteGaussian, Rational::from(1));
+    let columns = add_noise(vec![vec![0; DRAWS / 2]; 2], &[one.clone(), one]).unwrap();
     assert!(neighbours_independent(
         columns[0].iter().copied().zip(columns[1].iter().copied())
     ));
@@ -205,11 +234,11 @@ fn draws_beside_each_other_are_independent() {
 #[test]
 fn calls_never_repeat_noise() {
     // At sigma 2^100, 4,000 draws contain a pair of equal ones with probability below 1e-22.
-    let sigma = Rational::from(1 << 100);
+    let wide = (Noise::DiscreteGaussian, Rational::from(1 << 100));
     let mut seen = std::collections::HashSet::new();
     for _ in 0..200 {
         let columns = vec![vec![0; 10], vec![0; 10]];
-        for value in add_discrete_gaussian(columns, &[sigma.clone(), sigma.clone()])
+        for value in add_noise(columns, &[wide.clone(), wide.clone()])
             .unwrap()
             .concat()
         {
@@ -219,12 +248,8 @@ fn calls_never_repeat_noise() {
     // Calls at the same time, from many threads.
     let workers: Vec<_> = (0..16)
         .map(|_| {
-            let sigma = sigma.clone();
-            std::thread::spawn(move || {
-                add_discrete_gaussian(vec![vec![0; 10]], &[sigma])
-                    .unwrap()
-                    .remove(0)
-            })
+            let wide = wide.clone();
+            std::thread::spawn(move || add_noise(vec![vec![0; 10]], &[wide]).unwrap().remove(0))
         })
         .collect();
     for worker in workers {

@@ -1,23 +1,31 @@
 //! Shapes, refusals and what an error says.
 
-use salus_accounting::Rational;
-use salus_mechanisms::{MechanismError, add_discrete_gaussian};
+use salus_accounting::{Noise, Rational};
+use salus_mechanisms::{MechanismError, add_noise};
+
+fn gaussian(sigma: u128) -> (Noise, Rational) {
+    (Noise::DiscreteGaussian, Rational::from(sigma))
+}
+
+fn laplace(scale: u128) -> (Noise, Rational) {
+    (Noise::DiscreteLaplace, Rational::from(scale))
+}
 
 #[test]
 fn shapes_are_kept() {
     let columns = vec![vec![1, 2, 3], vec![], vec![9]];
-    let sigmas = [Rational::from(5), Rational::from(5), Rational::from(5)];
-    let noisy = add_discrete_gaussian(columns, &sigmas).unwrap();
+    let noises = [gaussian(5), laplace(5), gaussian(5)];
+    let noisy = add_noise(columns, &noises).unwrap();
     assert_eq!(noisy.iter().map(Vec::len).collect::<Vec<_>>(), [3, 0, 1]);
-    assert_eq!(add_discrete_gaussian(vec![], &[]), Ok(vec![]));
+    assert_eq!(add_noise(vec![], &[]), Ok(vec![]));
 }
 
 #[test]
 fn noise_is_added_to_the_value_of_its_own_column() {
     // Values are a thousand sigma apart, so a swapped column or sigma shows; 40 sigma is out of reach.
     let columns = vec![vec![1_000_000; 50], vec![-7_000_000_000; 50]];
-    let sigmas = [Rational::from(10), Rational::from(1_000_000)];
-    let noisy = add_discrete_gaussian(columns, &sigmas).unwrap();
+    let noises = [laplace(10), gaussian(1_000_000)];
+    let noisy = add_noise(columns, &noises).unwrap();
     assert!(noisy[0].iter().all(|x| (x - 1_000_000).abs() < 400));
     assert!(
         noisy[1]
@@ -29,27 +37,19 @@ fn noise_is_added_to_the_value_of_its_own_column() {
 
 #[test]
 fn without_noise_nothing_is_released() {
-    assert_eq!(
-        add_discrete_gaussian(vec![vec![42]], &[Rational::ZERO]),
-        Err(MechanismError::NoNoise)
-    );
-    assert_eq!(
-        add_discrete_gaussian(
-            vec![vec![42], vec![43]],
-            &[Rational::from(1), Rational::ZERO]
-        ),
-        Err(MechanismError::NoNoise)
-    );
+    for noises in [[gaussian(1), gaussian(0)], [laplace(0), gaussian(1)]] {
+        assert_eq!(
+            add_noise(vec![vec![42], vec![43]], &noises),
+            Err(MechanismError::NoNoise)
+        );
+    }
 }
 
 #[test]
-fn columns_and_sigmas_must_pair() {
+fn columns_and_noises_must_pair() {
+    assert_eq!(add_noise(vec![vec![42]], &[]), Err(MechanismError::Shape));
     assert_eq!(
-        add_discrete_gaussian(vec![vec![42]], &[]),
-        Err(MechanismError::Shape)
-    );
-    assert_eq!(
-        add_discrete_gaussian(vec![], &[Rational::from(1)]),
+        add_noise(vec![], &[gaussian(1)]),
         Err(MechanismError::Shape)
     );
 }
@@ -69,9 +69,9 @@ fn errors_carry_no_data() {
 
 #[test]
 fn values_at_the_edge_saturate() {
-    let noisy = add_discrete_gaussian(
+    let noisy = add_noise(
         vec![vec![i128::MAX; 64], vec![i128::MIN; 64]],
-        &[Rational::from(1 << 90), Rational::from(1 << 90)],
+        &[gaussian(1 << 90), laplace(1 << 90)],
     );
     let noisy = noisy.unwrap();
     // Half of the noise points outwards; wrapped sums would change sign.

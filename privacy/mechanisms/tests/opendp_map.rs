@@ -8,9 +8,9 @@ use opendp::{
     combinators::make_zCDP_to_approxDP,
     core::Measurement,
     domains::{AtomDomain, VectorDomain},
-    measurements::make_gaussian,
+    measurements::{make_gaussian, make_laplace},
     measures::ZeroConcentratedDivergence,
-    metrics::L2Distance,
+    metrics::{L1Distance, L2Distance},
 };
 use salus_accounting::{Delta, Rational, epsilon_of, rho_of};
 
@@ -91,5 +91,28 @@ fn epsilon_is_that_of_opendps_conversion() {
                 "scale {scale}, delta {delta}: {ours} and {theirs}"
             );
         }
+    }
+}
+
+/// Where OpenDP says that Laplace noise costs epsilon, the books say half of its square.
+#[test]
+fn laplace_is_half_the_square_of_opendps_epsilon() {
+    for (distance, scale) in [(1_i64, 1.0), (3, 2.0), (8, 20.0), (100, 37.5)] {
+        let domain = VectorDomain::new(AtomDomain::<i64>::default());
+        let measurement = make_laplace(domain, L1Distance::<i64>::default(), scale, None).unwrap();
+        let epsilon = exact(measurement.map(&distance).unwrap());
+        let sensitivity2 = Rational::from(u128::try_from(distance).unwrap()).square();
+        let ours = rho_of(&sensitivity2, &rational(&exact(scale))).unwrap();
+        let ours = RBig::from_parts(ours.units().into(), UBig::ONE << 40);
+        let theirs = epsilon.pow(2) / RBig::from(2);
+        let apart = if ours > theirs {
+            &ours - &theirs
+        } else {
+            &theirs - &ours
+        };
+        assert!(
+            apart * RBig::from(1_000_000_000) <= theirs,
+            "{distance} {scale}"
+        );
     }
 }

@@ -54,6 +54,7 @@ impl Derivation<'_> {
                 domain: domain_of(expr, &input),
                 weight: sized(expr, &input)?,
                 source: source_of(expr, &input),
+                ..Fact::plain()
             });
         }
         if unit.is_none() && input.unit.is_some() {
@@ -72,6 +73,7 @@ impl Derivation<'_> {
             aggregates.push(named(call, &column));
             facts.push(Fact {
                 per_person: only_unit,
+                between_steps: averages(expr),
                 source,
                 ..Fact::plain()
             });
@@ -176,6 +178,10 @@ fn exact_aggregate(
         },
     });
     Ok((rewritten, source))
+}
+
+fn averages(expr: &Expr) -> bool {
+    matches!(strip_alias(expr), Expr::AggregateFunction(call) if call.func.name() == "avg")
 }
 
 /// DataFusion's decimal average fails when sum · 10^4 passes 38 digits; it must be impossible, not rare.

@@ -18,6 +18,8 @@ pub(crate) struct Domain {
     pub values: Vec<ScalarValue>,
     /// Nothing else can occur, by construction; otherwise the data may hold other values, which become OTHER.
     pub closed: bool,
+    /// NULL may occur beside the values, as far as the type allows it.
+    pub null: bool,
 }
 
 impl Domain {
@@ -25,6 +27,15 @@ impl Domain {
         Self {
             values,
             closed: true,
+            null: true,
+        }
+    }
+
+    /// Nothing but the values can occur.
+    pub(crate) fn exactly(values: Vec<ScalarValue>) -> Self {
+        Self {
+            null: false,
+            ..Self::closed(values)
         }
     }
 
@@ -32,7 +43,13 @@ impl Domain {
         Self {
             values,
             closed: false,
+            null: true,
         }
+    }
+
+    /// The same values, and NULL.
+    pub(super) fn or_null(self) -> Self {
+        Self { null: true, ..self }
     }
 
     pub(super) fn union(mut self, other: Self) -> Self {
@@ -42,6 +59,7 @@ impl Domain {
             }
         }
         self.closed &= other.closed;
+        self.null |= other.null;
         self
     }
 }
@@ -78,6 +96,7 @@ fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain
                 .map(|branch| find(branch, relation, data_type))
                 .reduce(|all, branch| Some(all?.union(branch?)))
                 .flatten()
+                .map(Domain::or_null)
         }
         // Between string types a cast changes no value.
         Expr::Cast(cast) if is_text(data_type) => {
@@ -88,7 +107,7 @@ fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain
                     let values = domain.values.iter().map(|value| value.cast_to(data_type));
                     Some(Domain {
                         values: values.collect::<Result<_, _>>().ok()?,
-                        closed: domain.closed,
+                        ..domain
                     })
                 })
         }
@@ -147,7 +166,8 @@ fn of_function(
             .iter()
             .map(|arg| find(arg, relation, data_type))
             .reduce(|all, arg| Some(all?.union(arg?)))
-            .flatten(),
+            .flatten()
+            .map(Domain::or_null),
         _ => None,
     }
 }

@@ -174,9 +174,6 @@ fn cast(
     wanted: &DataType,
     relation: &Relation,
 ) -> Result<Expr, Refusal> {
-    if let Some(value) = literal(whole) {
-        return Ok(Expr::Literal(value, None));
-    }
     let simple = wanted.is_numeric()
         || matches!(
             wanted,
@@ -194,6 +191,9 @@ fn cast(
             format!("casting to {wanted} is not admitted"),
             "cast to a number, text, a date or a timestamp; add INTERVAL '30 days' to a date, not 30",
         ));
+    }
+    if let Some(value) = literal(whole) {
+        return Ok(Expr::Literal(value, None));
     }
     if let Expr::Literal(value, _) = inner
         && !value.is_null()

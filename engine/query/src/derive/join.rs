@@ -6,6 +6,7 @@ use datafusion::common::{JoinType, NullEquality};
 use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::domain::Domain;
 use super::expression::total;
 use super::public::{most_matches, usual_matches};
 use super::relation::{Fact, Relation, Role, Unit};
@@ -346,7 +347,7 @@ impl Outcome {
             .rows
             .zip(right.rows)
             .and_then(|(l, r)| l.checked_mul(r));
-        let both = |l: Vec<Fact>, r: Vec<Fact>| l.into_iter().chain(r).collect();
+        let both = |l: Vec<Fact>, r: Vec<Fact>| l.into_iter().chain(r).map(renumbered).collect();
         let (l, r) = (left.facts.clone(), right.facts.clone());
         match kind {
             JoinType::LeftSemi | JoinType::LeftAnti => Self {
@@ -387,6 +388,14 @@ impl Outcome {
 }
 
 /// Facts of the side of an outer join that is not preserved: its columns may be NULL in some of a person's rows and not in others.
+/// A join may repeat a row, with its number.
+fn renumbered(fact: Fact) -> Fact {
+    Fact {
+        numbers_rows: false,
+        ..fact
+    }
+}
+
 fn optional(facts: Vec<Fact>) -> Vec<Fact> {
     facts
         .into_iter()
@@ -397,6 +406,7 @@ fn optional(facts: Vec<Fact>) -> Vec<Fact> {
                 Role::UnitOrNull
             },
             per_person: fact.per_person && planted(Fault::OneValueAfterOuterJoin),
+            domain: fact.domain.map(Domain::or_null),
             ..fact
         })
         .collect()

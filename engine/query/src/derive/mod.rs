@@ -7,6 +7,7 @@ mod aggregate;
 pub(crate) mod domain;
 pub(crate) mod expression;
 mod join;
+mod predicate;
 mod public;
 pub(crate) mod relation;
 mod scan;
@@ -22,6 +23,7 @@ use datafusion::logical_expr::{Distinct, Expr, LogicalPlan};
 use salus_certificate::Step;
 use salus_lake::Catalog;
 
+use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
 use domain::domain_of;
 use expression::total;
@@ -122,6 +124,7 @@ impl<'a> Derivation<'a> {
         let mut input = self.relation(&filter.input)?;
         let predicate = total(&filter.predicate, &input)?;
         input.pin_codes(&filter.predicate);
+        predicate::narrow(&mut input, &filter.predicate);
         if !input.codes.is_empty() {
             input.usual_rows = input.usual_rows.min(ROWS_OF_ONE_CODE);
         }
@@ -247,15 +250,24 @@ fn project(expr: &Expr, column: &Column, input: &Relation) -> Result<(Expr, Fact
             },
         ));
     }
+    let same = match strip_alias(expr) {
+        Expr::Column(column) => input.fact(column),
+        _ => None,
+    };
+    if planted(Fault::StaleAfterRename) {
+        let mut names = input.schema().fields().iter();
+        if let Some(at) = names.position(|field| *field.name() == column.name) {
+            return Ok((named(total(expr, input)?, column), input.facts[at].clone()));
+        }
+    }
     let fact = Fact {
         role,
         per_person: input.is_per_person(expr),
         domain: domain_of(expr, input),
         weight: sized(expr, input)?,
-        source: match strip_alias(expr) {
-            Expr::Column(column) => input.fact(column).and_then(|fact| fact.source.clone()),
-            _ => None,
-        },
+        source: same.and_then(|fact| fact.source.clone()),
+        numbers_rows: same.is_some_and(|fact| fact.numbers_rows),
+        between_steps: same.is_some_and(|fact| fact.between_steps),
     };
     Ok((named(total(expr, input)?, column), fact))
 }

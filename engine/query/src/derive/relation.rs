@@ -41,6 +41,10 @@ pub(crate) struct Fact {
     /// Where the values come from, unchanged or as MIN, MAX or AVG of them, so that catalog bounds apply. Bounds are enforced by clamping, so a
     /// wrong source costs accuracy, never privacy.
     pub source: Option<Source>,
+    /// Numbers a person's rows from 1, each number once.
+    pub numbers_rows: bool,
+    /// The values are computed from several of the source's, and lie between its steps.
+    pub between_steps: bool,
 }
 
 impl Fact {
@@ -51,6 +55,8 @@ impl Fact {
             domain: None,
             weight: 1,
             source: None,
+            numbers_rows: false,
+            between_steps: false,
         }
     }
 }

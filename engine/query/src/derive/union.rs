@@ -140,5 +140,7 @@ fn common_fact(plan: &LogicalPlan, facts: Option<Vec<&Fact>>) -> Result<Fact, Re
         domain,
         weight: facts.iter().map(|fact| fact.weight).max().unwrap_or(1),
         source: source.filter(|one| facts.iter().all(|fact| fact.source.as_ref() == Some(one))),
+        numbers_rows: false,
+        between_steps: facts.iter().any(|fact| fact.between_steps),
     })
 }

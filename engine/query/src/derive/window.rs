@@ -210,6 +210,8 @@ fn person_window(
             _ => None,
         }),
         weight: input.weight(expr),
+        numbers_rows: name == "row_number" && only_person,
+        between_steps: name == "avg",
         ..Fact::plain()
     };
     let call = Expr::from(WindowFunction {

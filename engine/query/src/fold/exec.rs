@@ -117,7 +117,10 @@ impl ExecutionPlan for FoldExec {
         let batch_size = context.session_config().batch_size();
         let all = async move {
             while let Some(batch) = input.next().await {
-                folder.push(&batch?)?;
+                let batch = batch?;
+                // What the batch may add is reserved before it is.
+                memory.try_resize(folder.size() + batch.get_array_memory_size())?;
+                folder.push(&batch)?;
                 memory.try_resize(folder.size())?;
             }
             let batches = folder.finish(batch_size)?;

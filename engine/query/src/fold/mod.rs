@@ -28,6 +28,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
 use exec::FoldExec;
+use salus_accounting::Weights;
 
 /// Sums over everybody are as wide as they can be.
 pub(crate) const SUM: DataType = DataType::Decimal128(38, 0);
@@ -41,6 +42,8 @@ pub(crate) enum Brings {
     Rows,
     /// Their sum; where they are more than k, that of k of them in the mean.
     Share,
+    /// One, whatever she weighs.
+    Head,
 }
 
 /// What is folded.
@@ -60,8 +63,10 @@ pub(crate) struct Bounds {
     pub kind: Kind,
     /// k.
     pub rows_per_person: u64,
-    /// L0, and the seed of the order in which her groups count; without it all do.
+    /// How many of her groups count, and the seed of their order; without it all do.
     pub groups: Option<(u64, u64)>,
+    /// What each of them weighs; without it they count whole.
+    pub weights: Option<Weights>,
 }
 
 /// Unit, keys and values in; keys and sums over everybody out, once for each part of the rows that was read by itself.

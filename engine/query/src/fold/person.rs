@@ -7,12 +7,13 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
-use datafusion::common::hash_utils::{QualityRandomState, create_hashes};
+use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::{internal_datafusion_err, internal_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::EmitTo;
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
+use sha2::{Digest, Sha256};
 
 use super::leaves::{Leaves, keep_leaves};
 use super::{Bounds, Brings, Kind};
@@ -32,8 +33,10 @@ struct Groups {
     keys: Option<Box<dyn GroupValues>>,
     count: usize,
     seed: u64,
-    /// What a person's groups are ordered by, beside who she is: a hash of the keys, and which are NULL, since NULLs are not hashed.
+    /// What a person's groups are ordered by, beside who she is: a digest of the keys, of which no two are alike.
     orders: Vec<(u64, u64)>,
+    /// Spells keys, so that they can be digested.
+    spelling: Option<RowConverter>,
 }
 
 /// The person whose rows are being read, and what she brings as far as they have been.
@@ -83,6 +86,7 @@ impl Folder {
             count: 0,
             seed: bounds.groups.map_or(0, |(_, seed)| seed),
             orders: Vec::new(),
+            spelling: None,
         };
         Ok(Self {
             bounds,
@@ -102,6 +106,7 @@ impl Folder {
     pub(super) fn size(&self) -> usize {
         let keys = self.groups.keys.as_ref().map_or(0, |keys| keys.size());
         keys + self.sums.leaves.size()
+            + self.groups.spelling.as_ref().map_or(0, RowConverter::size)
             + 16 * (self.groups.orders.capacity() + self.sums.numbers.capacity())
             + 16 * self.person.last.capacity()
             + 32 * self.person.brought.capacity()
@@ -166,7 +171,10 @@ impl Folder {
                 self.person.keep(most, brings.len(), order);
                 let numbers = self.groups.count * brings.len();
                 self.sums.numbers.resize(numbers, 0);
-                self.sums.add(&self.person, brings, k);
+                let groups = self.person.groups.len() as u64;
+                let weights = self.bounds.weights;
+                let weight = weights.map_or(1, |weights| weights.of(groups));
+                self.sums.add(&self.person, brings, k, weight.into());
             }
             Kind::Leaves => {
                 self.person.leaves.sort_unstable();
@@ -239,31 +247,54 @@ impl Groups {
         let before = self.count;
         self.count = known.len();
         if orders && self.count > before {
-            let mut hashes = vec![0; rows];
-            create_hashes(keys, &QualityRandomState::with_seed(self.seed), &mut hashes)?;
-            self.orders.resize(self.count, (0, 0));
-            for (row, group) in groups
-                .iter()
-                .enumerate()
-                .filter(|(_, group)| **group >= before)
-            {
-                let null = |(i, key): (usize, &ArrayRef)| u64::from(key.is_null(row)) << (i % 64);
-                let nulls = keys
-                    .iter()
-                    .enumerate()
-                    .map(null)
-                    .fold(0, |all, one| all | one);
-                self.orders[*group] = (hashes[row], nulls);
-            }
+            self.digest(keys, &groups, before)?;
         }
         Ok(groups)
     }
 
+    /// Digests the keys of the groups from number `from` on, which stand in rows that are given with their groups.
+    ///
+    /// # Guarantee
+    /// Which of a person's groups count depends on their keys alone, and neither on their numbers, which others have a part in, nor on where her rows
+    /// stand: two groups tie only if their SHA-256 begins alike.
+    fn digest(&mut self, keys: &[ArrayRef], groups: &[usize], from: usize) -> Result<()> {
+        let mut rows = vec![0_u64; self.count - from];
+        for (row, group) in (0..).zip(groups) {
+            if let Some(first) = group.checked_sub(from) {
+                rows[first] = row;
+            }
+        }
+        let rows = UInt64Array::from(rows);
+        let keys = keys.iter().map(|key| take(key, &rows, None));
+        let keys = keys.collect::<std::result::Result<Vec<_>, _>>()?;
+        let spelling = match &mut self.spelling {
+            Some(spelling) => spelling,
+            none => {
+                let types = keys
+                    .iter()
+                    .map(|key| SortField::new(key.data_type().clone()));
+                none.insert(RowConverter::new(types.collect())?)
+            }
+        };
+        for key in &spelling.convert_columns(&keys)? {
+            let digest = Sha256::new()
+                .chain_update(self.seed.to_be_bytes())
+                .chain_update(key.data())
+                .finalize();
+            let part = |at: usize| {
+                let bytes = digest.iter().skip(at).take(8);
+                bytes.fold(0_u64, |part, byte| part << 8 | u64::from(*byte))
+            };
+            self.orders.push((part(0), part(8)));
+        }
+        Ok(())
+    }
+
     /// The place of a group among a person's: an order that differs from person to person and depends on nobody's rows.
     fn order(&self, unit: i64, group: usize) -> (u64, u64) {
-        let (hash, nulls) = self.orders.get(group).copied().unwrap_or_default();
-        let unit = unit.cast_unsigned();
-        (mixed(mixed(unit ^ self.seed) ^ hash), mixed(unit ^ nulls))
+        let (first, second) = self.orders.get(group).copied().unwrap_or_default();
+        let own = mixed(unit.cast_unsigned() ^ self.seed);
+        (mixed(own ^ first), second)
     }
 }
 
@@ -330,7 +361,7 @@ impl Person {
 impl Brought {
     fn take(&mut self, value: i128, brings: Brings) {
         match brings {
-            Brings::Once if self.rows > 0 => self.sum = self.sum.max(value),
+            Brings::Once | Brings::Head if self.rows > 0 => self.sum = self.sum.max(value),
             _ => self.sum += value,
         }
         self.rows += 1;
@@ -339,7 +370,7 @@ impl Brought {
     /// What she brings, when only k of her rows may count.
     fn bounded(self, brings: Brings, k: i128) -> i128 {
         match brings {
-            Brings::Once => self.sum,
+            Brings::Once | Brings::Head => self.sum,
             Brings::Rows => self.sum.min(k),
             Brings::Share => share(self.sum, self.rows, k),
         }
@@ -347,12 +378,17 @@ impl Brought {
 }
 
 impl Sums {
-    fn add(&mut self, person: &Person, brings: &[Brings], k: i128) {
+    /// Adds what a person brings, in parts of which each of her groups has `weight`.
+    fn add(&mut self, person: &Person, brings: &[Brings], k: i128, weight: i128) {
         let brought = person.brought.chunks(self.width.max(1));
         for (group, brought) in person.groups.iter().zip(brought) {
             let sums = self.numbers[group * self.width..].iter_mut();
             for (sum, (brought, brings)) in sums.zip(brought.iter().zip(brings)) {
-                *sum += brought.bounded(*brings, k);
+                let weight = match brings {
+                    Brings::Head => 1,
+                    _ => weight,
+                };
+                *sum += brought.bounded(*brings, k) * weight;
             }
         }
     }
@@ -381,6 +417,7 @@ fn at(column: &Int64Array, row: usize) -> Option<i64> {
 mod tests {
     use datafusion::arrow::array::StringArray;
     use datafusion::arrow::datatypes::{Decimal128Type, Field};
+    use salus_accounting::Weights;
 
     use super::super::SUM;
     use super::*;
@@ -395,6 +432,7 @@ mod tests {
             kind: Kind::Sums(vec![Brings::Share]),
             rows_per_person: k,
             groups: Some((1, 7)),
+            weights: None,
         };
         let schema = Arc::new(Schema::new(vec![
             Field::new("key", DataType::Utf8, true),
@@ -454,6 +492,121 @@ mod tests {
         let brought: Vec<_> = sums.iter().filter(|(_, sum)| *sum != 0).collect();
         assert_eq!(brought.len(), 1, "{sums:?}");
         assert!(brought.iter().all(|(_, sum)| *sum == 2), "{sums:?}");
+    }
+
+    /// Sums over two keys, of at most one group of a person. Whoever has `first` alone comes before everybody else.
+    fn kept(keys: usize, first: &[Option<&str>], hers: &[Vec<Option<&str>>]) -> Vec<Vec<u8>> {
+        let bounds = Bounds {
+            keys,
+            kind: Kind::Sums(vec![Brings::Once]),
+            rows_per_person: 1,
+            groups: Some((1, 7)),
+            weights: None,
+        };
+        let names: Vec<String> = (0..keys).map(|i| format!("key{i}")).collect();
+        let fields = names
+            .iter()
+            .map(|name| Field::new(name, DataType::Utf8, true));
+        let fields = fields.chain([Field::new("sum", SUM, false)]);
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let mut folder = Folder::new(bounds, schema).unwrap();
+        let rows: Vec<(i64, &[Option<&str>])> = [(1, first)]
+            .into_iter()
+            .chain(hers.iter().map(|key| (2, key.as_slice())))
+            .collect();
+        let unit: ArrayRef = Arc::new(rows.iter().map(|row| Some(row.0)).collect::<Int64Array>());
+        let columns = (0..keys).map(|i| {
+            let column: StringArray = rows.iter().map(|row| row.1[i]).collect();
+            (names[i].as_str(), Arc::new(column) as ArrayRef)
+        });
+        let one: ArrayRef = Arc::new(Int64Array::from(vec![1; rows.len()]));
+        let batch = [("unit", unit)].into_iter().chain(columns);
+        let batch = RecordBatch::try_from_iter_with_nullable(
+            batch
+                .chain([("value", one)])
+                .map(|(name, column)| (name, column, true)),
+        );
+        folder.push(&batch.unwrap()).unwrap();
+        let all = folder.finish(1_000).unwrap().remove(0);
+        let sums = all.column(keys).as_primitive::<Decimal128Type>();
+        // The first person's own group is left out where she is alone in it.
+        let rows = (0..all.num_rows()).filter(|row| sums.value(*row) > 0);
+        let spelled = rows.map(|row| {
+            let key = (0..keys).map(|i| {
+                let key = all.column(i).as_string::<i32>();
+                key.is_valid(row).then(|| key.value(row).to_owned())
+            });
+            let key: Vec<Option<String>> = key.collect();
+            (key, sums.value(row))
+        });
+        let others = |(key, sum): (Vec<Option<String>>, i128)| {
+            let own = key.iter().map(Option::as_deref).eq(first.iter().copied());
+            (sum > i128::from(own)).then(|| format!("{key:?}").into_bytes())
+        };
+        spelled.filter_map(others).collect()
+    }
+
+    /// Which group of a person counts is the same whoever comes before her and wherever her rows stand, also of groups that differ in what is
+    /// NULL alone, in as many keys as there may be.
+    #[test]
+    fn nobody_has_a_part_in_which_groups_of_another_count() {
+        for keys in [2, 66] {
+            for (a, b) in [(0, keys - 1), (0, 1)] {
+                let with = |at: usize| {
+                    let mut key = vec![None; keys];
+                    key[at] = Some("x");
+                    key
+                };
+                let (one, other) = (with(a), with(b));
+                let orders = [
+                    kept(keys, &one, &[one.clone(), other.clone()]),
+                    kept(keys, &other, &[one.clone(), other.clone()]),
+                    kept(keys, &one, &[other.clone(), one.clone()]),
+                    kept(keys, &other, &[other.clone(), one.clone()]),
+                ];
+                assert!(!orders[0].is_empty());
+                assert!(orders.iter().all(|kept| *kept == orders[0]), "{orders:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn groups_weigh_less_the_more_they_are() {
+        let bounds = Bounds {
+            keys: 1,
+            kind: Kind::Sums(vec![Brings::Rows, Brings::Head]),
+            rows_per_person: 2,
+            groups: Some((8, 7)),
+            weights: Weights::new(100, 1, 8),
+        };
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("key", DataType::Utf8, true),
+            Field::new("rows", SUM, false),
+            Field::new("heads", SUM, false),
+        ]));
+        let mut folder = Folder::new(bounds, schema).unwrap();
+        let units = Int64Array::from(vec![1, 2, 2, 2, 2, 2]);
+        let keys = StringArray::from(vec!["a", "a", "a", "a", "b", "c"]);
+        let ones: ArrayRef = Arc::new(Int64Array::from(vec![1; 6]));
+        let columns: [(&str, ArrayRef); 4] = [
+            ("unit", Arc::new(units)),
+            ("key", Arc::new(keys)),
+            ("rows", Arc::clone(&ones)),
+            ("heads", ones),
+        ];
+        folder
+            .push(&RecordBatch::try_from_iter(columns).unwrap())
+            .unwrap();
+        let all = folder.finish(100).unwrap().remove(0);
+        let numbers = |j: usize| {
+            all.column(j)
+                .as_primitive::<Decimal128Type>()
+                .values()
+                .to_vec()
+        };
+        // Hers weigh 100 / sqrt(3) = 57.7 of 100 parts each; two of her three rows count.
+        assert_eq!(numbers(1), [100 + 2 * 57, 57, 57]);
+        assert_eq!(numbers(2), [2, 1, 1]);
     }
 
     #[test]

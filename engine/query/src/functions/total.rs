@@ -21,7 +21,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{BinaryExpr, Column, NegativeExpr};
 
 /// Longest text that `||` makes, in bytes. Rows that have text must not need so much memory that somebody could tell that they are there.
-const MOST_TEXT: usize = 1024;
+pub(crate) const MOST_TEXT: usize = 1024;
 
 /// What a [`Total`] wraps.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

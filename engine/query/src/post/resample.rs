@@ -15,6 +15,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sha2::{Digest, Sha256};
 
 use super::{REPETITION, World};
+use crate::interval::Spread;
 
 /// Values drawn for an answer, at most about so many.
 const VALUES: usize = 400_000;
@@ -31,10 +32,10 @@ pub(crate) struct Repetitions {
 }
 
 impl Repetitions {
-    /// Draws repetitions of the mechanisms' `columns` with noise of `sigmas`; `table` turns the columns of one repetition into the releases' tables.
+    /// Draws repetitions of the mechanisms' `columns` with noise of `spreads`; `table` turns the columns of one repetition into the releases' tables.
     pub(crate) fn draw(
         columns: &[Vec<i128>],
-        sigmas: &[f64],
+        spreads: &[Spread],
         mut table: impl FnMut(&[Vec<i128>]) -> Result<Vec<RecordBatch>>,
     ) -> Result<Self> {
         let values = columns.iter().map(Vec::len).sum::<usize>().max(1);
@@ -44,9 +45,9 @@ impl Repetitions {
         for repetition in 0..count {
             let drawn: Vec<Vec<i128>> = columns
                 .iter()
-                .zip(sigmas)
-                .map(|(column, sigma)| {
-                    let around = |value: &i128| value.saturating_add(noise.whole(*sigma));
+                .zip(spreads)
+                .map(|(column, spread)| {
+                    let around = |value: &i128| value.saturating_add(noise.whole(*spread));
                     column.iter().map(around).collect()
                 })
                 .collect();
@@ -125,10 +126,20 @@ impl Noise {
         }
     }
 
-    /// A whole number: the nearest to a normal one. Its variance is no smaller than that of the discrete Gaussian.
+    /// A whole number: the nearest to one of the continuous distribution. Its variance is no smaller than that of the discrete noise.
     #[allow(clippy::cast_possible_truncation)] // Saturates far beyond what is released.
-    fn whole(&mut self, sigma: f64) -> i128 {
-        (self.normal() * sigma).round() as i128
+    fn whole(&mut self, spread: Spread) -> i128 {
+        let drawn = match spread.noise() {
+            salus_accounting::Noise::DiscreteGaussian => self.normal(),
+            salus_accounting::Noise::DiscreteLaplace => self.laplace(),
+        };
+        (drawn * spread.scale()).round() as i128
+    }
+
+    /// A Laplace number of scale 1, by the inverse of its distribution function.
+    fn laplace(&mut self) -> f64 {
+        let u = self.uniform();
+        -u.signum() * (1.0 - u.abs()).max(f64::MIN_POSITIVE).ln()
     }
 
     fn normal(&mut self) -> f64 {
@@ -164,9 +175,10 @@ mod tests {
         let columns = vec![vec![1000; 500]];
         let sum = |of: &[i128]| of.iter().map(|v| (*v - 1000) as f64).sum::<f64>();
         let squares = |of: &[i128]| of.iter().map(|v| ((*v - 1000) as f64).powi(2)).sum::<f64>();
+        let spread = Spread::new(salus_accounting::Noise::DiscreteGaussian, 20.0);
         let draw = |columns: &[Vec<i128>]| {
             let mut seen = Vec::new();
-            let drawn = Repetitions::draw(columns, &[20.0], |columns| {
+            let drawn = Repetitions::draw(columns, &[spread], |columns| {
                 seen.extend(columns[0].clone());
                 Ok(vec![])
             });
@@ -181,5 +193,23 @@ mod tests {
         let mut other = columns;
         other[0][3] += 1;
         assert_ne!(draw(&other).0[..100], first[..100]);
+    }
+
+    #[test]
+    #[allow(clippy::cast_precision_loss)]
+    fn laplace_draws_have_the_scale() {
+        let spread = Spread::new(salus_accounting::Noise::DiscreteLaplace, 20.0);
+        let mut sizes = Vec::new();
+        let columns = [vec![0; 500]];
+        let drawn = Repetitions::draw(&columns, &[spread], |columns| {
+            sizes.extend(columns[0].iter().map(|v| v.unsigned_abs() as f64));
+            Ok(vec![])
+        });
+        drawn.unwrap();
+        // The mean size is the scale, and 5 % are beyond three of them.
+        let n = sizes.len() as f64;
+        assert!((sizes.iter().sum::<f64>() / n / 20.0 - 1.0).abs() < 0.02);
+        let beyond = sizes.iter().filter(|size| **size > 59.9).count() as f64;
+        assert!((beyond / n - 0.05).abs() < 0.003);
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn leaves(release: &Release, j: usize, of: &Contribution) -> Result<L
     let leaf = value_column(j);
     let leaves = vec![value(of)?.alias(leaf.clone())];
     let by_leaf = || keys(release).into_iter().chain([column(&leaf)]);
-    if all_rows_count(release) && !release.keeps_groups {
+    if all_rows_count(release) && release.most_groups.is_none() {
         let rows = as_written(release, leaves)?.filter(column(&leaf).is_not_null())?;
         return complete(rows)?
             .aggregate(by_leaf(), [count(lit(1_i64)).alias(sum_column(j))])?
@@ -39,7 +39,7 @@ pub(super) fn values(release: &Release, j: usize, of: &Contribution) -> Result<L
     let seen = value_column(j);
     let values = vec![value(of)?.alias(seen.clone())];
     let distinct = [count_distinct(column(&seen)).alias(sum_column(j))];
-    if all_rows_count(release) && !release.keeps_groups {
+    if all_rows_count(release) && release.most_groups.is_none() {
         // By mapped keys: values that two keys outside a domain share are one value of OTHER.
         let rows = rows_of_persons(release, values)?;
         return complete(rows)?.aggregate(keys(release), distinct)?.build();

@@ -9,6 +9,8 @@ use datafusion::logical_expr::{
 };
 use datafusion::prelude::{lit, when};
 
+use salus_accounting::Weights;
+
 use super::{Contribution, Release, alone};
 use crate::faults::{Fault, planted};
 use crate::fold::{Bounds, Brings, Kind, PersonFold};
@@ -41,6 +43,17 @@ pub(crate) struct BoundedPlan {
     pub plan: LogicalPlan,
     /// The mechanisms, in the order of the columns.
     pub fills: Vec<usize>,
+    /// Which column has the true number of persons in each group, where a threshold decides by it.
+    pub persons: Option<usize>,
+}
+
+impl BoundedPlan {
+    /// Columns of numbers.
+    pub(crate) fn numbers(&self) -> usize {
+        self.persons
+            .map_or(0, |persons| persons + 1)
+            .max(self.fills.len())
+    }
 }
 
 /// The plans of a release: one for everything that is summed cell by cell, one more for each mechanism that groups by more than the keys.
@@ -49,7 +62,19 @@ pub(super) fn plans(release: &Release, population_ceiling: u64) -> Result<Vec<Bo
     let fills: Vec<usize> = summed(release).map(|(j, _)| j).collect();
     if !fills.is_empty() {
         let plan = sums(release, population_ceiling)?;
-        plans.push(BoundedPlan { plan, fills });
+        let deciding = release
+            .threshold
+            .and_then(|(_, deciding)| fills.iter().position(|mechanism| *mechanism == deciding));
+        // Weighted persons are counted once more, by heads.
+        let persons = match release.weighted {
+            Some(_) => deciding.map(|_| fills.len()),
+            None => deciding,
+        };
+        plans.push(BoundedPlan {
+            plan,
+            fills,
+            persons,
+        });
     }
     for (j, contribution) in release.contributions.iter().enumerate() {
         let plan = match contribution {
@@ -60,6 +85,7 @@ pub(super) fn plans(release: &Release, population_ceiling: u64) -> Result<Vec<Bo
         plans.push(BoundedPlan {
             plan,
             fills: vec![j],
+            persons: None,
         });
     }
     Ok(plans)
@@ -70,8 +96,10 @@ fn sums(release: &Release, population_ceiling: u64) -> Result<LogicalPlan> {
         return sums_of_rows(release, population_ceiling);
     }
     let bounded = per_person(release, valued_rows(release)?)?;
+    let heads = counts_heads(release).then_some(HEADS);
     // The parts were folded each by itself.
     let sums = summed(release).map(|(j, _)| sum(column(&value_column(j))).alias(sum_column(j)));
+    let sums = sums.chain(heads.map(|heads| sum(column(heads)).alias(HEADS_SUM)));
     without_additions(bounded)
         .aggregate(keys(release), sums)?
         .build()
@@ -149,7 +177,8 @@ fn exact_sum(
 fn valued_rows(release: &Release) -> Result<LogicalPlan> {
     let values =
         summed(release).map(|(j, contribution)| Ok(value(contribution)?.alias(value_column(j))));
-    let values = values.collect::<Result<Vec<_>>>()?;
+    let heads = counts_heads(release).then(|| Ok(lit(1_i64).alias(HEADS)));
+    let values = values.chain(heads).collect::<Result<Vec<_>>>()?;
     rows_of_persons(release, values)?.build()
 }
 
@@ -199,7 +228,7 @@ fn needs_no_bounding(release: &Release) -> bool {
         let mut contributions = release.contributions.iter();
         contributions.any(|c| matches!(c, Contribution::Persons(_)))
     };
-    !release.keeps_groups
+    release.most_groups.is_none()
         && (release.relation.rows == Some(1) || (all_rows_count(release) && !counts_persons()))
 }
 
@@ -221,29 +250,48 @@ fn per_person(release: &Release, rows: LogicalPlan) -> Result<LogicalPlan> {
         Contribution::Rows(_) => Brings::Rows,
         _ => Brings::Share,
     });
-    let kind = Kind::Sums(brings.collect());
+    let heads = counts_heads(release).then_some(Brings::Head);
+    let kind = Kind::Sums(brings.chain(heads).collect());
     PersonFold::plan(rows, bounds(release, kind), "")
 }
 
 /// What bounds a person in a fold of this kind.
 pub(super) fn bounds(release: &Release, kind: Kind) -> Bounds {
-    let keeps = release.keeps_groups && !planted(Fault::AllGroups);
+    let most = release.most_groups.filter(|_| !planted(Fault::AllGroups));
+    let weights = release.weighted.and_then(|weighted| {
+        let whole = planted(Fault::WholeWeights);
+        let groups = if whole {
+            weighted.groups
+        } else {
+            release.groups_per_person
+        };
+        Weights::new(weighted.unit, groups, weighted.groups)
+    });
     Bounds {
         keys: release.cells.keys.len(),
         kind,
         rows_per_person: counted_rows(release),
-        groups: keeps.then_some((release.groups_per_person, release.seed)),
+        groups: most.map(|most| (most, release.seed)),
+        weights,
     }
 }
+
+/// Whether persons are counted by heads beside their weights: a threshold decides by both.
+fn counts_heads(release: &Release) -> bool {
+    release.weighted.is_some() && release.threshold.is_some()
+}
+
+const HEADS: &str = "__salus_heads";
+const HEADS_SUM: &str = "__salus_heads_sum";
 
 /// S8: at most L0 groups of a person, in an order that differs from person to person and does not depend on anybody's rows.
 pub(super) fn keep_groups(
     release: &Release,
     folded: LogicalPlanBuilder,
 ) -> Result<LogicalPlanBuilder> {
-    if !release.keeps_groups || planted(Fault::AllGroups) {
+    let Some(most) = release.most_groups.filter(|_| !planted(Fault::AllGroups)) else {
         return Ok(folded);
-    }
+    };
     let seen: Vec<Expr> = [column(UNIT)].into_iter().chain(keys(release)).collect();
     let order = GroupOrder::call(release.seed, seen).sort(true, false);
     // Ties of the hash are broken by the keys themselves.
@@ -254,8 +302,9 @@ pub(super) fn keep_groups(
         .order_by([order].into_iter().chain(ties).collect())
         .build()?
         .alias(PLACE);
-    let most = lit(release.groups_per_person);
-    folded.window([place])?.filter(column(PLACE).lt_eq(most))
+    folded
+        .window([place])?
+        .filter(column(PLACE).lt_eq(lit(most)))
 }
 
 pub(super) const PLACE: &str = "__salus_place";

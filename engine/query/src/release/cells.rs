@@ -12,10 +12,20 @@ use crate::derive::expression::total;
 use crate::derive::relation::Relation;
 use crate::derive::strip_alias;
 use crate::functions::age::AgeBand;
+use crate::functions::total::MOST_TEXT;
 use crate::refusal::Refusal;
 
 /// What the data holds beside the declared values of a text key.
 const OTHER: &str = "OTHER";
+
+/// Keys of a release, most.
+const MOST_KEYS: usize = 32;
+
+/// Texts of the lake are no longer, in bytes: what is, ingest leaves out.
+const LONGEST_TEXT: u64 = 256;
+
+/// Bytes of keys that one of a person's rows can bring, most: so little that nobody's rows fill memory.
+const MOST_KEY_BYTES: u64 = 1 << 18;
 
 /// One grouping key.
 #[derive(Debug, Clone)]
@@ -37,15 +47,7 @@ pub(crate) struct Key {
 impl Key {
     /// A key whose values are not public, or that stands beside one: grouped by as it is, its values shown where a threshold allows.
     fn unknown(expr: &Expr, field: &FieldRef, relation: &Relation) -> Result<Self, Refusal> {
-        // Types whose every value can be spelled: a key that could not would fail only where enough persons have it.
-        if !crate::unknown::can_spell(field.data_type()) {
-            return Err(Refusal::new(
-                "keys",
-                expr,
-                format!("keys of type {} are not shown", field.data_type()),
-                "cast it to DATE, DECIMAL or VARCHAR, or group by bands: CASE WHEN … THEN 'a' … END",
-            ));
-        }
+        refuse_kind(expr, field)?;
         let plain = total(expr, relation)?;
         Ok(Self {
             raw: plain.clone(),
@@ -74,9 +76,11 @@ impl Key {
         if let Some(key) = Self::age_band(expr, field, relation)? {
             return Ok(key);
         }
+        refuse_kind(expr, field)?;
         let plain = total(expr, relation)?;
         // Asked of the total version, which can be NULL where the original would have failed.
-        let nullable = plain.nullable(relation.schema()).unwrap_or(true) || !domain.closed;
+        let may_be_null = domain.null && plain.nullable(relation.schema()).unwrap_or(true);
+        let nullable = may_be_null || !domain.closed;
         let mut values = domain.values.clone();
         let mapped = if domain.closed {
             plain.clone()
@@ -176,6 +180,20 @@ fn outside_is_other(
     .otherwise(lit(other))
 }
 
+/// Types of which equal values are the same bytes, and every one can be spelled: a key that could not would fail only where enough persons have it,
+/// and one that is spelled in two ways would be two groups or one by whose row comes first.
+fn refuse_kind(expr: &Expr, field: &FieldRef) -> Result<(), Refusal> {
+    if crate::unknown::can_spell(field.data_type()) {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "keys",
+        expr,
+        format!("keys of type {} are not shown", field.data_type()),
+        "cast it to DATE, DECIMAL or VARCHAR, or group by bands: CASE WHEN … THEN 'a' … END",
+    ))
+}
+
 /// All cells of an answer, in the order they are shown: the first key varies slowest.
 ///
 /// Where a key has no public domain the cells are the groups that a threshold lets through, and how many they are is known afterwards.
@@ -195,6 +213,14 @@ impl Cells {
         relation: &Relation,
         most: u64,
     ) -> Result<Self, Refusal> {
+        if keys.len() > MOST_KEYS {
+            return Err(Refusal::new(
+                "keys",
+                "GROUP BY",
+                format!("there are more than {MOST_KEYS} keys"),
+                "group by fewer; what is the same for all rows need not be a key",
+            ));
+        }
         let types = keys
             .iter()
             .map(|(_, field)| field.data_type().clone())
@@ -216,6 +242,27 @@ impl Cells {
             types,
             count: None,
         })
+    }
+
+    /// Refuses keys of which one row of a person could bring so many and so long ones that others would notice her.
+    pub(super) fn refuse_long(&self, relation: &Relation) -> Result<(), Refusal> {
+        let bytes = |key: &Key| match key.raw.get_type(relation.schema()) {
+            Ok(kind) if kind.is_string() && key.raw.try_as_col().is_some() => LONGEST_TEXT,
+            Ok(kind) if kind.is_string() => MOST_TEXT as u64,
+            _ => 16,
+        };
+        let bytes = self.keys.iter().map(bytes).sum::<u64>();
+        if bytes.saturating_mul(relation.fan_out) <= MOST_KEY_BYTES {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            "keys",
+            "GROUP BY",
+            format!(
+                "joins with public rows can make more than {MOST_KEY_BYTES} bytes of keys of one row"
+            ),
+            "group by fewer texts, or join public rows on a column that tells them apart",
+        ))
     }
 
     fn public(keys: Vec<Key>, types: Vec<DataType>, most: u64) -> Result<Self, Refusal> {

@@ -187,13 +187,22 @@ fn of_catalog(
     let Expr::Column(column) = argument else {
         return None;
     };
-    let source = relation.fact(column)?.source.as_ref()?;
+    let fact = relation.fact(column)?;
+    let source = fact.source.as_ref()?;
     let table = catalog.tables.get(&source.table)?;
+    // A mean lies between the steps of what was measured: rounding it to them would move all means one way.
+    let steps = |granularity: &str| {
+        let mut steps = parse(granularity)?;
+        if fact.between_steps {
+            steps.scale = steps.scale.max(natural_scale(argument, relation));
+        }
+        Some(steps)
+    };
     if let Some(bounds) = &table.columns.get(&source.column)?.bounds {
         return Some((
             parse(&bounds.low.to_string())?,
             parse(&bounds.high.to_string())?,
-            parse(&bounds.granularity.to_string())?,
+            steps(&bounds.granularity.to_string())?,
         ));
     }
     if source.column != "value" {
@@ -204,7 +213,7 @@ fn of_catalog(
     Some((
         parse(&measurement.low.to_string())?,
         parse(&measurement.high.to_string())?,
-        parse(&measurement.granularity.to_string())?,
+        steps(&measurement.granularity.to_string())?,
     ))
 }
 

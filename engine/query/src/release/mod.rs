@@ -13,7 +13,7 @@ pub(crate) use outputs::{Contribution, Output, RELEASED};
 pub(crate) use tree::Tree;
 
 use datafusion::common::DFSchemaRef;
-use salus_certificate::{Aggregate as Kind, Bounds};
+use salus_certificate::{Aggregate as Kind, Bounds, Weighted};
 use salus_lake::Catalog;
 
 use crate::derive::relation::Relation;
@@ -27,6 +27,8 @@ pub(crate) struct BoundingOptions {
     pub rows_per_person: Option<u64>,
     /// L0: groups that one person counts in.
     pub groups_per_person: Option<u64>,
+    /// Persons in more than L0 groups count in all of them, but less in each (S8w), instead of in L0 alone (S8).
+    pub weigh: bool,
     /// Persons that a group must have to be answered, where the keys are not public.
     pub minimum: u64,
     /// Decides which groups of a person count: fixed for a snapshot, independent of its rows.
@@ -35,6 +37,15 @@ pub(crate) struct BoundingOptions {
 
 /// L0 where a person could touch more groups than can be bounded otherwise.
 const USUAL_GROUPS: u64 = 8;
+
+/// Of how many times L0 groups a weighted person counts: beyond, few persons are, and each group is hardly heard.
+const WEIGHED: u64 = 8;
+
+/// Groups of a weighted person, most; what the certificate's format allows.
+const MOST_WEIGHED: u64 = 1 << 10;
+
+/// Parts in which a weighted person's groups are counted: rounding weights down costs less than a part.
+const WEIGHT: u64 = 1 << 16;
 
 /// The release of one question.
 #[derive(Debug, Clone)]
@@ -51,8 +62,10 @@ pub(crate) struct Release {
     pub rows_per_person: u64,
     /// L0.
     pub groups_per_person: u64,
-    /// Whether only L0 groups of a person count, because she could touch more (S8).
-    pub keeps_groups: bool,
+    /// Groups of a person that count, where she could touch more: L0 (S8), or those that are weighted (S8w).
+    pub most_groups: Option<u64>,
+    /// How persons in more than L0 groups count, where they are weighted.
+    pub weighted: Option<Weighted>,
     /// For S8.
     pub seed: u64,
     /// Persons that a group must have to be answered, where the keys are not public; the mechanism that counts them.
@@ -75,6 +88,7 @@ impl Release {
         let fields = aggregate.schema.iter().map(|(_, field)| field);
         let keys: Vec<_> = aggregate.group_expr.iter().zip(fields).collect();
         let cells = Cells::of(&keys, &relation, catalog.max_cells)?;
+        cells.refuse_long(&relation)?;
         // Who decides which groups are answered comes first.
         let threshold = (!cells.are_public()).then_some((options.minimum.max(1), 0));
         let mut contributions = Vec::new();
@@ -97,9 +111,15 @@ impl Release {
         let rows_per_person = rows_per_person(&relation, &contributions, options)?;
         let reach = cells.reach(relation.rows);
         let groups_per_person = groups_per_person(&cells, reach, options)?;
+        let could_touch_more = reach.is_none_or(|reach| reach > groups_per_person);
+        let weighted = (options.weigh && could_touch_more)
+            .then(|| weighted(&contributions, reach, groups_per_person))
+            .transpose()?;
+        let counted = weighted.map_or(groups_per_person, |weighted| weighted.groups);
         let release = Self {
             groups_per_person,
-            keeps_groups: reach.is_none_or(|reach| reach > groups_per_person),
+            most_groups: could_touch_more.then_some(counted),
+            weighted,
             seed: options.seed,
             threshold,
             relation,
@@ -162,6 +182,7 @@ impl Release {
             rows_per_person: self.rows_per_person,
             groups_per_person: self.groups_per_person,
             cells: self.cells.len() as u64,
+            weighted: self.weighted,
         }
     }
 
@@ -217,6 +238,35 @@ fn groups_per_person(
     };
     let wanted = options.groups_per_person.unwrap_or(usual);
     Ok(reach.unwrap_or(u64::MAX).min(wanted))
+}
+
+/// How persons in more than `l0` groups are weighted.
+fn weighted(
+    contributions: &[Contribution],
+    reach: Option<u64>,
+    l0: u64,
+) -> Result<Weighted, Refusal> {
+    let refuse =
+        |at: String, message: &str, hint: &str| Err(Refusal::new("S8w", at, message, hint));
+    if let Some(alone) = contributions.iter().find(|c| c.stands_alone()) {
+        return refuse(
+            alone.to_string(),
+            "quantiles and distinct values cannot be weighted",
+            "leave --weigh away: then as many groups of a person count as --groups-per-person says",
+        );
+    }
+    if l0 > MOST_WEIGHED {
+        return refuse(
+            "--weigh".to_owned(),
+            "so many groups of a person cannot be weighted",
+            "give --groups-per-person 1024 or less",
+        );
+    }
+    let most = l0.saturating_mul(WEIGHED).min(MOST_WEIGHED);
+    Ok(Weighted {
+        unit: WEIGHT,
+        groups: reach.map_or(most, |reach| reach.min(most)),
+    })
 }
 
 /// k: what the analyst chose, or the catalog's default; never more than a person can have.

@@ -4,7 +4,7 @@
 //! is the hockey-stick divergence, which for the declared noise is known. It is estimated from draws of the whole release, and must not be
 //! larger; with noise of 0.9 sigma it must be found to be larger.
 
-use salus_accounting::{Rational, Rho};
+use salus_accounting::{Delta, Noise, Rational, Rho};
 use salus_certificate::{Certificate, EntryIndex, Mechanism};
 use salus_ledger::{Exact, Ledger, Reservation};
 
@@ -53,8 +53,13 @@ impl Neighbours {
         let question = Question::validate(SQL, &planning, catalog, options).await;
         let question = question.unwrap();
         let rho = Rho::parse_floor("0.5").unwrap();
-        let mechanisms =
-            price::mechanisms(&question.releases, rho, salus_accounting::Delta::ZERO).unwrap();
+        let mechanisms = price::mechanisms(
+            &question.releases,
+            Noise::DiscreteGaussian,
+            rho,
+            Delta::ZERO,
+        )
+        .unwrap();
         let numbers = async |lake: &Replay| -> Vec<i128> {
             let vectors = lake.vectors(&question).await.unwrap();
             let single = |v: &std::collections::BTreeMap<_, i128>| v.values().sum();
@@ -83,7 +88,14 @@ impl Neighbours {
         bounds.cells = draws as u64;
         let scaled = self.mechanisms.iter().map(|m| {
             let sigma = m.sigma.product(scale);
-            Mechanism::discrete_gaussian(m.aggregate, m.bound, &bounds, sigma).unwrap()
+            Mechanism::new(
+                Noise::DiscreteGaussian,
+                m.aggregate,
+                m.bound,
+                &bounds,
+                sigma,
+            )
+            .unwrap()
         });
         let certificate = Certificate {
             dataset: self.books.dataset,

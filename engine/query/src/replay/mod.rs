@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use datafusion::execution::session_state::SessionState;
-use salus_accounting::{Delta, Loss, Rational, Rho};
+use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{Certificate, EntryIndex};
 use salus_lake::{Catalog, Lake, Snapshot};
 use salus_ledger::Column;
@@ -115,8 +115,15 @@ impl World {
             Ok(question) => question,
             Err(refusal) => return Outcome::Refused(refusal.to_string()),
         };
-        if let Err(wrong) = priced(&question) {
-            return Outcome::Wrong(wrong);
+        let noises: &[Noise] = if options.weigh {
+            &[Noise::DiscreteGaussian]
+        } else {
+            &[Noise::DiscreteGaussian, Noise::DiscreteLaplace]
+        };
+        for noise in noises {
+            if let Err(wrong) = priced(&question, *noise) {
+                return Outcome::Wrong(wrong);
+            }
         }
         let vectors = (
             self.with.vectors(&question).await,
@@ -134,15 +141,17 @@ impl World {
             return Outcome::Wrong("order, batches or files matter".into());
         }
         let mut reached = false;
-        let declared = sensitivities(&question);
-        for (mechanism, declared) in declared.into_iter().enumerate() {
-            let moved = distance2(&with[mechanism], &without[mechanism]);
-            if moved > declared {
-                return Outcome::Wrong(format!(
-                    "mechanism {mechanism} moves by √{moved}, declared √{declared}"
-                ));
+        for noise in noises {
+            let declared = sensitivities(&question, *noise);
+            for (mechanism, declared) in declared.into_iter().enumerate() {
+                let moved = distance2(*noise, &with[mechanism], &without[mechanism]);
+                if moved > declared {
+                    return Outcome::Wrong(format!(
+                        "mechanism {mechanism} moves by √{moved}, declared √{declared} for {noise:?}"
+                    ));
+                }
+                reached |= moved * 5 > declared * 4;
             }
-            reached |= moved * 5 > declared * 4;
         }
         Outcome::Holds { reached }
     }
@@ -211,28 +220,40 @@ fn shuffled(tables: &[Rows], dice: &mut Dice) -> Vec<Rows> {
     tables
 }
 
-fn distance2(a: &BTreeMap<(Vec<u8>, usize), i128>, b: &BTreeMap<(Vec<u8>, usize), i128>) -> i128 {
+/// The squared distance in the norm of the noise.
+fn distance2(
+    noise: Noise,
+    a: &BTreeMap<(Vec<u8>, usize), i128>,
+    b: &BTreeMap<(Vec<u8>, usize), i128>,
+) -> i128 {
     let at = |of: &BTreeMap<_, i128>, key| of.get(key).copied().unwrap_or(0);
     let only_b = b.keys().filter(|key| !a.contains_key(*key));
     let keys = a.keys().chain(only_b);
-    keys.map(|key| (at(a, key) - at(b, key)).pow(2)).sum()
+    let apart = keys.map(|key| (at(a, key) - at(b, key)).abs());
+    match noise {
+        Noise::DiscreteGaussian => apart.map(|apart| apart.pow(2)).sum(),
+        Noise::DiscreteLaplace => apart.sum::<i128>().pow(2),
+    }
 }
 
 /// The declared squared sensitivities: whole numbers.
-fn sensitivities(question: &Question) -> Vec<i128> {
-    let mechanisms = mechanisms(question).unwrap();
+fn sensitivities(question: &Question, noise: Noise) -> Vec<i128> {
+    let mechanisms = mechanisms(question, noise).unwrap();
     let whole = |value: &Rational| value.to_decimal_string(0).parse().unwrap();
     mechanisms.iter().map(|m| whole(&m.sensitivity2)).collect()
 }
 
-fn mechanisms(question: &Question) -> Result<Vec<salus_certificate::Mechanism>, String> {
+fn mechanisms(
+    question: &Question,
+    noise: Noise,
+) -> Result<Vec<salus_certificate::Mechanism>, String> {
     let rho = Rho::parse_floor("0.5").unwrap();
     let delta = Delta::parse_floor("1e-6").unwrap();
-    price::mechanisms(&question.releases, rho, delta).map_err(|e| e.to_string())
+    price::mechanisms(&question.releases, noise, rho, delta).map_err(|e| e.to_string())
 }
 
 /// Prices the question and has the price recomputed from its certificate.
-fn priced(question: &Question) -> Result<Loss, String> {
+fn priced(question: &Question, noise: Noise) -> Result<Loss, String> {
     let certificate = Certificate {
         dataset: EntryIndex(1),
         snapshot: EntryIndex(2),
@@ -246,7 +267,7 @@ fn priced(question: &Question) -> Result<Loss, String> {
             .map(|part| part.release.bounds())
             .collect(),
         keys: [0; 32],
-        mechanisms: mechanisms(question)?,
+        mechanisms: mechanisms(question, noise)?,
     };
     certificate.price().map_err(|e| e.to_string())
 }
@@ -257,6 +278,7 @@ fn options(dice: &mut Dice) -> BoundingOptions {
     BoundingOptions {
         rows_per_person: some(),
         groups_per_person: some(),
+        weigh: dice.below(3) == 0,
         minimum: 1,
         seed: 7,
     }
@@ -347,6 +369,11 @@ async fn groups_without_bound_are_found() {
 }
 
 #[tokio::test]
+async fn weights_that_are_not_applied_are_found() {
+    finds(Fault::WholeWeights).await;
+}
+
+#[tokio::test]
 async fn values_that_are_not_clamped_are_found() {
     finds(Fault::NoClamp).await;
 }
@@ -367,6 +394,27 @@ async fn one_value_after_an_outer_join_is_found() {
         let fair = world.fault_in(sql, options).await;
         assert!(matches!(fair, Outcome::Holds { .. }), "{fair:?}");
         plant(Some(Fault::OneValueAfterOuterJoin));
+        found |= matches!(world.fault_in(sql, options).await, Outcome::Wrong(_));
+        plant(None);
+    }
+    assert!(found);
+}
+
+/// Whether somebody is dead is one value per person; a code under its name is not.
+#[tokio::test]
+async fn a_fact_that_outlives_a_rename_is_found() {
+    let sql = "SELECT deceased, COUNT(DISTINCT person_id) FROM (SELECT person_id, code AS deceased FROM (SELECT p.person_id, p.deceased, c.code FROM patient p JOIN condition c ON c.person_id = p.person_id) s) t GROUP BY deceased";
+    let options = BoundingOptions {
+        minimum: 1,
+        seed: 7,
+        ..BoundingOptions::default()
+    };
+    let mut found = false;
+    for seed in 0..8 {
+        let world = World::new(seed).await;
+        let fair = world.fault_in(sql, options).await;
+        assert!(matches!(fair, Outcome::Holds { .. }), "{fair:?}");
+        plant(Some(Fault::StaleAfterRename));
         found |= matches!(world.fault_in(sql, options).await, Outcome::Wrong(_));
         plant(None);
     }

@@ -13,6 +13,34 @@ pub(super) const QUESTIONS: &[Hostile] = &[
         "SELECT COUNT(DISTINCT CASE WHEN deprivation > 0 THEN person_id END, sex) FROM patient",
     ),
     ("any", "SELECT COUNT(person_id, sex) FROM patient"),
+    // Values that are made of others, whose equality is not that of their bytes.
+    (
+        "S1",
+        "SELECT COUNT(*) FROM patient WHERE CAST(sex AS VARCHAR[]) = CAST('male' AS VARCHAR[])",
+    ),
+    (
+        "S1",
+        "SELECT k, COUNT(*) FROM (SELECT CASE WHEN deceased THEN CAST(CAST('-0' AS DOUBLE) AS DOUBLE[]) ELSE CAST(CAST('0' AS DOUBLE) AS DOUBLE[]) END AS k FROM patient) t GROUP BY k",
+    ),
+    (
+        "keys",
+        "SELECT k, COUNT(*) FROM (SELECT CASE WHEN deceased THEN CAST('-0' AS DOUBLE) ELSE CAST('0' AS DOUBLE) END AS k FROM patient) t GROUP BY k",
+    ),
+    // A date that is compared with arithmetic.
+    (
+        "S1",
+        "SELECT COUNT(*) FROM encounter WHERE start_date >= 2024-07-01",
+    ),
+    ("S1", "SELECT COUNT(*) FROM patient WHERE birth_date < 65"),
+    (
+        "S1",
+        "SELECT COUNT(*) FROM patient WHERE birth_date BETWEEN 1950 AND 1960",
+    ),
+    // More keys than anybody needs.
+    (
+        "keys",
+        "SELECT COUNT(*) FROM patient GROUP BY death_date, 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't', 'u', 'v', 'w', 'x', 'y', 'z', 'aa', 'ab', 'ac', 'ad', 'ae', 'af'",
+    ),
     // S2: joins that do not bind the person.
     ("S2", "SELECT COUNT(*) FROM patient, encounter"),
     ("S2", "SELECT COUNT(*) FROM patient CROSS JOIN encounter"),

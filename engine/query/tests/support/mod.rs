@@ -192,6 +192,8 @@ pub(crate) fn asking(price: Price) -> Asking {
         delta: None,
         rows_per_person: None,
         groups_per_person: None,
+        weigh: false,
+        noise: salus_accounting::Noise::DiscreteGaussian,
         fresh: true,
     }
 }

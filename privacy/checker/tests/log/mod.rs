@@ -229,22 +229,32 @@ pub fn mechanism(aggregate: &str, bound: u64, sigma: (u128, u128)) -> (Item, u64
     (item, rho)
 }
 
-/// Delta of every reserve here: a little above that of [`THRESHOLD`], which lies between those of one tau more and one less.
-pub const DELTA: u128 = 3_000_000_000;
+/// Delta of every reserve here.
+pub const DELTA: u128 = COUNT_DELTA + WEIGHTED_DELTA;
+/// A little above that of [`THRESHOLD`], between those of one tau more and one less.
+const COUNT_DELTA: u128 = 3_000_000_000;
+/// The same where persons are weighted, and between those of one group more and one less.
+const WEIGHTED_DELTA: u128 = 4_000_000_000;
 /// Minimum and tau, for noise of sigma 25/2 and [`UNKNOWN_L0`] groups.
 pub const THRESHOLD: (u64, u64) = (5, 105);
 pub const UNKNOWN_L0: u64 = 4;
 
-/// A count that decides which groups are answered, and a tree of three levels over the same groups.
-fn unknown_keys() -> [(Item, u64); 2] {
+/// A count that decides which groups are answered, a tree of three levels over the same groups, and a count that decides in a release whose
+/// persons are weighted: in up to 6 groups of which 4 count whole, in parts of 16.
+fn unknown_keys() -> [(Item, u64); 3] {
     let price = |sensitivity2: u128, num: u128, den: u128| {
         u64::try_from((UNIT * sensitivity2 * den * den).div_ceil(2 * num * num)).unwrap()
     };
-    let item = |aggregate: &str, bound, values, sensitivity2, sigma: (u128, u128), delta_units| {
+    let item = |release,
+                aggregate: &str,
+                (bound, values),
+                sensitivity2,
+                sigma: (u128, u128),
+                delta_units| {
         let rho = price(sensitivity2, sigma.0, sigma.1);
         let fields = vec![
             ("kind".to_owned(), text("discrete_gaussian")),
-            ("release".to_owned(), Uint(1)),
+            ("release".to_owned(), Uint(release)),
             ("aggregate".to_owned(), text(aggregate)),
             ("bound".to_owned(), Uint(bound)),
             ("values".to_owned(), Uint(values)),
@@ -256,16 +266,44 @@ fn unknown_keys() -> [(Item, u64); 2] {
         (fields, rho)
     };
     let groups = u128::from(UNKNOWN_L0);
-    let (mut count, count_rho) = item("persons", 1, 1, groups, (25, 2), DELTA);
     let (minimum, tau) = THRESHOLD;
-    let threshold = map([("minimum", Uint(minimum)), ("tau", Uint(tau))]);
-    count.push(("threshold".to_owned(), threshold));
-    let (tree, tree_rho) = item("tree", 3, 73, 3 * groups, (90, 1), 0);
-    [(Map(count), count_rho), (Map(tree), tree_rho)]
+    let threshold = || {
+        let fields = [("minimum", Uint(minimum)), ("tau", Uint(tau))];
+        ("threshold".to_owned(), map(fields))
+    };
+    let (mut count, count_rho) = item(1, "persons", (1, 1), groups, (25, 2), COUNT_DELTA);
+    count.push(threshold());
+    let (tree, tree_rho) = item(1, "tree", (3, 73), 3 * groups, (90, 1), 0);
+    let unit2 = 16 * 16;
+    let (mut heavy, heavy_rho) = item(
+        2,
+        "persons",
+        (1, 1),
+        unit2 * groups,
+        (200, 1),
+        WEIGHTED_DELTA,
+    );
+    heavy.push(threshold());
+    [
+        (Map(count), count_rho),
+        (Map(tree), tree_rho),
+        (Map(heavy), heavy_rho),
+    ]
+}
+
+/// A count of rows with Laplace noise.
+fn laplace() -> (Item, u64) {
+    let (mut item, _) = mechanism("rows", 1, (300, 1));
+    let l1 = u128::from(K * L0);
+    let rho = u64::try_from((UNIT * l1 * l1).div_ceil(2 * 300 * 300)).unwrap();
+    *item.at("kind") = text("discrete_laplace");
+    *item.at("sensitivity2") = rational(l1 * l1, 1);
+    *item.at("rho") = Uint(rho);
+    (item, rho)
 }
 
 pub fn reserve(cites: Cites, before: &mut u64) -> Item {
-    let [count, tree] = unknown_keys();
+    let [count, tree, weighted] = unknown_keys();
     let mechanisms = [
         mechanism("persons", 1, (25, 2)),
         mechanism("rows", 1, (40, 1)),
@@ -273,6 +311,8 @@ pub fn reserve(cites: Cites, before: &mut u64) -> Item {
         mechanism("centred_sum", 150, (4001, 1)),
         count,
         tree,
+        laplace(),
+        weighted,
     ];
     let rho = mechanisms.iter().map(|(_, rho)| rho).sum();
     // Every reserve costs the same.
@@ -297,6 +337,7 @@ pub fn reserve(cites: Cites, before: &mut u64) -> Item {
                 step("S2", &[4, 5], None, 1),
                 step("RELEASE", &[6], None, K),
                 step("RELEASE", &[6], None, 1),
+                step("RELEASE", &[6], None, 1),
             ]),
         ),
         (
@@ -313,6 +354,13 @@ pub fn reserve(cites: Cites, before: &mut u64) -> Item {
                     ("rows_per_person", Uint(1)),
                     ("groups_per_person", Uint(UNKNOWN_L0)),
                     ("cells", Uint(0)),
+                ]),
+                map([
+                    ("step", Uint(9)),
+                    ("rows_per_person", Uint(1)),
+                    ("groups_per_person", Uint(UNKNOWN_L0)),
+                    ("cells", Uint(0)),
+                    ("weighted", map([("unit", Uint(16)), ("groups", Uint(6))])),
                 ]),
             ]),
         ),

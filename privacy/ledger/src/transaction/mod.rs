@@ -412,9 +412,8 @@ impl<'t> Transaction<'t> {
         self.expect_open(reserve).await?;
         let (index, _) = self.append(Body::Abort(Abort { reserve, reason })).await?;
         store::insert_ending(self.db, reserve, index).await?;
-        if reason == Reason::Failed {
-            store::insert_failure(self.db, index).await?;
-        }
+        // That somebody stopped waiting can depend on the rows as a failure can.
+        store::insert_failure(self.db, index).await?;
         Ok(index)
     }
 

@@ -12,7 +12,7 @@ use crate::{limits, store};
 fn is_as_good(given: &Certificate, wanted: &Certificate) -> bool {
     let place = |c: &Certificate| (c.dataset, c.snapshot, c.catalog, c.policy);
     // Other words may take other steps to the same plan; the plan is compared beside this.
-    let bounds = |b: &Bounds| (b.rows_per_person, b.groups_per_person, b.cells);
+    let bounds = |b: &Bounds| (b.rows_per_person, b.groups_per_person, b.cells, b.weighted);
     let columns = given.mechanisms.iter().zip(&wanted.mechanisms);
     place(given) == place(wanted)
         && given.unit == wanted.unit

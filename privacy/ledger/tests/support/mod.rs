@@ -9,7 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
-use salus_accounting::{Delta, Loss, Rational, Rho};
+use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step};
 use salus_ledger::{
     AnswerFailed, Charge, Error, Exact, Fact, Genesis, Ledger, Published, Refusal, Released,
@@ -104,9 +104,17 @@ pub fn certificate() -> Certificate {
         rows_per_person: 1,
         groups_per_person: 1,
         cells: 3,
+        weighted: None,
     };
     let count = |aggregate| {
-        Mechanism::discrete_gaussian(aggregate, 1, &bounds, Rational::from(50)).unwrap()
+        Mechanism::new(
+            Noise::DiscreteGaussian,
+            aggregate,
+            1,
+            &bounds,
+            Rational::from(50),
+        )
+        .unwrap()
     };
     let step = |rule: &str, inputs: &[u64], table: Option<&str>| Step {
         rule: rule.to_owned(),

@@ -221,16 +221,16 @@ impl<'w> Widening<'w> {
             exprs.push(Expr::Column(column.clone()).alias(&id));
             identity.push(Column::new_unqualified(id));
         }
-        if let Some(column) = &mut repetition {
-            let name = self.name("repetition");
-            exprs.push(Expr::Column(column.clone()).alias(&name));
-            *column = Column::new_unqualified(name);
-        }
-        if exprs.is_empty() {
+        if columns.is_empty() {
             // SELECT without FROM: one row without columns.
             let id = self.name("id");
             exprs.push(lit(0_i64).alias(&id));
             identity.push(Column::new_unqualified(id));
+        }
+        if let Some(column) = &mut repetition {
+            let name = self.name("repetition");
+            exprs.push(Expr::Column(column.clone()).alias(&name));
+            *column = Column::new_unqualified(name);
         }
         Ok(Wide {
             plan: builder.project(exprs)?.build()?,

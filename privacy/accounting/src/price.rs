@@ -1,4 +1,4 @@
-//! Loss of the discrete Gaussian, and the noise scale for a given loss.
+//! Loss of noise on integers, and the noise scale for a given loss.
 
 use crate::{Rational, Rho};
 use dashu::{
@@ -6,13 +6,15 @@ use dashu::{
     integer::UBig,
 };
 
-/// Loss of discrete Gaussian noise with parameter `sigma` on integers of L2 sensitivity √`sensitivity2`:
-/// `sensitivity2 / (2 sigma²)`, rounded up to whole units.
+/// Loss of noise with parameter `sigma` on integers of sensitivity √`sensitivity2`: `sensitivity2 / (2 sigma²)`, rounded up to whole units.
+///
+/// For discrete Gaussian noise the sensitivity is in the L2 norm, for discrete Laplace noise in the L1 norm; see [`Noise`](crate::Noise).
 ///
 /// `None` when `sigma` is zero or the loss does not fit.
 ///
 /// # Guarantee
-/// The release is rho-zCDP (Canonne, Kamath, Steinke 2020, proposition 5 and theorem 14: independent noise of one sigma on every coordinate).
+/// The release is rho-zCDP (Canonne, Kamath, Steinke 2020, proposition 5 and theorem 14: independent noise of one sigma on every coordinate;
+/// for Laplace noise Bun, Steinke 2016, proposition 1.4).
 pub fn rho_of(sensitivity2: &Rational, sigma: &Rational) -> Option<Rho> {
     let (s_num, s_den) = sensitivity2.parts();
     let sigma2 = sigma.square();

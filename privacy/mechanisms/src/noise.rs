@@ -1,17 +1,17 @@
-//! Discrete Gaussian noise on columns of integers.
+//! Noise on columns of integers.
 
 use dashu::{integer::IBig, rational::RBig};
-use opendp::traits::samplers::sample_discrete_gaussian;
-use salus_accounting::Rational;
+use opendp::traits::samplers::{sample_discrete_gaussian, sample_discrete_laplace};
+use salus_accounting::{Noise, Rational};
 use std::thread;
 
 /// Why no noise was added. Carries no data, so that it may be logged and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MechanismError {
-    /// The caller's bug: columns and sigmas differ in number.
-    #[error("one sigma is needed for each column")]
+    /// The caller's bug: columns and noises differ in number.
+    #[error("one noise is needed for each column")]
     Shape,
-    /// The caller's bug: a sigma of zero would publish exact values.
+    /// The caller's bug: a scale of zero would publish exact values.
     #[error("a noise scale is zero")]
     NoNoise,
     /// The operating system gave no randomness or no thread. What was to be released must not be.
@@ -19,32 +19,33 @@ pub enum MechanismError {
     Unavailable,
 }
 
-/// Adds independent discrete Gaussian noise to every value: to each value of column j with parameter `sigmas[j]`.
+/// Adds independent noise to every value: to each value of column j that of `noises[j]`, a distribution and its scale.
 ///
-/// Values and sigmas are in the same unit (grid units of the aggregate). A sum beyond `i128` becomes the nearest `i128`.
+/// Values and scales are in the same unit (grid units of the aggregate). A sum beyond `i128` becomes the nearest `i128`.
 ///
 /// # Errors
 /// See [`MechanismError`]. Whether an error occurs never depends on the values.
 ///
 /// # Guarantee
-/// If one person changes column j by at most √`s2` in the L2 norm, releasing it is rho-zCDP with rho =
-/// [`rho_of`](salus_accounting::rho_of)(`s2`, `sigmas[j]`); saturation is post-processing. Source: Canonne, Kamath, Steinke 2020,
-/// theorem 14. The seeds are fresh, as the crate's documentation says.
-pub fn add_discrete_gaussian(
+/// If one person changes column j by at most √`s2` in the norm of its noise (L2 for Gaussian, L1 for Laplace), releasing it is rho-zCDP with rho =
+/// [`rho_of`](salus_accounting::rho_of)(`s2`, scale); saturation is post-processing. Source: see [`Noise`]. The seeds are fresh, as the crate's
+/// documentation says.
+pub fn add_noise(
     columns: Vec<Vec<i128>>,
-    sigmas: &[Rational],
+    noises: &[(Noise, Rational)],
 ) -> Result<Vec<Vec<i128>>, MechanismError> {
-    if columns.len() != sigmas.len() {
+    if columns.len() != noises.len() {
         return Err(MechanismError::Shape);
     }
-    if sigmas.iter().any(Rational::is_zero) {
+    if noises.iter().any(|(_, scale)| scale.is_zero()) {
         return Err(MechanismError::NoNoise);
     }
     let wanted: Vec<Draws> = columns
         .iter()
-        .zip(sigmas)
-        .map(|(column, sigma)| Draws {
-            sigma: sigma.clone(),
+        .zip(noises)
+        .map(|(column, (noise, scale))| Draws {
+            noise: *noise,
+            scale: scale.clone(),
             count: column.len(),
         })
         .collect();
@@ -58,7 +59,8 @@ pub fn add_discrete_gaussian(
 
 /// How many values of one column's noise are wanted.
 struct Draws {
-    sigma: Rational,
+    noise: Noise,
+    scale: Rational,
     count: usize,
 }
 
@@ -74,10 +76,14 @@ fn in_fresh_thread<T: Send + 'static>(
 }
 
 fn draw(wanted: &Draws) -> Result<Vec<IBig>, MechanismError> {
-    let (numerator, denominator) = wanted.sigma.num_den();
-    let sigma = RBig::from_parts(numerator.into(), denominator);
+    let (numerator, denominator) = wanted.scale.num_den();
+    let scale = RBig::from_parts(numerator.into(), denominator);
+    let sample = match wanted.noise {
+        Noise::DiscreteGaussian => sample_discrete_gaussian,
+        Noise::DiscreteLaplace => sample_discrete_laplace,
+    };
     (0..wanted.count)
-        .map(|_| sample_discrete_gaussian(sigma.clone()).map_err(|_| MechanismError::Unavailable))
+        .map(|_| sample(scale.clone()).map_err(|_| MechanismError::Unavailable))
         .collect()
 }
 

@@ -1,0 +1,141 @@
+//! Subqueries that bind a person stand where an analyst writes them: in WHERE, and as well in what is selected, chosen by CASE, filtered or aggregated.
+//!
+//! DataFusion turns those in WHERE into joins. The others are brought there: what an aggregate computes with a subquery becomes a column below it, and
+//! EXISTS and IN in a column become the mark of a join, as they do beside an OR in WHERE.
+
+use std::sync::Arc;
+
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::logical_plan::{Aggregate, Filter, Projection};
+use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::optimizer::OptimizerRule;
+use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
+use datafusion::prelude::lit;
+
+/// The plan with subqueries in columns alone, and of EXISTS and IN the marks of joins.
+pub(crate) fn as_joins(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Aggregate(aggregate) => below_aggregate(aggregate, state),
+        LogicalPlan::Projection(projection) => marked(projection, state),
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(rewritten.data)
+}
+
+/// Computes below an aggregate what holds a subquery.
+fn below_aggregate(
+    mut aggregate: Aggregate,
+    state: &SessionState,
+) -> Result<Transformed<LogicalPlan>> {
+    let mut computed = Vec::new();
+    // Bounds and domains are read off what stands around a subquery, so that alone is taken out.
+    let mut without = |expr: Expr| -> Result<Expr> {
+        let name = expr.schema_name().to_string();
+        let rewritten = expr.transform_up(|part| {
+            if !is_subquery(&part) {
+                return Ok(Transformed::no(part));
+            }
+            let column = state
+                .execution_props()
+                .alias_generator
+                .next("__salus_subquery");
+            computed.push(part.alias(&column));
+            let column = datafusion::common::Column::new_unqualified(column);
+            Ok(Transformed::yes(Expr::Column(column)))
+        })?;
+        if rewritten.transformed {
+            // Operators above know it by its name.
+            rewritten.data.alias_if_changed(name)
+        } else {
+            Ok(rewritten.data)
+        }
+    };
+    let mut all = |exprs: Vec<Expr>| exprs.into_iter().map(&mut without).collect::<Result<_>>();
+    aggregate.aggr_expr = all(aggregate.aggr_expr)?;
+    aggregate.group_expr = all(aggregate.group_expr)?;
+    if computed.is_empty() {
+        return Ok(Transformed::no(LogicalPlan::Aggregate(aggregate)));
+    }
+    let columns = aggregate.input.schema().columns().into_iter();
+    let columns = columns.map(Expr::Column).chain(computed).collect();
+    let below = marked(Projection::try_new(columns, aggregate.input)?, state)?.data;
+    let rewritten = Aggregate::try_new(Arc::new(below), aggregate.group_expr, aggregate.aggr_expr)?;
+    Ok(Transformed::yes(LogicalPlan::Aggregate(rewritten)))
+}
+
+fn is_subquery(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Exists(_) | Expr::InSubquery(_) | Expr::ScalarSubquery(_)
+    )
+}
+
+fn marked(projection: Projection, state: &SessionState) -> Result<Transformed<LogicalPlan>> {
+    let mut input = Arc::clone(&projection.input);
+    let mut changed = false;
+    let mut exprs = Vec::with_capacity(projection.expr.len());
+    for expr in projection.expr {
+        let name = expr.schema_name().to_string();
+        let rewritten = expr.transform_up(|part| match part {
+            Expr::Exists(_) | Expr::InSubquery(_) => match mark(&part, &input, state)? {
+                Some((join, column)) => {
+                    input = join;
+                    Ok(Transformed::yes(column))
+                }
+                None => Ok(Transformed::no(part)),
+            },
+            other => Ok(Transformed::no(other)),
+        })?;
+        changed |= rewritten.transformed;
+        exprs.push(if rewritten.transformed {
+            rewritten.data.alias_if_changed(name)?
+        } else {
+            rewritten.data
+        });
+    }
+    let projection = if changed {
+        Projection::try_new(exprs, input)?
+    } else {
+        Projection::try_new_with_schema(exprs, input, projection.schema)?
+    };
+    Ok(if changed {
+        Transformed::yes(LogicalPlan::Projection(projection))
+    } else {
+        Transformed::no(LogicalPlan::Projection(projection))
+    })
+}
+
+/// The join that marks the rows for which EXISTS or IN holds, and the mark; `None` where DataFusion makes no join of it.
+///
+/// Beside an OR in a filter it makes such a join by itself, so that is what it is given. The filter is left out again.
+fn mark(
+    subquery: &Expr,
+    input: &Arc<LogicalPlan>,
+    state: &SessionState,
+) -> Result<Option<(Arc<LogicalPlan>, Expr)>> {
+    let filter = Filter::try_new(subquery.clone().or(lit(true)), Arc::clone(input))?;
+    let rule = DecorrelatePredicateSubquery::new();
+    let rewritten = rule.rewrite(LogicalPlan::Filter(filter), state)?.data;
+    let LogicalPlan::Projection(all) = rewritten else {
+        return Ok(None);
+    };
+    let LogicalPlan::Filter(Filter {
+        predicate, input, ..
+    }) = all.input.as_ref()
+    else {
+        return Ok(None);
+    };
+    match (predicate, input.as_ref()) {
+        (
+            Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::Or,
+                ..
+            }),
+            LogicalPlan::Join(_),
+        ) => Ok(Some((Arc::clone(input), left.as_ref().clone()))),
+        _ => Ok(None),
+    }
+}
