@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use salus_accounting::{Epsilon, Noise, Rho};
+use salus_accounting::{Epsilon, Noise, Rational, Rho};
 use salus_lake::{Lake, Transaction};
 use salus_ledger::Ledger;
 use salus_query::{Answer, Asking, Books, Engine, Price};
@@ -158,6 +158,9 @@ fn asking(price: Price) -> Asking {
         groups_per_person: None,
         weigh: false,
         noise: Noise::DiscreteGaussian,
+        confidence: Rational::from_ratio(19, 20).unwrap_or(Rational::ZERO),
+        expected_rows: None,
+        retry: None,
         fresh: true,
     }
 }

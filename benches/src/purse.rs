@@ -127,6 +127,7 @@ impl Counter {
             plan: b"Aggregate by sex over patient".to_vec(),
             keys: b"female, male".to_vec(),
             certificate: self.certificate.clone(),
+            retry: None,
         };
         let charge = self.ledger.reserve(reservation).await?;
         let answer = async |noisy: &Released| Ok(format!("{:?}", noisy.columns).into_bytes());

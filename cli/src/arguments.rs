@@ -80,7 +80,7 @@ pub(crate) enum Command {
     /// Ask a question in SQL.
     #[command(after_help = "Examples:\n  \
         salus query \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5\n  \
-        salus query \"SELECT COUNT(*) AS visits FROM encounter\" --rows-per-person 20 --within 500\n  \
+        salus query \"SELECT COUNT(*) AS visits FROM encounter\" --rows-per-person 20 --within 500 --confidence 0.9\n  \
         salus query --dry-run \"SELECT AVG(value) FROM observation WHERE code = '4548-4'\" --rho 0.01\n\n\
         A price is taken from the budget only when the question is admitted; --dry-run takes nothing.")]
     Query(Query),
@@ -215,9 +215,15 @@ pub(crate) struct Query {
     /// Price as zCDP.
     #[arg(long, value_name = "R")]
     pub rho: Option<String>,
-    /// Price as the least that puts every count and sum within N of its noiseless value, with probability 0.95.
-    #[arg(long, value_name = "N", conflicts_with_all = ["epsilon", "rho"])]
+    /// Price as the least that puts every count and sum within N of its noiseless value; averages too, with --expect-rows.
+    #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with_all = ["epsilon", "rho"])]
     pub within: Option<String>,
+    /// Probability with which --within, and the errors of --dry-run, hold.
+    #[arg(long, value_name = "C", default_value = "0.95")]
+    pub confidence: String,
+    /// Rows to expect in each group, which the error of averages depends on: a guess, or a number that was released before.
+    #[arg(long, value_name = "N")]
+    pub expect_rows: Option<u64>,
     /// Say what it would cost and how large the error would be; spend nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -240,6 +246,9 @@ pub(crate) struct Query {
     /// Pay for new noise, also where the same question has been answered over this snapshot; without it that answer is repeated, at no cost.
     #[arg(long)]
     pub fresh: bool,
+    /// Your own name for this request: sent again under it (after a lost connection, say) it is the same request, answered with the same bytes and paid once.
+    #[arg(long, value_name = "KEY")]
+    pub retry_key: Option<String>,
     /// Price in delta of keys that are not public; the policy's default when not given.
     #[arg(long, value_name = "D")]
     pub delta: Option<String>,

@@ -31,7 +31,10 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     // Each asking has a receipt of its own, also where two prove the same answer.
     let named = asked.published.reused.unwrap_or(asked.published.entry);
     let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
-    write_private(&receipt, asked.published.receipt.as_bytes())?;
+    // A request that is sent again has its receipt.
+    if !receipt.exists() {
+        write_private(&receipt, asked.published.receipt.as_bytes())?;
+    }
     let conversion = engine.conversion_delta();
     let json = json!({
         "columns": asked.answer.columns,
@@ -98,6 +101,14 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
     if nothing {
         return Err(Failure::usage("the price, or the error, must be above 0"));
     }
+    let wrong = |what: &str| Failure::usage(format!("--confidence {}: {what}", query.confidence));
+    let confidence = Rational::parse(&query.confidence).map_err(|e| wrong(&e.to_string()))?;
+    if confidence.is_zero() || confidence >= Rational::from(1) {
+        return Err(wrong("give a probability between 0 and 1, such as 0.95"));
+    }
+    if query.expect_rows == Some(0) {
+        return Err(Failure::usage("--expect-rows: give a number from 1"));
+    }
     let delta = query.delta.as_ref().map(|text| {
         Delta::parse_floor(text).map_err(|e| Failure::usage(format!("--delta {text}: {e}")))
     });
@@ -127,6 +138,9 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
             NoiseKind::Gaussian => Noise::DiscreteGaussian,
             NoiseKind::Laplace => Noise::DiscreteLaplace,
         },
+        confidence,
+        expected_rows: query.expect_rows,
+        retry: query.retry_key.clone(),
         fresh: query.fresh,
     })
 }

@@ -106,3 +106,51 @@ fn an_analyst_has_a_name_and_it_is_one() {
     assert_eq!(asked.len(), 2, "{entries:?}");
     assert_eq!(asked[0], asked[1]);
 }
+
+#[test]
+fn a_request_with_a_key_is_paid_once_and_settings_stand_before_the_question() {
+    let home = Home::populated(&["--epsilon", "5"], 20);
+    let ask = || home.json(&["query", PERSONS, "--fresh", "--retry-key", "monday-1"]);
+    let (first, second) = (ask(), ask());
+    assert_eq!(first["rows"], second["rows"]);
+    assert_eq!(first["entry"], second["entry"]);
+    let other = home.run(&["query", BY_SEX, "--retry-key", "monday-1"]);
+    assert!(other.exits(1).stderr.contains("retry key"));
+    let sql = format!("SET salus.noise = laplace; SET salus.epsilon = 0.5; {PERSONS}");
+    let set = home.json(&["query", &sql]);
+    assert_eq!(set["cost"]["epsilon"].as_f64(), Some(0.5), "{set}");
+    let wrong = format!("SET salus.colour = red; {PERSONS}");
+    let wrong = home.run(&["query", &wrong]).exits(3);
+    assert!(wrong.stderr.contains("settings are epsilon"), "{wrong:?}");
+}
+
+#[test]
+fn errors_are_foretold_at_the_confidence_that_is_asked_for() {
+    let home = Home::populated(&["--epsilon", "20"], 20);
+    let cost = |more: &[&str]| {
+        let question = ["query", PERSONS, "--dry-run", "--within", "20"];
+        let quote = home.json(&[&question, more].concat());
+        quote["cost"]["rho"].as_f64().unwrap()
+    };
+    let (usual, sure) = (cost(&[]), cost(&["--confidence", "0.99"]));
+    // (2.576 / 1.960)² = 1.73
+    assert!((1.6..1.9).contains(&(sure / usual)), "{usual} {sure}");
+    let mean = "SELECT AVG(length_minutes) AS m FROM encounter";
+    let quote = |more: &[&str]| {
+        let question = ["query", mean, "--dry-run", "--epsilon", "1"];
+        let quote = home.json(&[&question, more].concat());
+        quote["errors"][0]["half_width"].as_f64()
+    };
+    assert_eq!(quote(&[]), None);
+    let (few, many) = (
+        quote(&["--expect-rows", "1000"]),
+        quote(&["--expect-rows", "4000"]),
+    );
+    assert!((few.unwrap() / many.unwrap() - 4.0).abs() < 0.01);
+    let within = ["query", mean, "--dry-run", "--within", "100"];
+    home.run(&within).exits(3);
+    home.run(&[&within[..], &["--expect-rows", "4000"]].concat())
+        .exits(0);
+    home.run(&["query", PERSONS, "--confidence", "1.5"])
+        .exits(2);
+}

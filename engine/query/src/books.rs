@@ -1,5 +1,7 @@
 //! Which ledger entries the lake is described by, and the act of recording what has changed.
 
+use std::time::Duration;
+
 use salus_accounting::{Delta, Rho};
 use salus_certificate::EntryIndex;
 use salus_lake::{Catalog, Lake, Snapshot};
@@ -21,6 +23,8 @@ pub struct Books {
     /// Most and usual delta of a question.
     pub(crate) deltas: (Delta, Delta),
     pub(crate) minimum_persons: u64,
+    /// Points in time, counted from when a question came, at which answers leave.
+    pub(crate) answer_grid: Option<Duration>,
     /// Drawn for the snapshot when it was recorded; see [`crate::release::BoundingOptions::seed`].
     pub(crate) seed: u64,
     pub(crate) conversion_delta: Delta,
@@ -134,6 +138,9 @@ impl Books {
             default_rho,
             deltas,
             minimum_persons: policy_file.minimum_persons,
+            answer_grid: policy_file
+                .answer_grid_milliseconds
+                .map(Duration::from_millis),
             seed: seed(ledger, snapshot_entry).await?,
             conversion_delta,
         })

@@ -18,7 +18,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionContext, lit, when};
 use futures::FutureExt;
-use salus_lake::{Lake, Snapshot, TABLES};
+use salus_lake::{Catalog, Lake, Snapshot, TABLES};
 use salus_ledger::{Charge, Column, Exact, Groups};
 
 use crate::question::Planned;
@@ -28,8 +28,34 @@ use crate::{session, unknown};
 /// Memory of one question's operators. Public and the same for every question.
 const MEMORY: usize = 6 << 30;
 
-/// Longest that one question runs: nothing may wait for ever. Public and the same for every question.
+/// Longest that one question runs, whatever it reads: nothing may wait for ever.
 const DEADLINE: Duration = Duration::from_mins(30);
+
+/// What every question may take, and one for each so many rows that the catalog expects it to read.
+const LEAST_TIME: Duration = Duration::from_mins(1);
+const ROWS_PER_SECOND: u64 = 250_000;
+
+/// How long a question may run: a function of plan and catalog. A machine that reads [`ROWS_PER_SECOND`] is not thrown out by it; one that is slower
+/// than that fails at a time that says nothing of the rows.
+fn deadline(releases: &[Planned], catalog: &Catalog) -> Duration {
+    let plans = releases.iter().flat_map(|part| &part.plans);
+    let mut rows = 0_u64;
+    for bounded in plans {
+        let _ = bounded.plan.apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(table) = catalog.table(scan.table_name.table())
+            {
+                let all = catalog
+                    .population_ceiling
+                    .saturating_mul(table.rows_per_person);
+                rows = rows.saturating_add(all);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+    }
+    let reading = Duration::from_secs(rows / ROWS_PER_SECOND);
+    LEAST_TIME.saturating_add(reading).min(DEADLINE)
+}
 
 /// Plans and runs over tables of made-up rows: what DataFusion cannot plan, or cannot run as soon as a row arrives, is refused before a price is
 /// taken, not after. Filters are computed but let every row pass, so that rows reach the operators above them.
@@ -141,7 +167,8 @@ impl Executor {
         releases: &[Planned],
         snapshot: &Snapshot,
     ) -> std::result::Result<Exact, ExecutionFailed> {
-        contained(self.exact(releases, snapshot))
+        let deadline = deadline(releases, self.lake.catalog());
+        within(deadline, self.exact(releases, snapshot))
             .await
             .map(|(columns, groups)| Exact::seal_groups(columns, groups))
     }

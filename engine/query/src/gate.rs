@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::execution::session_state::SessionState;
 use futures::FutureExt;
@@ -11,17 +12,18 @@ use salus_accounting::{
 use salus_certificate::{Certificate, Mechanism};
 use salus_lake::{Lake, Snapshot};
 use salus_ledger::{
-    AnswerFailed, Ledger, Published, Refusal as LedgeredRefusal, Reservation, ReserveError,
+    Again, AnswerFailed, Ledger, Published, Refusal as LedgeredRefusal, Reservation, ReserveError,
 };
 
-use crate::answer::{Answer, answer};
+use crate::answer::{Answer, answer, approximate};
 use crate::books::{Books, UNIT};
 use crate::execute::{Executor, contained};
 use crate::purpose::PURPOSES;
-use crate::question::Question;
+use crate::question::{Question, Sought};
 use crate::refusal::Refusal;
 use crate::release::BoundingOptions;
 use crate::session;
+use crate::settings::with_settings;
 use crate::terms::Terms;
 
 /// Who asks, what for, and at which price.
@@ -45,8 +47,24 @@ pub struct Asking {
     pub weigh: bool,
     /// The distribution of the noise.
     pub noise: Noise,
+    /// Probability with which `Price::Within` and a quote's errors hold.
+    pub confidence: Rational,
+    /// Rows to expect in each group: the error of averages depends on them.
+    pub expected_rows: Option<u64>,
+    /// Her own name for this request: sent again under it, it is the same request, answered with the same bytes and paid once.
+    pub retry: Option<String>,
     /// Pay for an answer of its own, also where the same question has been answered.
     pub fresh: bool,
+}
+
+impl Asking {
+    /// How errors are foretold.
+    pub(crate) fn sought(&self) -> Sought {
+        Sought {
+            level: approximate(&self.confidence),
+            rows: self.expected_rows,
+        }
+    }
 }
 
 /// What a question may cost.
@@ -59,7 +77,7 @@ pub enum Price {
     Rho(Rho),
     /// As the epsilon that the same loss is shown with.
     Epsilon(Epsilon),
-    /// As the least that puts every count and sum within so much of its noiseless value, with probability 0.95.
+    /// As the least that puts every number within so much of its noiseless value, with the confidence that is asked for.
     Within(Rational),
 }
 
@@ -128,6 +146,14 @@ pub enum AskError {
     /// There is no snapshot to ask.
     #[error("the lake is empty: ingest an export first (`salus ingest fhir DIR`)")]
     NoSnapshot,
+    /// The request was sent before under its key, and has no answer yet. It was paid then, and costs nothing more.
+    #[error(
+        "this request was sent before and is not answered: it is at work still, or its process died, and its price stays spent"
+    )]
+    Unanswered,
+    /// The key of the request stands for another question. It cost nothing.
+    #[error("another question was asked under this retry key; give each request a key of its own")]
+    KeyTaken,
     /// The price was taken and no answer could be made. One text whatever the reason.
     #[error("no answer could be produced; the budget stays spent")]
     Failed,
@@ -189,6 +215,8 @@ impl Engine {
     }
 
     async fn answer_in_full(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
+        let started = Instant::now();
+        let (asking, sql) = &with_settings(asking, sql)?;
         if !PURPOSES.contains(&asking.purpose.as_str()) {
             return Err(AskError::Purpose);
         }
@@ -201,6 +229,14 @@ impl Engine {
             Err(unpriced) => return Err(self.refuse(sql, asking, unpriced).await),
         };
         let reservation = self.reservation(&priced, asking);
+        match self.ledger.again(reservation.clone()).await {
+            Ok(Again::New) => {}
+            Ok(Again::Answered(published)) => return asked(published, &priced),
+            Ok(Again::Open) => return Err(AskError::Unanswered),
+            Ok(Again::Failed) => return Err(AskError::Failed),
+            Err(salus_ledger::Error::Refused(_)) => return Err(AskError::KeyTaken),
+            Err(other) => return Err(other.into()),
+        }
         if !asking.fresh
             && let Some(published) = self.ledger.reuse(reservation.clone()).await?
         {
@@ -222,16 +258,31 @@ impl Engine {
         {
             Ok(exact) => exact,
             Err(_failed) => {
+                self.wait_for_the_grid(started).await;
                 charge.abort().await;
                 return Err(AskError::Failed);
             }
         };
         let published = charge
             .release(exact, async |released| {
-                self.answer_bytes(released, &priced).await
+                let answer = self.answer_bytes(released, &priced).await;
+                self.wait_for_the_grid(started).await;
+                answer
             })
             .await?;
         asked(published, &priced)
+    }
+
+    /// Where the policy names a grid, nothing leaves before its next point, counted from when the question came: neither the answer nor the time of the
+    /// ledger's entry tells how long the rows took.
+    async fn wait_for_the_grid(&self, started: Instant) {
+        let Some(grid) = self.books.answer_grid else {
+            return;
+        };
+        let elapsed = started.elapsed().as_nanos();
+        let points = elapsed.div_ceil(grid.as_nanos().max(1)).max(1);
+        let points = u32::try_from(points).unwrap_or(u32::MAX);
+        tokio::time::sleep_until((started + grid.saturating_mul(points)).into()).await;
     }
 
     /// The epsilon that a loss is shown with, at the conversion delta of this identity space.
@@ -306,7 +357,9 @@ impl Engine {
                 Noise::DiscreteGaussian => rho_for_epsilon(epsilon, self.books.conversion_delta),
                 Noise::DiscreteLaplace => rho_of_pure(epsilon, question.mechanisms()),
             },
-            Price::Within(error) => crate::price::within(&question, noise, error, delta)?,
+            Price::Within(error) => {
+                crate::price::within(&question, noise, error, delta, &asking.sought())?
+            }
         };
         let mechanisms = crate::price::mechanisms(&question.releases, noise, rho, delta)?;
         let snapshot = self.books.snapshot.clone().ok_or(AskError::NoSnapshot)?;
@@ -338,6 +391,7 @@ impl Engine {
                 keys: [0; 32],
                 mechanisms: priced.mechanisms.clone(),
             },
+            retry: asking.retry.clone(),
         }
     }
 
@@ -393,6 +447,7 @@ impl From<ReserveError> for AskError {
                 unanswered,
             },
             ReserveError::QueryTooDear { most } => Self::TooDear { most },
+            ReserveError::SentBefore => Self::Unanswered,
             ReserveError::Ledger(error) => Self::Ledger(error),
         }
     }

@@ -67,18 +67,25 @@ impl Spread {
 
     /// Half the width of the interval around a number: the least integer h with P(|Z| ≤ h) ≥ 0.95.
     pub(crate) fn half_width(self) -> f64 {
+        self.half_width_at(CONFIDENCE)
+    }
+
+    /// The same at another level.
+    pub(crate) fn half_width_at(self, level: f64) -> f64 {
         let scale = self.scale;
         match self.noise {
             Noise::DiscreteLaplace => {
                 // P(|Z| > h) = 2 q^(h+1) / (1 + q).
                 let q = (-1.0 / scale).exp();
-                let beyond = (1.0 - CONFIDENCE) / 2.0 * (1.0 + q);
+                let beyond = (1.0 - level) / 2.0 * (1.0 + q);
                 (scale * -beyond.ln() - 1.0).ceil().max(0.0)
             }
-            Noise::DiscreteGaussian if self.rounding > 0.0 => (Z * scale + self.rounding).ceil(),
+            Noise::DiscreteGaussian if self.rounding > 0.0 => {
+                (deviations(level) * scale + self.rounding).ceil()
+            }
             // The lattice no longer shows; half a step on top covers it.
-            Noise::DiscreteGaussian if scale > 30.0 => (Z * scale + 0.5).floor(),
-            Noise::DiscreteGaussian => summed_half_width(scale),
+            Noise::DiscreteGaussian if scale > 30.0 => (deviations(level) * scale + 0.5).floor(),
+            Noise::DiscreteGaussian => summed_half_width(scale, level),
         }
     }
 
@@ -89,17 +96,35 @@ impl Spread {
 }
 
 /// The half width of a small discrete Gaussian, summed up.
-fn summed_half_width(sigma: f64) -> f64 {
+fn summed_half_width(sigma: f64, level: f64) -> f64 {
     let weight = |x: f64| (-x * x / (2.0 * sigma * sigma)).exp();
     let reach = (12.0 * sigma).ceil().max(1.0);
     let total = 1.0 + 2.0 * steps(reach).map(weight).sum::<f64>();
     let mut inside = 1.0;
     let mut h = 0.0;
-    while inside / total < CONFIDENCE {
+    while inside / total < level {
         h += 1.0;
         inside += 2.0 * weight(h);
     }
     h
+}
+
+/// How many standard deviations about its mean hold a normal number with this probability.
+pub(crate) fn deviations(level: f64) -> f64 {
+    if (level - CONFIDENCE).abs() < 1e-12 {
+        return Z;
+    }
+    let (mut low, mut high) = (0.0, 40.0);
+    for _ in 0..80 {
+        let middle = f64::midpoint(low, high);
+        let outside = libm::erfc(middle / std::f64::consts::SQRT_2);
+        if outside > 1.0 - level {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
 }
 
 fn steps(reach: f64) -> impl Iterator<Item = f64> {
@@ -202,6 +227,17 @@ mod tests {
             let deviation = (squares / total).sqrt();
             assert!((spread.deviation() - deviation).abs() < 1e-6 * (1.0 + deviation));
         }
+    }
+
+    #[test]
+    fn other_levels_have_other_widths() {
+        assert!((deviations(0.99) - 2.575_829_303_5).abs() < 1e-9);
+        assert!((deviations(0.5) - 0.674_489_750_2).abs() < 1e-9);
+        for spread in [gaussian(3.0), gaussian(100.0), laplace(3.0), laplace(100.0)] {
+            let widths = [0.5, 0.95, 0.99].map(|level| spread.half_width_at(level));
+            assert!(widths[0] < widths[1] && widths[1] < widths[2], "{widths:?}");
+        }
+        assert!((gaussian(1000.0).half_width_at(0.99) - 2576.0).abs() <= 1.0);
     }
 
     #[test]

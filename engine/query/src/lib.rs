@@ -46,6 +46,7 @@ mod release;
 #[cfg(test)]
 mod replay;
 mod session;
+mod settings;
 mod subqueries;
 mod terms;
 mod unknown;

@@ -28,6 +28,9 @@ pub struct Policy {
     /// Persons that a group must have to be answered, where its key is not public.
     #[serde(default = "minimum_persons")]
     pub minimum_persons: u64,
+    /// Answers leave only at multiples of so many milliseconds after the question came, so that their time tells little of the rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_grid_milliseconds: Option<u64>,
     /// Caps below the lifetime cap.
     #[serde(default)]
     pub limits: Vec<LimitRule>,
@@ -89,6 +92,12 @@ impl Policy {
             ("query_default_delta", &policy.query_default_delta),
         ] {
             Delta::parse_floor(delta).map_err(|e| format!("{name}: {e}"))?;
+        }
+        if policy
+            .answer_grid_milliseconds
+            .is_some_and(|grid| !(1..=3_600_000).contains(&grid))
+        {
+            return Err("answer_grid_milliseconds: from 1 to 3600000".to_owned());
         }
         if policy.minimum_persons == 0 {
             return Err("minimum_persons: at least 1".to_owned());

@@ -5,7 +5,7 @@ use salus_certificate::{Bounds, Mechanism, Threshold, sensitivity2};
 
 use crate::answer::approximate;
 use crate::faults::{Fault, planted};
-use crate::question::{Planned, Question};
+use crate::question::{Planned, Question, Sought};
 use crate::refusal::Refusal;
 use crate::release::Release;
 
@@ -77,19 +77,20 @@ pub(crate) fn within(
     noise: Noise,
     error: &Rational,
     delta: Delta,
+    sought: &Sought,
 ) -> Result<Rho, Refusal> {
     let most = approximate(error);
     let refuse = |message: &str, hint: &str| Refusal::new("price", "--within", message, hint);
     let widest = |units: u64| -> Option<f64> {
         let mechanisms =
             mechanisms(&question.releases, noise, Rho::from_units(units), delta).ok()?;
-        question.widest(&mechanisms)
+        question.widest(&mechanisms, sought)
     };
     let fits = |units: u64| widest(units).is_some_and(|width| width <= most);
-    if question.has_open_errors() {
+    if question.has_open_errors(sought) {
         return Err(refuse(
-            "the error of an average, and of what is computed, depends on the answer",
-            "ask for counts and sums, or name a price: --epsilon",
+            "the error of an average depends on how many rows there are, and that of quantiles and of what is computed on the answer",
+            "say how many rows to expect in each group: --expect-rows; for quantiles and computed numbers name a price: --epsilon",
         ));
     }
     let mut high = 1_u64;

@@ -8,7 +8,7 @@ use salus_lake::Catalog;
 use crate::canonical;
 use crate::derive::Derivation;
 use crate::execute::rehearse;
-use crate::interval::Spread;
+use crate::interval::{Spread, deviations};
 use crate::optimise::optimise;
 use crate::post::{Origin, PostProcessing, split};
 use crate::refusal::Refusal;
@@ -31,6 +31,15 @@ pub(crate) struct Question {
     pub steps: Vec<Step>,
     /// Canonical text of all plans.
     pub plan: Vec<u8>,
+}
+
+/// How errors are foretold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sought {
+    /// Probability with which they hold.
+    pub level: f64,
+    /// Rows to expect in each group.
+    pub rows: Option<u64>,
 }
 
 /// A release and its bounded plans.
@@ -149,7 +158,7 @@ impl Question {
     }
 
     /// Whether the answer has numbers whose error depends on it.
-    pub(crate) fn has_open_errors(&self) -> bool {
+    pub(crate) fn has_open_errors(&self, sought: &Sought) -> bool {
         self.post.columns.iter().any(|column| match column.origin {
             Origin::Public => false,
             Origin::Derived => true,
@@ -157,12 +166,16 @@ impl Question {
                 release, column, ..
             } => self
                 .output(release, column)
-                .is_none_or(|output| !matches!(output, Output::Count { .. } | Output::Sum { .. })),
+                .is_none_or(|output| match output {
+                    Output::Count { .. } | Output::Sum { .. } => false,
+                    Output::Average { .. } => sought.rows.is_none(),
+                    Output::Spread { .. } | Output::Quantile { .. } => true,
+                }),
         })
     }
 
-    /// Half the width of the widest interval among the answer's counts and sums.
-    pub(crate) fn widest(&self, mechanisms: &[Mechanism]) -> Option<f64> {
+    /// The largest error that can be foretold among the answer's numbers.
+    pub(crate) fn widest(&self, mechanisms: &[Mechanism], sought: &Sought) -> Option<f64> {
         let mut widths = self
             .post
             .columns
@@ -170,7 +183,7 @@ impl Question {
             .filter_map(|column| match column.origin {
                 Origin::Released {
                     release, column, ..
-                } => Some(self.error(release, column, mechanisms)),
+                } => Some(self.error(release, column, mechanisms, sought)),
                 Origin::Public | Origin::Derived => None,
             });
         widths.try_fold(0.0, |widest: f64, width| Some(widest.max(width?)))
@@ -183,24 +196,32 @@ impl Question {
             .get(column.checked_sub(release.cells.keys.len())?)
     }
 
-    /// Half the width of the interval of a released column, where it does not depend on the answer.
+    /// How far a released number will be from its noiseless value, where that can be foretold. Of an average over so many rows: at most, wherever
+    /// within its bounds it lies.
     pub(crate) fn error(
         &self,
         release: usize,
         column: usize,
         mechanisms: &[Mechanism],
+        sought: &Sought,
     ) -> Option<f64> {
         let mechanisms = mechanisms.get(self.mechanisms_of(release))?;
         let output = self.output(release, column)?;
         let bounds = self.releases.get(release)?.release.bounds();
-        let half = |mechanism: usize| {
-            let spread = Spread::of(mechanisms.get(mechanism)?, &bounds);
-            Some(spread.half_width())
-        };
+        let spread = |mechanism: usize| Some(Spread::of(mechanisms.get(mechanism)?, &bounds));
+        let half = |mechanism: usize| Some(spread(mechanism)?.half_width_at(sought.level));
         match *output {
             Output::Count { count } => half(count),
             Output::Sum { sum, grid } => Some(grid.show(half(sum)?)),
-            Output::Average { .. } | Output::Spread { .. } | Output::Quantile { .. } => None,
+            Output::Average { count, sum, grid } => {
+                // To first order, with S / n at the end of its range: d(S / 2n) = (dS − (S / n) dn) / 2n.
+                #[allow(clippy::cast_precision_loss)] // For show only.
+                let (rows, width) = (sought.rows? as f64, grid.width() as f64);
+                let (of_sum, of_n) = (spread(sum)?.continuous(), spread(count)?.continuous());
+                let deviation = of_sum.hypot(width * of_n) / (2.0 * rows);
+                Some(grid.show(deviations(sought.level) * deviation))
+            }
+            Output::Spread { .. } | Output::Quantile { .. } => None,
         }
     }
 

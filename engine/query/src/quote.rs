@@ -8,6 +8,7 @@ use crate::answer::approximate;
 use crate::gate::{AskError, Asking, Engine};
 use crate::post::Origin;
 use crate::question::Question;
+use crate::settings::with_settings;
 use crate::terms::Terms;
 
 /// What a question would cost and how large its error would be.
@@ -71,6 +72,7 @@ pub struct Noise {
 impl Engine {
     /// What a question would cost. Reads no data and spends nothing.
     pub async fn quote(&self, sql: &str, asking: &Asking) -> Result<Quote, AskError> {
+        let (asking, sql) = &with_settings(asking, sql)?;
         let question = self.validate(sql, asking).await?;
         let priced = self.price(question, asking)?;
         let account = self.ledger.account().await?;
@@ -87,7 +89,7 @@ impl Engine {
                 Origin::Derived => None,
                 Origin::Released {
                     release, column, ..
-                } => question.error(release, column, &priced.mechanisms),
+                } => question.error(release, column, &priced.mechanisms, &asking.sought()),
             };
             Some((column.name.clone(), error))
         });

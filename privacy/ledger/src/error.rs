@@ -63,6 +63,9 @@ pub enum ReserveError {
         /// Most that one query may cost.
         most: Rho,
     },
+    /// The request was sent before, under the same key. Nothing was spent again.
+    #[error("the request was sent before")]
+    SentBefore,
     /// Anything else.
     #[error(transparent)]
     Ledger(#[from] Error),

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, CertificateError, EntryIndex, Hash};
+use sha2::{Digest as _, Sha256};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
@@ -18,7 +19,7 @@ use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::store::{self, StoredEntry, failed};
 use crate::transaction::Draft;
-use crate::writer::{Preview, Refused, Request, Sealed, Writer};
+use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence, limits};
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
@@ -121,6 +122,21 @@ pub struct Reservation {
     pub keys: Vec<u8>,
     /// What the price rests on.
     pub certificate: Certificate,
+    /// Her own name for this request: sent again under it, it is the same request, and paid once.
+    pub retry: Option<String>,
+}
+
+/// What became of a request that was sent before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// There was none.
+    New,
+    /// It is still being answered, or whoever answered it died; it stays paid.
+    Open,
+    /// It could not be answered.
+    Failed,
+    /// It was answered: the same bytes, at the price that was paid then.
+    Answered(Published),
 }
 
 /// A question that was not admitted.
@@ -296,6 +312,34 @@ impl Ledger {
             .await
     }
 
+    /// What became of the request that came under the reservation's key before: nothing is written, and nothing is charged again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if it was another question.
+    pub async fn again(&self, reservation: Reservation) -> Result<Again> {
+        let draft = Box::new(draft(reservation)?);
+        if draft.retry.is_none() {
+            return Ok(Again::New);
+        }
+        let writer = &self.shared.writer;
+        let known = writer.ask(|reply| Request::Again(draft, reply)).await?;
+        Ok(match known {
+            Known::New => Again::New,
+            Known::Open => Again::Open,
+            Known::Failed => Again::Failed,
+            Known::Answered(reserve, sealed, cost) => Again::Answered(Published {
+                answer: sealed.answer,
+                entry: sealed.index,
+                reserve,
+                receipt: sealed.receipt,
+                remaining: sealed.remaining,
+                cost,
+                reused: None,
+            }),
+        })
+    }
+
     /// Gives an answer once more, where the same question has been answered: same plan, keys, snapshot, catalog, policy and bounds, and an answer
     /// at least as accurate as the reservation would pay for. It costs nothing and is written as a REUSE entry; the bytes, and what the receipt
     /// proves, are those of the first time. What was paid for it counts as the analyst's. `None` if there is no such answer that her limits let
@@ -455,6 +499,16 @@ impl Ledger {
 }
 
 /// Prices a reservation and commits to its texts.
+/// Keys of two people never meet.
+fn retry_key(principal: &str, key: &str) -> Hash {
+    let mut hash = Sha256::new();
+    hash.update(b"salus/retry/v1");
+    hash.update((principal.len() as u64).to_be_bytes());
+    hash.update(principal);
+    hash.update(key);
+    hash.finalize().into()
+}
+
 fn draft(reservation: Reservation) -> Result<Draft> {
     let mut certificate = reservation.certificate;
     let loss = certificate
@@ -462,7 +516,11 @@ fn draft(reservation: Reservation) -> Result<Draft> {
         .map_err(|why: CertificateError| Error::Refused(why.to_string()))?;
     let keys = Opening::fresh(reservation.keys)?;
     certificate.keys = keys.commitment();
+    let retry = reservation
+        .retry
+        .map(|key| retry_key(&reservation.principal, &key));
     Ok(Draft {
+        retry,
         principal: reservation.principal,
         roles: reservation.roles,
         purpose: reservation.purpose,

@@ -68,6 +68,7 @@
 //!         plan: b"the operator tree".to_vec(),
 //!         keys: b"female, male".to_vec(),
 //!         certificate,
+//!         retry: None,
 //!     })
 //!     .await?;
 //!
@@ -144,7 +145,7 @@ pub use error::{Error, ReserveError, Result};
 pub use evidence::Evidence;
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
-pub use ledger::{Account, Clock, Fact, Facts, Ledger, Refusal, Reservation, system_clock};
+pub use ledger::{Account, Again, Clock, Fact, Facts, Ledger, Refusal, Reservation, system_clock};
 pub use salus_certificate::EntryIndex;
 pub use store::StoredEntry;
 pub use writer::Preview;

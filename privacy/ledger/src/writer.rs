@@ -22,7 +22,7 @@ use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
 use crate::store::{self, failed};
-use crate::transaction::{Draft, Released, Transaction};
+use crate::transaction::{Draft, Former, Released, Transaction};
 use crate::{Clock, Fact};
 
 /// Most requests in one transaction.
@@ -40,6 +40,8 @@ pub(crate) enum Request {
     Reuse(Box<Draft>, Sender<Result<Option<Sealed>>>),
     /// What would come of it; whether it is to be paid for even where it is known.
     Preview(Box<Draft>, bool, Sender<Result<Preview>>),
+    /// What became of a request that came before under the same key.
+    Again(Box<Draft>, Sender<Result<Known>>),
     Abort(EntryIndex, Reason, Option<Sender<Result<EntryIndex>>>),
     /// Answers once everything before it is done.
     Flush(Sender<Result<()>>),
@@ -54,6 +56,14 @@ pub enum Preview {
     Known(EntryIndex),
     /// It would be declined, and cost nothing.
     Declined(ReserveError),
+}
+
+/// What became of a request: with reserve, answer and what was paid.
+pub(crate) enum Known {
+    New,
+    Open,
+    Failed,
+    Answered(EntryIndex, Sealed, Loss),
 }
 
 /// A refusal whose commitment has been worked out.
@@ -212,10 +222,14 @@ impl Desk {
         while queue.recv_many(&mut requests, BATCH).await > 0 {
             let (previews, others): (Vec<_>, Vec<_>) = requests
                 .drain(..)
-                .partition(|request| matches!(request, Request::Preview(..)));
+                .partition(|request| matches!(request, Request::Preview(..) | Request::Again(..)));
             for request in previews {
-                if let Request::Preview(draft, fresh, reply) = request {
-                    drop(reply.send(self.preview(&draft, fresh).await));
+                match request {
+                    Request::Preview(draft, fresh, reply) => {
+                        drop(reply.send(self.preview(&draft, fresh).await));
+                    }
+                    Request::Again(draft, reply) => drop(reply.send(self.again(&draft).await)),
+                    _ => {}
                 }
             }
             let mut pending: Vec<Pending> = others
@@ -272,6 +286,44 @@ impl Desk {
         };
         lock.rollback().await.map_err(failed)?;
         Ok(preview)
+    }
+
+    /// What became of a request. It is read under the lock, and nothing is written.
+    async fn again(&mut self, draft: &Draft) -> Result<Known> {
+        if let Some(error) = &self.closed {
+            return Err(error.clone());
+        }
+        let mut lock = self
+            .db
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed)?;
+        let (_, note) = store::newest_checkpoint(&mut lock).await?;
+        let mut log = Transaction::begin(
+            &mut lock,
+            &self.signer,
+            &self.genesis,
+            self.unanswered,
+            (self.clock)(),
+        )
+        .await?;
+        let known = match log.former(draft).await? {
+            Former::New => Known::New,
+            Former::Open => Known::Open,
+            Former::Failed => Known::Failed,
+            Former::Answered(reserve, loss, released) => {
+                let sealed = Sealed {
+                    index: released.index,
+                    answer: released.answer().to_vec(),
+                    receipt: log.receipt(&released, &note).await?,
+                    remaining: log.remaining(),
+                    reused: None,
+                };
+                Known::Answered(reserve, sealed, loss)
+            }
+        };
+        lock.rollback().await.map_err(failed)?;
+        Ok(known)
     }
 
     /// One transaction for all of them; on an error nothing of it is in the log.
@@ -358,7 +410,7 @@ impl Pending {
             },
             Request::Abort(reserve, reason, _) => appended(log.abort(*reserve, *reason).await),
             // Previews are no part of a batch; see `Desk::serve`.
-            Request::Preview(..) | Request::Flush(_) => return Ok(()),
+            Request::Preview(..) | Request::Again(..) | Request::Flush(_) => return Ok(()),
         };
         self.decision = Some(match decided {
             Ok(decision) => decision,
@@ -418,6 +470,7 @@ impl Pending {
                 _ => Err(STOPPED),
             })),
             (Request::Preview(_, _, reply), _) => drop(reply.send(Err(STOPPED))),
+            (Request::Again(_, reply), _) => drop(reply.send(Err(STOPPED))),
             (Request::Flush(reply), _) => drop(reply.send(Ok(()))),
         }
     }
@@ -435,6 +488,7 @@ impl Request {
             Self::Release(_, _, reply) => drop(reply.send(Err(error))),
             Self::Reuse(_, reply) => drop(reply.send(Err(error))),
             Self::Preview(_, _, reply) => drop(reply.send(Err(error))),
+            Self::Again(_, reply) => drop(reply.send(Err(error))),
             Self::Flush(reply) => drop(reply.send(Err(error))),
             Self::Abort(_, _, None) => {}
         }

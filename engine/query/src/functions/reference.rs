@@ -125,7 +125,7 @@ pub const REFERENCE: &[Entry] = &[
     (
         FUNCTION,
         "+ - * / %",
-        "arithmetic; NULL where it fails. date - date is an interval, date + INTERVAL '30 days' a date",
+        "arithmetic; NULL where it fails. date - date is a number of days, date + INTERVAL '30 days' a date",
     ),
     (
         FUNCTION,

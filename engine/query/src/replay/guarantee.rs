@@ -116,6 +116,7 @@ impl Neighbours {
             plan: vec![],
             keys: vec![],
             certificate,
+            retry: None,
         };
         let charge = self.ledger.reserve(reservation).await.unwrap();
         assert_ne!(charge.entry(), EntryIndex(0));

@@ -13,7 +13,7 @@ use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_arra
 use datafusion::arrow::compute::cast;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use salus_accounting::{Delta, Loss, Rho};
+use salus_accounting::{Delta, Loss, Rational, Rho};
 use salus_lake::{Catalog, Lake, TABLES, schema};
 use salus_ledger::{Genesis, Ledger, key};
 use salus_query::{Asking, Books, Engine, Policy, Price};
@@ -194,6 +194,9 @@ pub(crate) fn asking(price: Price) -> Asking {
         groups_per_person: None,
         weigh: false,
         noise: salus_accounting::Noise::DiscreteGaussian,
+        confidence: Rational::from_ratio(19, 20).unwrap_or(Rational::ZERO),
+        expected_rows: None,
+        retry: None,
         fresh: true,
     }
 }

@@ -464,6 +464,31 @@ pub(crate) async fn insert_plan(
     Ok(())
 }
 
+/// The reserve of a request that came under this key.
+pub(crate) async fn retry(db: &mut SqliteConnection, key: &Hash) -> Result<Option<EntryIndex>> {
+    let row: Option<i64> = sqlx::query_scalar(include_str!("retry.sql"))
+        .bind(key.as_slice())
+        .fetch_optional(db)
+        .await
+        .map_err(failed)?;
+    row.map(|reserve| unsigned(reserve).map(EntryIndex))
+        .transpose()
+}
+
+pub(crate) async fn insert_retry(
+    db: &mut SqliteConnection,
+    key: &Hash,
+    reserve: EntryIndex,
+) -> Result<()> {
+    sqlx::query(include_str!("insert_retry.sql"))
+        .bind(key.as_slice())
+        .bind(signed(reserve.0)?)
+        .execute(db)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
 /// Reserves for the same plan that ended in a release, with that release, newest first.
 pub(crate) async fn same_plan(
     db: &mut SqliteConnection,

@@ -60,6 +60,12 @@ CREATE TABLE plans (
     PRIMARY KEY (fingerprint, reserve)
 ) STRICT, WITHOUT ROWID;
 
+-- Under which keys of theirs people asked, so that a request that is sent again is the same request. Keys are digests.
+CREATE TABLE retries (
+    key     BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 32),
+    reserve INTEGER NOT NULL REFERENCES entries (idx)
+) STRICT, WITHOUT ROWID;
+
 -- What opens the salted commitments. Rows may be erased; the log stays whole.
 CREATE TABLE openings (
     entry   INTEGER NOT NULL REFERENCES entries (idx),
@@ -125,6 +131,14 @@ CREATE TRIGGER failures_stay BEFORE UPDATE ON failures
 BEGIN SELECT raise(ABORT, 'failures are never forgotten'); END;
 CREATE TRIGGER failures_remain BEFORE DELETE ON failures
 BEGIN SELECT raise(ABORT, 'failures are never forgotten'); END;
+
+CREATE TRIGGER retries_once BEFORE INSERT ON retries
+WHEN EXISTS (SELECT 1 FROM retries WHERE key = NEW.key)
+BEGIN SELECT raise(ABORT, 'a key stands for one request'); END;
+CREATE TRIGGER retries_stay BEFORE UPDATE ON retries
+BEGIN SELECT raise(ABORT, 'a key stands for one request'); END;
+CREATE TRIGGER retries_remain BEFORE DELETE ON retries
+BEGIN SELECT raise(ABORT, 'keys are never forgotten'); END;
 
 CREATE TRIGGER openings_stay BEFORE UPDATE ON openings
 BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;

@@ -2,6 +2,8 @@
 
 mod reuse;
 
+pub(crate) use reuse::Former;
+
 use salus_accounting::Loss;
 use salus_certificate::{Certificate, EntryIndex, Hash};
 use sha2::{Digest as _, Sha256};
@@ -47,6 +49,8 @@ pub(crate) struct Draft {
     pub(crate) certificate: Certificate,
     /// What `Certificate::price` said.
     pub(crate) loss: Loss,
+    /// Digest of her key for the request.
+    pub(crate) retry: Option<Hash>,
 }
 
 impl Draft {
@@ -263,6 +267,11 @@ impl<'t> Transaction<'t> {
 
     /// Decides on a reservation and takes its price from the purse, or refuses.
     pub(crate) async fn reserve(&mut self, draft: &Draft) -> Result<EntryIndex, ReserveError> {
+        if let Some(key) = &draft.retry
+            && store::retry(self.db, key).await?.is_some()
+        {
+            return Err(ReserveError::SentBefore);
+        }
         let grounds = self.check_references(&draft.certificate).await?;
         let most = grounds.policy.query_rho;
         if draft.loss.rho > most {
@@ -323,6 +332,9 @@ impl<'t> Transaction<'t> {
             store::insert_opening(self.db, index, name, opening).await?;
         }
         store::insert_plan(self.db, &draft.fingerprint(), index).await?;
+        if let Some(key) = &draft.retry {
+            store::insert_retry(self.db, key, index).await?;
+        }
         store::spend(self.db, &self.genesis.scope(), after).await?;
         self.spent = after;
         Ok(index)

@@ -1,11 +1,12 @@
 //! Answers that are given once more.
 
-use salus_certificate::{Bounds, Certificate, Mechanism};
+use salus_accounting::Loss;
+use salus_certificate::{Bounds, Certificate, EntryIndex, Mechanism};
 
 use super::{Draft, Released, Transaction};
 use crate::commitment::Opening;
 use crate::entry::{Body, Limit, Reserve, Reuse, Share};
-use crate::error::{ReserveError, Result, integrity};
+use crate::error::{Error, ReserveError, Result, integrity};
 use crate::{limits, store};
 
 /// Whether an answer that was given under `given` is the one that `wanted` asks for, no less accurate in any of its columns.
@@ -33,7 +34,54 @@ fn is_as_good(given: &Certificate, wanted: &Certificate) -> bool {
         })
 }
 
+/// What became of a request.
+pub(crate) enum Former {
+    New,
+    Open,
+    Failed,
+    /// The reserve, its loss and the release.
+    Answered(EntryIndex, Loss, Released),
+}
+
 impl Transaction<'_> {
+    /// What became of the request that came under the draft's key before.
+    pub(crate) async fn former(&mut self, draft: &Draft) -> Result<Former> {
+        let reserve = match &draft.retry {
+            Some(key) => store::retry(self.db, key).await?,
+            None => None,
+        };
+        let Some(reserve) = reserve else {
+            return Ok(Former::New);
+        };
+        let question = store::opening(self.db, reserve, "question").await?;
+        if question.is_none_or(|question| question.content != draft.question.content) {
+            return Err(Error::Refused(
+                "another question was asked under this key".to_owned(),
+            ));
+        }
+        let Some(ending) = store::ending(self.db, reserve).await? else {
+            return Ok(Former::Open);
+        };
+        let ending = EntryIndex(ending);
+        let Some(Body::Reserve(body)) = self.body(reserve).await? else {
+            return Err(integrity("a key is not of a reserve"));
+        };
+        let answer = store::opening(self.db, ending, "answer").await?;
+        let stored = store::entry(self.db, ending).await?;
+        Ok(match (answer, stored) {
+            (Some(answer), Some(stored)) => {
+                let released = Released {
+                    index: ending,
+                    bytes: stored.bytes,
+                    answer,
+                    reused: None,
+                };
+                Former::Answered(reserve, body.loss, released)
+            }
+            _ => Former::Failed,
+        })
+    }
+
     /// Gives an answer once more: the newest one to the same plan, keys and snapshot, under the same bounds, that is at least as accurate.
     /// `None` if there is none, or if what opens it was erased.
     pub(crate) async fn reuse(&mut self, draft: &Draft) -> Result<Option<Released>> {

@@ -149,6 +149,7 @@ pub fn question() -> Reservation {
         plan: b"operator tree".to_vec(),
         keys: b"female,male,other".to_vec(),
         certificate: certificate(),
+        retry: None,
     }
 }
 

@@ -1,0 +1,1 @@
+INSERT INTO retries (key, reserve) VALUES (?1, ?2);
