@@ -152,6 +152,7 @@ fn asking(price: Price) -> Asking {
         principal: "p-bench".to_owned(),
         roles: vec!["analyst".to_owned()],
         purpose: "PUBHLTH".to_owned(),
+        subject: salus_query::Subject::Numbers,
         price,
         delta: None,
         rows_per_person: None,

@@ -89,6 +89,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  salus explain \"SELECT sex, COUNT(DISTINCT person_id) AS persons FROM patient GROUP BY sex\" --epsilon 0.5"
     )]
     Explain(Query),
+    /// Find bounds for a question: in how many groups, and with how many rows in one, most persons are. It is answered with noise and paid for.
+    #[command(
+        after_help = "Example:\n  salus suggest \"SELECT code, COUNT(*) AS n FROM condition GROUP BY code\" --epsilon 0.1\n\n\
+        Smaller bounds mean less noise and more that is left out. The suggestion counts 95 % of the persons in full; ask the question itself with it."
+    )]
+    Suggest(Query),
     /// What has been spent and what remains.
     #[command(subcommand, after_help = "Example:\n  salus budget show --format json")]
     Budget(Budget),

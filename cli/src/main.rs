@@ -54,6 +54,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Catalog(command) => commands::catalog::run(&home, command, format),
         Command::Query(command) => commands::query::run(&home, command, format).await,
         Command::Explain(command) => commands::explain::run(&home, command, format).await,
+        Command::Suggest(command) => commands::suggest::run(&home, command, format).await,
         Command::Budget(command) => commands::budget::run(&home, command, format).await,
         Command::Policy(command) => commands::policy::run(&home, command, format).await,
         Command::Ledger(command) => commands::ledger::run(&home, command, format).await,

@@ -9,4 +9,5 @@ pub(crate) mod ledger;
 pub(crate) mod policy;
 pub(crate) mod query;
 pub(crate) mod receipt;
+pub(crate) mod suggest;
 pub(crate) mod synth;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use salus_accounting::{Delta, Epsilon, Loss, Noise, Rational, Rho};
-use salus_query::{Admission, Answer, Asked, Asking, PURPOSES, Price, Quote, Terms};
+use salus_query::{Admission, Answer, Asked, Asking, PURPOSES, Price, Quote, Subject, Terms};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, NoiseKind, Query};
@@ -129,6 +129,7 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
         principal: home.pseudonym(user)?,
         roles: vec!["analyst".to_owned()],
         purpose,
+        subject: Subject::Numbers,
         price,
         delta,
         rows_per_person: query.rows_per_person,
@@ -215,7 +216,7 @@ fn footer(asked: &Asked, conversion: salus_accounting::Delta, receipt: &Path) ->
     lines
 }
 
-fn remaining_text(loss: Loss, conversion: salus_accounting::Delta) -> String {
+pub(super) fn remaining_text(loss: Loss, conversion: salus_accounting::Delta) -> String {
     format!(
         "rho {}, epsilon {}",
         loss.rho.to_floor_string(),

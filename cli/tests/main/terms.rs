@@ -154,3 +154,38 @@ fn errors_are_foretold_at_the_confidence_that_is_asked_for() {
     home.run(&["query", PERSONS, "--confidence", "1.5"])
         .exits(2);
 }
+
+#[test]
+fn bounds_are_suggested_with_noise_and_paid_for() {
+    let home = Home::populated(&["--epsilon", "200"], 400);
+    let by_code = "SELECT code, COUNT(*) AS n FROM condition GROUP BY code";
+    let before = home.budget("spent");
+    let price = ["--epsilon", "50"];
+    let quote = home.json(&[&["suggest", by_code, "--dry-run"], &price[..]].concat());
+    assert_eq!(home.budget("spent"), before, "{quote}");
+    let asked = home.json(&[&["suggest", by_code], &price[..]].concat());
+    assert_eq!(asked["cost"], quote["cost"]);
+    assert!(home.budget("spent") > before);
+    // A few conditions of most, more of few; of each hardly ever two.
+    let most = |percent: usize, what: &str| {
+        let number = &asked["parts"][percent][what]["at_most"];
+        number.as_f64().unwrap_or_else(|| panic!("{asked}"))
+    };
+    assert!(most(0, "groups") <= most(3, "groups"), "{asked}");
+    assert!((1.0..60.0).contains(&most(2, "groups")), "{asked}");
+    assert!((1.0..20.0).contains(&most(2, "rows")), "{asked}");
+    assert_eq!(
+        asked["groups_per_person"],
+        asked["parts"][2]["groups"]["at_most"]
+    );
+    // The same question itself is another one, and two releases have two bounds.
+    let numbers = home.json(&["query", by_code, "--epsilon", "1"]);
+    assert!(numbers["reuse"].is_null());
+    let two = "SELECT (SELECT COUNT(*) FROM patient) AS a, (SELECT COUNT(*) FROM encounter) AS b";
+    home.run(&["suggest", two]).exits(3);
+    let text = home
+        .run(&[&["suggest", by_code], &price[..]].concat())
+        .exits(0);
+    assert!(text.stdout.contains("suggestion --groups-per-person"));
+    home.run(&["ledger", "verify"]).exits(0);
+}

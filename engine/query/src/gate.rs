@@ -35,6 +35,8 @@ pub struct Asking {
     pub roles: Vec<String>,
     /// HL7 PurposeOfUse code, such as `PUBHLTH` or `HRESCH`.
     pub purpose: String,
+    /// What is asked of the SQL.
+    pub subject: Subject,
     /// The price; the policy's default when nothing is said.
     pub price: Price,
     /// Delta, for keys that are not public; the policy's default when nothing is said.
@@ -79,6 +81,16 @@ pub enum Price {
     Epsilon(Epsilon),
     /// As the least that puts every number within so much of its noiseless value, with the confidence that is asked for.
     Within(Rational),
+}
+
+/// What is asked of a piece of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Subject {
+    /// Its numbers.
+    #[default]
+    Numbers,
+    /// How many groups and rows most persons have in it, so that bounds can be chosen. See [`crate::BOUND_PARTS`].
+    Bounds,
 }
 
 /// An answer that has been published: it is in the ledger.
@@ -311,7 +323,8 @@ impl Engine {
             minimum: self.books.minimum_persons,
             seed: self.books.seed,
         };
-        let validated = Question::validate(sql, &self.planning, self.lake.catalog(), options);
+        let catalog = self.lake.catalog();
+        let validated = Question::of(sql, asking.subject, &self.planning, catalog, options);
         // A planner that panics has not understood the question. No data has been read, and nothing paid.
         let contained = AssertUnwindSafe(validated).catch_unwind().await;
         contained.unwrap_or_else(|_| {
@@ -377,7 +390,10 @@ impl Engine {
             principal: asking.principal.clone(),
             roles: asking.roles.clone(),
             purpose: asking.purpose.clone(),
-            question: priced.question.sql.clone(),
+            question: match asking.subject {
+                Subject::Numbers => priced.question.sql.clone(),
+                Subject::Bounds => format!("bounds of: {}", priced.question.sql),
+            },
             plan: priced.question.plan.clone(),
             keys: priced.question.key_bytes(),
             certificate: Certificate {

@@ -8,12 +8,14 @@ use salus_lake::Catalog;
 use crate::canonical;
 use crate::derive::Derivation;
 use crate::execute::rehearse;
+use crate::gate::Subject;
 use crate::interval::{Spread, deviations};
 use crate::optimise::optimise;
 use crate::post::{Origin, PostProcessing, split};
 use crate::refusal::Refusal;
 use crate::release::{BoundedPlan, BoundingOptions, Output, Release};
 use crate::session::resolve;
+use crate::suggest;
 
 /// Noisy numbers of an answer, most.
 const MOST_VALUES: u64 = 1_000_000;
@@ -50,8 +52,20 @@ pub(crate) struct Planned {
 }
 
 impl Question {
+    #[cfg(test)]
     pub(crate) async fn validate(
         sql: &str,
+        state: &SessionState,
+        catalog: &Catalog,
+        options: BoundingOptions,
+    ) -> Result<Self, Refusal> {
+        Self::of(sql, Subject::Numbers, state, catalog, options).await
+    }
+
+    /// The question that SQL is, or the one about its bounds.
+    pub(crate) async fn of(
+        sql: &str,
+        subject: Subject,
         state: &SessionState,
         catalog: &Catalog,
         options: BoundingOptions,
@@ -59,6 +73,10 @@ impl Question {
         let resolved = resolve(state, sql, catalog).await?;
         let mut derivation = Derivation::new(catalog);
         let parts = split(&resolved, &mut derivation)?;
+        let parts = match subject {
+            Subject::Numbers => parts,
+            Subject::Bounds => suggest::instead(&parts, &mut derivation)?,
+        };
         let mut steps = derivation.into_steps();
         let unplanned = |e: DataFusionError| {
             Refusal::new(

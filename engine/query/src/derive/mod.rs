@@ -4,6 +4,7 @@
 //! public data, whatever the physical order, file or batch layout. What is not known to be so is refused.
 
 mod aggregate;
+mod counts;
 pub(crate) mod domain;
 pub(crate) mod expression;
 mod join;
@@ -13,6 +14,8 @@ pub(crate) mod relation;
 mod scan;
 mod union;
 mod window;
+
+pub(crate) use counts::{GROUPS, ROWS};
 
 use std::sync::Arc;
 

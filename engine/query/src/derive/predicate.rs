@@ -12,15 +12,18 @@ pub(super) fn narrow(relation: &mut Relation, predicate: &Expr) {
     for conjunct in split_conjunction(predicate) {
         if let Some((at, values)) = listed(conjunct, relation) {
             let fact = &mut relation.facts[at];
-            let known = fact.domain.take().filter(|domain| domain.closed);
-            let values = match known {
+            let closed = fact.domain.as_ref().filter(|domain| domain.closed);
+            let values = match closed {
                 Some(known) => {
-                    let both = known.values.into_iter();
-                    both.filter(|value| values.contains(value)).collect()
+                    let both = values.into_iter();
+                    both.filter(|value| known.values.contains(value)).collect()
                 }
                 None => values,
             };
-            fact.domain = Some(Domain::exactly(values));
+            // No value at all is no domain that can be answered; what was known before holds as well.
+            if !values.is_empty() {
+                fact.domain = Some(Domain::exactly(values));
+            }
         }
         if let Some(most) = first_rows(conjunct, relation) {
             relation.rows = Some(relation.rows.map_or(most, |rows| rows.min(most)));

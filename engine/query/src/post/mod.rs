@@ -25,7 +25,7 @@ use crate::execute::few_rows;
 use crate::question::Planned;
 use crate::refusal::Refusal;
 pub(crate) use resample::Repetitions;
-pub(crate) use split::{ReleasedAggregate, split};
+pub(crate) use split::{ReleasedAggregate, Split, released_scan, split};
 pub(crate) use wide::Origin;
 use wide::{REPETITION, Wide, Widening, World};
 

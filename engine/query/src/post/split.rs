@@ -182,7 +182,10 @@ fn check_keys(aggregate: &Aggregate, relation: &Relation) -> Result<(), Refusal>
 }
 
 /// A scan of released numbers under the names that the operators above know them by.
-fn released_scan(release: usize, schema: &DFSchemaRef) -> datafusion::error::Result<LogicalPlan> {
+pub(crate) fn released_scan(
+    release: usize,
+    schema: &DFSchemaRef,
+) -> datafusion::error::Result<LogicalPlan> {
     let table = released_table(release);
     let source = Arc::new(EmptyTable::new(Arc::new(released_schema(schema))));
     let names = schema.iter().enumerate().map(|(i, (qualifier, field))| {

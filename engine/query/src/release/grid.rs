@@ -4,6 +4,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
+use super::arithmetic::range;
 use crate::derive::domain::domain_of;
 use crate::derive::relation::{Relation, literal};
 use crate::functions::clamp::Clamp;
@@ -22,20 +23,67 @@ const FLOAT_SCALE: u32 = 6;
 
 /// An exact decimal: mantissa · 10^-scale, without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Decimal {
+pub(super) struct Decimal {
     mantissa: i128,
     scale: u32,
 }
 
 impl Decimal {
-    /// Bounds are short: what cannot be brought to one scale is not below.
-    fn is_below(self, other: Self) -> bool {
+    /// Both in units of the finer of their scales.
+    fn together(self, other: Self) -> Option<(i128, i128, u32)> {
         let scale = self.scale.max(other.scale);
         let units = |x: Self| {
             let factor = 10_i128.checked_pow(scale - x.scale)?;
             x.mantissa.checked_mul(factor)
         };
-        units(self).zip(units(other)).is_some_and(|(a, b)| a < b)
+        Some((units(self)?, units(other)?, scale))
+    }
+
+    /// Bounds are short: what cannot be brought to one scale is not below.
+    pub(super) fn is_below(self, other: Self) -> bool {
+        self.together(other).is_some_and(|(a, b, _)| a < b)
+    }
+
+    pub(super) fn plus(self, other: Self) -> Option<Self> {
+        let (a, b, scale) = self.together(other)?;
+        Some(normal(a.checked_add(b)?, scale))
+    }
+
+    pub(super) fn negated(self) -> Option<Self> {
+        let mantissa = self.mantissa.checked_neg()?;
+        Some(Self { mantissa, ..self })
+    }
+
+    pub(super) fn times(self, other: Self) -> Option<Self> {
+        let mantissa = self.mantissa.checked_mul(other.mantissa)?;
+        Some(normal(mantissa, self.scale.checked_add(other.scale)?))
+    }
+
+    /// The quotient rounded down and up to so many digits; `None` by zero.
+    pub(super) fn over(self, other: Self, digits: u32) -> Option<(Self, Self)> {
+        let (a, b, _) = self.together(other)?;
+        let a = a.checked_mul(10_i128.checked_pow(digits)?)?;
+        let down = a.checked_div_euclid(b)?;
+        let rest = a.checked_rem_euclid(b)?;
+        // Of a negative divisor the Euclidean quotient is the one above.
+        let (low, high) = match (rest, b > 0) {
+            (0, _) => (down, down),
+            (_, true) => (down, down + 1),
+            (_, false) => (down - 1, down),
+        };
+        Some((normal(low, digits), normal(high, digits)))
+    }
+
+    /// Rounded to so many digits, downwards or upwards.
+    fn rounded(self, scale: u32, up: bool) -> Option<Self> {
+        if self.scale <= scale {
+            return Some(self);
+        }
+        let factor = 10_i128.checked_pow(self.scale - scale)?;
+        let down = self.mantissa.div_euclid(factor);
+        let exact = self.mantissa.rem_euclid(factor) == 0;
+        let mantissa = if up && !exact { down + 1 } else { down };
+        Some(normal(mantissa, scale))
     }
 }
 
@@ -80,6 +128,25 @@ pub(super) fn bounded(
     }
     if let Some((low, high, scale)) = of_branches(argument, relation, catalog) {
         return Ok((argument.clone(), grid(low, high, scale, argument)?));
+    }
+    let known = |expr: &Expr| {
+        let (low, high, _) = of_branches(expr, relation, catalog)?;
+        Some((low, high))
+    };
+    if let Some((low, high)) = range(argument, relation.schema(), &known) {
+        // Wide ranges have no room for many digits.
+        let fits = (0..=FLOAT_SCALE).rev().find_map(|scale| {
+            let (low, high) = (low.rounded(scale, false)?, high.rounded(scale, true)?);
+            let width = high
+                .plus(low.negated()?)?
+                .times(normal(10_i128.pow(scale), 0))?;
+            let steps = normal(most_steps, 0);
+            (scale == 0 || !steps.is_below(width)).then_some((low, high, scale))
+        });
+        if let Some((low, high, scale)) = fits {
+            let scale = natural_scale(argument, relation).min(scale);
+            return Ok((argument.clone(), grid(low, high, scale, argument)?));
+        }
     }
     let kind = argument.get_type(relation.schema());
     if kind.is_ok_and(|kind| kind.is_temporal()) {
@@ -242,6 +309,10 @@ fn of_branches(
         }
         Expr::ScalarFunction(call) if ["coalesce", "nvl"].contains(&call.name()) => {
             call.args.iter().map(|arg| (arg, None)).collect()
+        }
+        // Made alike with the other branches.
+        Expr::Cast(cast) if cast.field.data_type().is_numeric() => {
+            return of_branches(&cast.expr, relation, catalog);
         }
         _ => {
             let (low, high, granularity) = of_catalog(argument, relation, catalog)?;

@@ -1,6 +1,7 @@
 //! The release: the topmost aggregate, what it costs in sensitivity, and the bounded plan that computes it exactly.
 
 mod alone;
+mod arithmetic;
 mod bounded;
 mod cells;
 mod grid;

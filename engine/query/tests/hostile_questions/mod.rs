@@ -272,7 +272,7 @@ const QUESTIONS: &[Hostile] = &[
     ),
     (
         "bounds",
-        "SELECT SUM(value * 2) FROM observation WHERE code = '4548-4'",
+        "SELECT SUM(value % 2) FROM observation WHERE code = '4548-4'",
     ),
     (
         "bounds",

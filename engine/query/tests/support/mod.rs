@@ -188,6 +188,7 @@ pub(crate) fn asking(price: Price) -> Asking {
         principal: "p-1".to_owned(),
         roles: vec!["analyst".to_owned()],
         purpose: "HRESCH".to_owned(),
+        subject: salus_query::Subject::Numbers,
         price,
         delta: None,
         rows_per_person: None,
