@@ -71,6 +71,24 @@ impl Failure {
     }
 }
 
+/// What a limit's account stands for: whose it is, and for how long.
+fn limit_in_words(scope: &str) -> (&'static str, String) {
+    let account = scope.split_once(':').map_or(scope, |(account, _)| account);
+    let mut parts = account.split('/');
+    let what = match parts.next() {
+        Some("analyst") => "one analyst's",
+        Some("dataset") => "one dataset's",
+        Some("purpose") => "one purpose's",
+        _ => "everybody's together",
+    };
+    let seconds = parts.next().and_then(|seconds| seconds.parse::<u64>().ok());
+    let period = seconds.map(|seconds| match (seconds % 86_400, seconds / 86_400) {
+        (0, days) => format!(" for every {days} days"),
+        _ => format!(" for every {} hours", seconds / 3_600),
+    });
+    (what, period.unwrap_or_default())
+}
+
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
@@ -87,7 +105,18 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
                 remaining.delta
             )),
             Ok(failed @ AskError::TooManyFailures { .. }) => Self::Exhausted(failed.to_string()),
-            Ok(limited @ AskError::LimitReached { until, .. }) => {
+            Ok(AskError::LimitReached {
+                scope,
+                remaining,
+                until,
+            }) => {
+                let (what, whom) = limit_in_words(&scope);
+                let left = remaining.rho.to_floor_string();
+                let limited = AskError::LimitReached {
+                    scope,
+                    remaining,
+                    until,
+                };
                 let again = until
                     .and_then(|until| i64::try_from(until).ok())
                     .and_then(|until| chrono::DateTime::from_timestamp(until, 0))
@@ -95,7 +124,9 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
                         || "`salus policy apply` can raise it".to_owned(),
                         |until| format!("its next period begins at {}", until.to_rfc3339()),
                     );
-                Self::Exhausted(format!("{limited}; {again}. Nothing was spent"))
+                Self::Exhausted(format!(
+                    "{limited}. It is {what}{whom}, and rho {left} is left in it; {again}. Nothing was spent"
+                ))
             }
             Ok(dear @ (AskError::TooDear { .. } | AskError::TooMuchDelta { .. })) => {
                 Self::Refused(Refusal {

@@ -243,7 +243,7 @@ def sample() -> Log:
 THRESHOLD, UNKNOWN_L0, SIGMA = {"minimum": 5, "tau": 105}, 4, Fraction(25, 2)
 KINDS = ("discrete_gaussian", "discrete_laplace")
 # Where persons are weighted: parts, and groups of a person that count.
-WEIGHTED, WEIGHTED_SIGMA = {"unit": 16, "groups": 6}, Fraction(200)
+WEIGHTED, WEIGHTED_SIGMA, WEIGHTED_THRESHOLD = {"unit": 16, "groups": 6}, Fraction(2000), {"minimum": 5, "tau": 1005}
 
 
 def tail(groups: int, minimum: int, tau: int, sigma: Fraction, kind="discrete_gaussian", unit=1, most=None) -> int:
@@ -309,7 +309,7 @@ def enrich(body: dict) -> None:
 
     price = tail(UNKNOWN_L0, **THRESHOLD, sigma=SIGMA).to_bytes(16, "big")
     spread = dict(sigma=WEIGHTED_SIGMA, unit=WEIGHTED["unit"], most=WEIGHTED["groups"])
-    heavy = tail(UNKNOWN_L0, **THRESHOLD, **spread).to_bytes(16, "big")
+    heavy = tail(UNKNOWN_L0, **WEIGHTED_THRESHOLD, **spread).to_bytes(16, "big")
     certificate["mechanisms"] = [
         mechanism(0, "rows", 1, 18, 40),
         mechanism(0, "values", 1, 18, 40),
@@ -318,7 +318,7 @@ def enrich(body: dict) -> None:
         mechanism(1, "persons", 1, UNKNOWN_L0, SIGMA, delta=price, threshold=dict(THRESHOLD)),
         mechanism(1, "tree", 3, 3 * UNKNOWN_L0, 90, values=73),
         mechanism(0, "rows", 1, 36, 300, kind=KINDS[1]),
-        mechanism(2, "persons", 1, 256 * UNKNOWN_L0, WEIGHTED_SIGMA, delta=heavy, threshold=dict(THRESHOLD)),
+        mechanism(2, "persons", 1, 256 * UNKNOWN_L0, WEIGHTED_SIGMA, delta=heavy, threshold=dict(WEIGHTED_THRESHOLD)),
     ]
     settle(body)
 

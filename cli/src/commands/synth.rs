@@ -59,6 +59,12 @@ async fn into_lake(
 ) -> Result<Summary, Failure> {
     let home = Home::at(root)?;
     let lake = home.lake()?;
+    // Made-up people beside others, or once more under other numbers, would be counted with them.
+    if lake.snapshot()?.is_some() {
+        return Err(Failure::usage(
+            "this home holds data already; `salus synth --lake` fills an empty one: `salus init --home` makes one, `--out DIR` writes an export",
+        ));
+    }
     let transaction = lake.begin()?;
     let summary = write_lake(options, &transaction, &|done| progress.set(done))?;
     progress.message("committing".to_owned());

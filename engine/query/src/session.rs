@@ -157,8 +157,15 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
         ));
     }
     refuse_words(sql, &dialect)?;
-    let syntax =
-        |e: DataFusionError| Refusal::new("statement", "the query", e.strip_backtrace(), HINT);
+    if sql.trim().is_empty() {
+        return Err(Refusal::new(
+            "statement",
+            "the query",
+            "there is no question",
+            HINT,
+        ));
+    }
+    let syntax = |e: DataFusionError| Refusal::new("statement", "the query", parser_says(&e), HINT);
     let mut parser = DFParserBuilder::new(sql)
         .with_dialect(&dialect)
         .with_recursion_limit(50)
@@ -285,6 +292,15 @@ fn refuse_size(plan: &LogicalPlan) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// The parser's words without the names of its types.
+fn parser_says(error: &DataFusionError) -> String {
+    let text = error.strip_backtrace();
+    let words = text.split_once("ParserError(\"").map(|(_, words)| words);
+    words.map_or(text.clone(), |words| {
+        words.trim_end_matches("\")").replace("\\\"", "\"")
+    })
 }
 
 /// Clauses that DataFusion would read and ignore, and names that the engine uses itself.

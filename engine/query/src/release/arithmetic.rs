@@ -32,19 +32,19 @@ pub(super) fn range(
             match op {
                 Operator::Plus => Some((a.0.plus(b.0)?, a.1.plus(b.1)?)),
                 Operator::Minus => Some((a.0.plus(b.1.negated()?)?, a.1.plus(b.0.negated()?)?)),
-                Operator::Multiply => corners([
+                Operator::Multiply => Some(corners([
                     a.0.times(b.0)?,
                     a.0.times(b.1)?,
                     a.1.times(b.0)?,
                     a.1.times(b.1)?,
-                ]),
+                ])),
                 // By one number that is not zero. Whole numbers divide to whole numbers, towards zero.
                 Operator::Divide if b.0 == b.1 => {
                     let whole = expr.get_type(schema).is_ok_and(|kind| kind.is_integer());
                     let digits = if whole { 0 } else { DIGITS };
-                    let ends = [a.0, a.1].map(|end| end.over(b.0, digits));
-                    let [(l, h), (m, n)] = [ends[0]?, ends[1]?];
-                    corners([l, h, m, n])
+                    let first = a.0.over(b.0, digits)?;
+                    let second = a.1.over(b.0, digits)?;
+                    Some(corners([first.0, first.1, second.0, second.1]))
                 }
                 _ => None,
             }
@@ -53,7 +53,7 @@ pub(super) fn range(
     }
 }
 
-fn corners(values: [Decimal; 4]) -> Option<(Decimal, Decimal)> {
+fn corners(values: [Decimal; 4]) -> (Decimal, Decimal) {
     let mut ends = (values[0], values[0]);
     for value in values {
         if value.is_below(ends.0) {
@@ -63,5 +63,5 @@ fn corners(values: [Decimal; 4]) -> Option<(Decimal, Decimal)> {
             ends.1 = value;
         }
     }
-    Some(ends)
+    ends
 }
