@@ -2,10 +2,10 @@
 //! against DuckDB, in turns. `SALUS_BENCH_PERSONS` says over how many.
 //!
 //! `dp5 --error`: how far the answers to them are from the raw truth, over 100,000 persons and forty runs at epsilon 1, beside OpenDP's Polars
-//! interface where `SALUS_OPENDP` names a Python that has it.
+//! interface and SmartNoise SQL where `SALUS_OPENDP` and `SALUS_SMARTNOISE` name a Python that has them.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -139,15 +139,24 @@ fn errors() -> Result<()> {
             })
         );
     }
-    let Ok(python) = std::env::var("SALUS_OPENDP") else {
-        println!("without OpenDP: SALUS_OPENDP names no Python that has it");
-        return Ok(());
-    };
-    println!("OpenDP:");
-    let mut command = Command::new(python);
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/dp5/peers.py"));
-    files(&population, &mut command)?;
-    command.status().context("SALUS_OPENDP")?;
+    for (peer, variable, script) in [
+        ("OpenDP", "SALUS_OPENDP", "peers.py"),
+        ("SmartNoise SQL", "SALUS_SMARTNOISE", "smartnoise.py"),
+    ] {
+        let Ok(python) = std::env::var(variable) else {
+            println!("without {peer}: {variable} names no Python that has it");
+            continue;
+        };
+        println!("{peer}:");
+        let mut command = Command::new(python);
+        command.arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("dp5")
+                .join(script),
+        );
+        files(&population, &mut command)?;
+        command.status().context(variable)?;
+    }
     Ok(())
 }
 

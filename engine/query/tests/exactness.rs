@@ -71,6 +71,12 @@ const CASES: &[Case] = &[
     near(0, 0.05, "SELECT AVG(CAST(value AS DECIMAL(10, 1))), AVG(-value) FROM observation WHERE code = '8480-6'"),
     near(0, 0.05, "SELECT AVG(COALESCE(value, 0) + 1) FROM observation WHERE code = '8480-6'"),
     near(0, 0.05, "SELECT AVG(5 / 2 + deprivation) FROM patient"),
+    // Days, weeks, months and quarters between literal ends are public.
+    same(1, "SELECT CAST(date_trunc('month', start_date) AS DATE), COUNT(*) FROM encounter WHERE start_date >= DATE '2019-02-10' AND start_date < DATE '2021-02-10' GROUP BY 1"),
+    same(1, "SELECT CAST(date_trunc('quarter', start_date) AS DATE), COUNT(*) FROM encounter WHERE start_date BETWEEN DATE '2019-02-10' AND DATE '2021-02-10' GROUP BY 1"),
+    same(2, "SELECT CAST(date_trunc('week', start_date) AS DATE), class, COUNT(*) FROM encounter WHERE DATE '2020-01-01' <= start_date AND start_date <= DATE '2020-03-31' AND class IN ('AMB', 'IMP') GROUP BY 1, 2"),
+    same(1, "SELECT start_date, COUNT(*) FROM encounter WHERE start_date >= DATE '2020-01-01' AND start_date < DATE '2020-03-01' GROUP BY 1"),
+    same(1, "SELECT CAST(y AS DATE), COUNT(DISTINCT person_id) FROM (SELECT e.person_id, date_trunc('year', e.start_date) AS y FROM encounter e JOIN patient p ON p.person_id = e.person_id WHERE e.start_date > DATE '2018-12-31' AND e.start_date < DATE '2022-01-01') t GROUP BY 1"),
     // The first of a person's rows is one row.
     same(0, "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC, id) AS n FROM encounter) t WHERE n = 1"),
     same(0, "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC, id) AS n FROM encounter) t WHERE n BETWEEN 1 AND 2"),

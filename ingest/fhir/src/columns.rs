@@ -82,6 +82,9 @@ impl Columns {
     }
 }
 
+/// Longest text of a table, in bytes.
+pub(crate) const LONGEST_TEXT: usize = 256;
+
 impl Row<'_> {
     pub(crate) fn int(self, name: &str, value: Option<i64>) -> Self {
         self.set(name, |builder| match builder {
@@ -97,7 +100,9 @@ impl Row<'_> {
         })
     }
 
+    /// A text of at most [`LONGEST_TEXT`] bytes. What is longer is no code, unit or place and is left out: questions rely on short texts.
     pub(crate) fn text(mut self, name: &str, value: Option<&str>) -> Self {
+        let value = value.filter(|text| text.len() <= LONGEST_TEXT);
         self.columns.text_bytes += value.map_or(0, str::len);
         self = self.set(name, |builder| match builder {
             Builder::Text(builder) => builder.append_option(value),
@@ -189,5 +194,30 @@ impl Builder {
             Self::Decimal(builder) => Arc::new(builder.finish()),
             Self::Boolean(builder) => Arc::new(builder.finish()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array as _, AsArray as _};
+    use arrow::datatypes::{Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn texts_that_are_too_long_for_a_table_are_left_out() {
+        let schema = Schema::new(vec![
+            Field::new("person_id", DataType::Int64, false),
+            Field::new("state", DataType::Utf8, true),
+        ]);
+        let mut columns = Columns::new(Arc::new(schema)).unwrap();
+        for length in [LONGEST_TEXT, LONGEST_TEXT + 1] {
+            let text = "x".repeat(length);
+            columns.row(1).text("state", Some(&text));
+        }
+        let rows = columns.finish().unwrap();
+        let states = rows.column(1).as_string::<i32>();
+        assert!(states.is_valid(0) && states.is_null(1));
+        assert_eq!(states.value(0).len(), LONGEST_TEXT);
     }
 }

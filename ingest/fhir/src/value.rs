@@ -14,11 +14,10 @@
 use std::borrow::Cow;
 
 use crate::coding::{ANSWER, Coded};
+use crate::columns::LONGEST_TEXT;
 use crate::decimal::{OutOfRange, millionths};
 use crate::json::{Broken, Cursor};
 
-/// A longer text is a note, not a value, and stays outside the tables.
-const LONGEST_TEXT: usize = 256;
 const UCUM: &str = "http://unitsofmeasure.org";
 
 /// The value of an observation.

@@ -4,6 +4,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 
+use super::days;
 use super::relation::{Relation, literal, literal_text};
 use crate::functions::age::AgeBand;
 use crate::functions::bucket::WidthBucket;
@@ -88,7 +89,10 @@ fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain
     }
     match expr {
         Expr::Alias(alias) => find(&alias.expr, relation, data_type),
-        Expr::Column(column) => relation.fact(column)?.domain.clone(),
+        Expr::Column(column) => {
+            let known = relation.fact(column)?.domain.clone();
+            known.or_else(|| days::domain("day", expr, relation, data_type))
+        }
         Expr::Case(case) => {
             let branches = case.when_then_expr.iter().map(|(_, then)| then);
             branches
@@ -97,6 +101,19 @@ fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain
                 .reduce(|all, branch| Some(all?.union(branch?)))
                 .flatten()
                 .map(Domain::or_null)
+        }
+        // What begins a day is that day.
+        Expr::Cast(cast) if *data_type == DataType::Date32 => {
+            let inner = cast.expr.get_type(relation.schema()).ok()?;
+            let domain = find(&cast.expr, relation, &inner)?;
+            let days = domain.values.iter().map(|value| {
+                let day = value.cast_to(data_type).ok()?;
+                (day.cast_to(&inner).ok()? == *value).then_some(day)
+            });
+            Some(Domain {
+                values: days.collect::<Option<_>>()?,
+                ..domain
+            })
         }
         // Between string types a cast changes no value.
         Expr::Cast(cast) if is_text(data_type) => {
@@ -161,6 +178,10 @@ fn of_function(
                 _ => return None,
             };
             range(low, high, data_type)
+        }
+        ("date_trunc", [part, of]) => {
+            let part = literal_text(part)?.to_ascii_lowercase();
+            days::domain(&part, of, relation, data_type)
         }
         ("coalesce" | "nvl", args) => args
             .iter()

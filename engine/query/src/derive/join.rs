@@ -6,6 +6,7 @@ use datafusion::common::{JoinType, NullEquality};
 use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
+use super::days::Range;
 use super::domain::Domain;
 use super::expression::total;
 use super::public::{most_matches, usual_matches};
@@ -407,6 +408,8 @@ fn optional(facts: Vec<Fact>) -> Vec<Fact> {
             },
             per_person: fact.per_person && planted(Fault::OneValueAfterOuterJoin),
             domain: fact.domain.map(Domain::or_null),
+            // The domain of days between ends has no NULL, and there may be one now.
+            days: Range::default(),
             ..fact
         })
         .collect()

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod counts;
+mod days;
 pub(crate) mod domain;
 pub(crate) mod expression;
 mod join;
@@ -271,6 +272,7 @@ fn project(expr: &Expr, column: &Column, input: &Relation) -> Result<(Expr, Fact
         source: same.and_then(|fact| fact.source.clone()),
         numbers_rows: same.is_some_and(|fact| fact.numbers_rows),
         between_steps: same.is_some_and(|fact| fact.between_steps),
+        days: same.map(|fact| fact.days).unwrap_or_default(),
     };
     Ok((named(total(expr, input)?, column), fact))
 }

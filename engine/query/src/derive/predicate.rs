@@ -4,6 +4,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::days;
 use super::domain::{Domain, MOST_VALUES};
 use super::relation::{Fact, Relation, literal};
 
@@ -25,6 +26,7 @@ pub(super) fn narrow(relation: &mut Relation, predicate: &Expr) {
                 fact.domain = Some(Domain::exactly(values));
             }
         }
+        days::narrow(relation, conjunct);
         if let Some(most) = first_rows(conjunct, relation) {
             relation.rows = Some(relation.rows.map_or(most, |rows| rows.min(most)));
             relation.usual_rows = relation.usual_rows.min(most);

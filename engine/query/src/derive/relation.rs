@@ -6,6 +6,7 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
+use super::days::Range;
 use super::domain::Domain;
 
 /// How a column stands to the unit of privacy.
@@ -43,6 +44,8 @@ pub(crate) struct Fact {
     pub source: Option<Source>,
     /// Numbers a person's rows from 1, each number once.
     pub numbers_rows: bool,
+    /// First and last day that it can hold, where it is a date and filters say so; NULL apart.
+    pub days: Range,
     /// The values are computed from several of the source's, and lie between its steps.
     pub between_steps: bool,
 }
@@ -57,6 +60,7 @@ impl Fact {
             source: None,
             numbers_rows: false,
             between_steps: false,
+            days: Range::default(),
         }
     }
 }

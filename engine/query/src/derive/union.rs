@@ -7,6 +7,7 @@ use datafusion::common::Column;
 use datafusion::logical_expr::logical_plan::{Projection, Union};
 use datafusion::logical_expr::{Expr, LogicalPlan, cast};
 
+use super::days::Range;
 use super::relation::{Fact, Relation, Role, Unit};
 use super::{Derivation, planner};
 use crate::refusal::Refusal;
@@ -141,6 +142,8 @@ fn common_fact(plan: &LogicalPlan, facts: Option<Vec<&Fact>>) -> Result<Fact, Re
         weight: facts.iter().map(|fact| fact.weight).max().unwrap_or(1),
         source: source.filter(|one| facts.iter().all(|fact| fact.source.as_ref() == Some(one))),
         numbers_rows: false,
+        // Branches may be bounded in different ways.
+        days: Range::default(),
         between_steps: facts.iter().any(|fact| fact.between_steps),
     })
 }

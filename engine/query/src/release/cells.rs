@@ -76,7 +76,9 @@ impl Key {
         if let Some(key) = Self::age_band(expr, field, relation)? {
             return Ok(key);
         }
-        refuse_kind(expr, field)?;
+        if !matches!(data_type, DataType::Timestamp(..)) {
+            refuse_kind(expr, field)?;
+        }
         let plain = total(expr, relation)?;
         // Asked of the total version, which can be NULL where the original would have failed.
         let may_be_null = domain.null && plain.nullable(relation.schema()).unwrap_or(true);
