@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::Context;
 use salus_accounting::{Delta, Epsilon, Loss, Noise, Rational, Rho};
-use salus_query::{Admission, Answer, Asked, Asking, PURPOSES, Price, Quote, Subject, Terms};
+use salus_query::{
+    Admission, Answer, Asked, Asking, PURPOSES, Price, Quote, Subject, Terms, is_confidence,
+};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, NoiseKind, Query};
@@ -103,8 +105,10 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
     }
     let wrong = |what: &str| Failure::usage(format!("--confidence {}: {what}", query.confidence));
     let confidence = Rational::parse(&query.confidence).map_err(|e| wrong(&e.to_string()))?;
-    if confidence.is_zero() || confidence >= Rational::from(1) {
-        return Err(wrong("give a probability between 0 and 1, such as 0.95"));
+    if !is_confidence(&confidence) {
+        return Err(wrong(
+            "give a probability between 0 and 0.999999, such as 0.95",
+        ));
     }
     if query.expect_rows == Some(0) {
         return Err(Failure::usage("--expect-rows: give a number from 1"));

@@ -65,11 +65,16 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     });
     print(format, &rows, &json);
     if format == Format::Table {
-        println!(
-            "suggestion --groups-per-person {} --rows-per-person {}: {PART} % of the persons are then counted in full",
-            cell(&suggested("groups")),
-            cell(&suggested("rows"))
-        );
+        match (suggested("groups"), suggested("rows")) {
+            (Value::Null, _) | (_, Value::Null) => println!(
+                "suggestion none: too few persons beside this noise; ask at a higher --epsilon"
+            ),
+            (groups, rows) => println!(
+                "suggestion --groups-per-person {} --rows-per-person {}: {PART} % of the persons are then counted in full",
+                cell(&groups),
+                cell(&rows)
+            ),
+        }
         println!(
             "cost       {}",
             cost_text(asked.published.cost, &asked.terms, conversion)

@@ -12,7 +12,8 @@ use salus_accounting::{
 use salus_certificate::{Certificate, Mechanism};
 use salus_lake::{Lake, Snapshot};
 use salus_ledger::{
-    Again, AnswerFailed, Ledger, Published, Refusal as LedgeredRefusal, Reservation, ReserveError,
+    Again, AnswerFailed, Body, Ledger, Published, Refusal as LedgeredRefusal, Reservation,
+    ReserveError,
 };
 
 use crate::answer::{Answer, answer, approximate};
@@ -228,12 +229,20 @@ impl Engine {
 
     async fn answer_in_full(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
         let started = Instant::now();
-        let (asking, sql) = &with_settings(asking, sql)?;
+        let whole = sql;
+        let (asking, sql) = &match with_settings(asking, sql) {
+            Ok(read) => read,
+            Err(refusal) => return Err(self.refuse(whole, asking, refusal.into()).await),
+        };
         if !PURPOSES.contains(&asking.purpose.as_str()) {
             return Err(AskError::Purpose);
         }
         let question = match self.validate(sql, asking).await {
-            Ok(question) => question,
+            // The settings are part of what was asked.
+            Ok(question) => Question {
+                sql: whole.to_owned(),
+                ..question
+            },
             Err(refusal) => return Err(self.refuse(sql, asking, refusal.into()).await),
         };
         let priced = match self.price(question, asking) {
@@ -243,16 +252,16 @@ impl Engine {
         let reservation = self.reservation(&priced, asking);
         match self.ledger.again(reservation.clone()).await {
             Ok(Again::New) => {}
-            Ok(Again::Answered(published)) => return asked(published, &priced),
+            Ok(Again::Answered(published)) => return self.asked(published, &priced).await,
             Ok(Again::Open) => return Err(AskError::Unanswered),
             Ok(Again::Failed) => return Err(AskError::Failed),
-            Err(salus_ledger::Error::Refused(_)) => return Err(AskError::KeyTaken),
+            Ok(Again::Another) => return Err(AskError::KeyTaken),
             Err(other) => return Err(other.into()),
         }
         if !asking.fresh
             && let Some(published) = self.ledger.reuse(reservation.clone()).await?
         {
-            return asked(published, &priced);
+            return self.asked(published, &priced).await;
         }
         let reserved = self.ledger.reserve(reservation).await;
         let charge = match reserved {
@@ -282,7 +291,26 @@ impl Engine {
                 answer
             })
             .await?;
-        asked(published, &priced)
+        self.asked(published, &priced).await
+    }
+
+    /// What the analyst sees of an answer: its numbers under the names of her own question, and the terms on which they were paid for.
+    async fn asked(&self, published: Published, priced: &Priced) -> Result<Asked, AskError> {
+        let answer: Answer =
+            serde_json::from_slice(&published.answer).map_err(|_| AskError::Failed)?;
+        let paid = self.ledger.entry(published.reserve).await?;
+        let Some(Body::Reserve(paid)) = paid.map(|stored| stored.entry.body) else {
+            return Err(AskError::Failed);
+        };
+        let columns = priced.question.post.columns.iter();
+        Ok(Asked {
+            answer: Answer {
+                columns: columns.map(|column| column.name.clone()).collect(),
+                ..answer
+            },
+            terms: Terms::of(&priced.question, &paid.certificate.mechanisms),
+            published,
+        })
     }
 
     /// Where the policy names a grid, nothing leaves before its next point, counted from when the question came: neither the answer nor the time of the
@@ -426,20 +454,6 @@ impl Engine {
         let answer = contained(answer).await.map_err(|_| AnswerFailed)?;
         serde_json::to_vec(&answer).map_err(|_| AnswerFailed)
     }
-}
-
-/// What the analyst sees of an answer: its numbers under the names of her own question.
-fn asked(published: Published, priced: &Priced) -> Result<Asked, AskError> {
-    let answer: Answer = serde_json::from_slice(&published.answer).map_err(|_| AskError::Failed)?;
-    let columns = priced.question.post.columns.iter();
-    Ok(Asked {
-        answer: Answer {
-            columns: columns.map(|column| column.name.clone()).collect(),
-            ..answer
-        },
-        published,
-        terms: Terms::of(&priced.question, &priced.mechanisms),
-    })
 }
 
 impl From<ReserveError> for AskError {

@@ -102,7 +102,7 @@ fn summed_half_width(sigma: f64, level: f64) -> f64 {
     let total = 1.0 + 2.0 * steps(reach).map(weight).sum::<f64>();
     let mut inside = 1.0;
     let mut h = 0.0;
-    while inside / total < level {
+    while inside / total < level && h < reach {
         h += 1.0;
         inside += 2.0 * weight(h);
     }

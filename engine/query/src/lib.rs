@@ -64,5 +64,6 @@ pub use public::{MEASUREMENT, MEASUREMENT_COLUMNS};
 pub use purpose::PURPOSES;
 pub use quote::{Admission, Noise, Quote};
 pub use refusal::Refusal;
+pub use settings::is_confidence;
 pub use suggest::PARTS as BOUND_PARTS;
 pub use terms::Terms;

@@ -75,7 +75,13 @@ impl Question {
         let parts = split(&resolved, &mut derivation)?;
         let parts = match subject {
             Subject::Numbers => parts,
-            Subject::Bounds => suggest::instead(&parts, &mut derivation)?,
+            Subject::Bounds => {
+                // What would not be answered has no bounds that are looked at: its keys are grouped by below them.
+                for part in &parts.releases {
+                    Release::analyse(part, catalog, options)?;
+                }
+                suggest::instead(&parts, &mut derivation)?
+            }
         };
         let mut steps = derivation.into_steps();
         let unplanned = |e: DataFusionError| {

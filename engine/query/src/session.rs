@@ -27,7 +27,7 @@ use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
 use crate::public;
 use crate::refusal::Refusal;
-use crate::subqueries::as_joins;
+use crate::subqueries::{as_joins, refuse_other_meanings};
 use crate::unresolved::unresolved;
 use crate::values::{refuse_mixed_comparisons, refuse_values};
 
@@ -125,6 +125,7 @@ pub(crate) async fn resolve(
         .execute_and_check(plan, state.config_options(), |_, _| {})
         .map_err(unresolved)?;
     refuse_values(&plan)?;
+    refuse_other_meanings(&plan)?;
     let plan = as_joins(plan, state).map_err(unresolved)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(DecorrelatePredicateSubquery::new()),

@@ -21,6 +21,12 @@ pub(crate) fn with_settings(asking: &Asking, sql: &str) -> Result<(Asking, Strin
     Ok((asking, rest.to_owned()))
 }
 
+/// Whether intervals of this level can be told from certainty.
+pub fn is_confidence(level: &Rational) -> bool {
+    let most = Rational::from_ratio(999_999, 1_000_000);
+    !level.is_zero() && most.is_some_and(|most| *level <= most)
+}
+
 /// Name and value of a leading `SET salus.name = value;`, and what follows it.
 fn setting(sql: &str) -> Option<(String, &str, &str)> {
     let (statement, after) = sql.trim_start().split_once(';')?;
@@ -61,8 +67,10 @@ fn apply(asking: &mut Asking, name: &str, value: &str) -> Result<(), Refusal> {
         "within" => asking.price = Price::Within(Rational::parse(value).map_err(unread)?),
         "confidence" => {
             let level = Rational::parse(value).map_err(unread)?;
-            if level.is_zero() || level >= Rational::from(1) {
-                return Err(refuse("this is no probability between 0 and 1".to_owned()));
+            if !is_confidence(&level) {
+                return Err(refuse(
+                    "this is no probability between 0 and 0.999999".to_owned(),
+                ));
             }
             asking.confidence = level;
         }
@@ -124,6 +132,7 @@ mod tests {
             "weigh = perhaps",
             "noise = cauchy",
             "confidence = 1",
+            "confidence = 0.99999999999999999",
             "user = x",
         ] {
             let sql = format!("SET salus.{setting}; SELECT 1");

@@ -5,14 +5,80 @@
 
 use std::sync::Arc;
 
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::logical_plan::{Aggregate, Filter, Projection};
-use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::prelude::lit;
+
+use crate::refusal::Refusal;
+
+/// Refuses subqueries that would be turned into joins that mean something else.
+///
+/// A mark says whether there is a match; IN says NULL where a NULL stands in the way. Only as a conjunct of its own in a filter is that the same. EXISTS
+/// asks for any row, of which an aggregate without groups has one whoever is in it.
+pub(crate) fn refuse_other_meanings(plan: &LogicalPlan) -> std::result::Result<(), Refusal> {
+    let mut refused = None;
+    let _ = plan.apply_with_subqueries(|node| {
+        let alone: Vec<&Expr> = match node {
+            LogicalPlan::Filter(filter) => split_conjunction(&filter.predicate),
+            _ => Vec::new(),
+        };
+        let inputs = node.inputs();
+        let schema = inputs.first().map(|input| input.schema().as_ref());
+        node.apply_expressions(|whole| {
+            whole.apply(|expr| {
+                refused = match expr {
+                    Expr::InSubquery(within) if !alone.contains(&expr) => {
+                        let may_be_null = |expr: &Expr| {
+                            schema.is_none_or(|schema| expr.nullable(schema).unwrap_or(true))
+                        };
+                        let mut values = within.subquery.subquery.schema().fields().iter();
+                        let nulls = may_be_null(&within.expr)
+                            || values.any(|field| field.is_nullable());
+                        nulls.then(|| refusal(expr, "IN over values that may be NULL is neither true nor false for some rows"))
+                    }
+                    Expr::Exists(exists) if always_has_a_row(&exists.subquery.subquery) => Some(
+                        refusal(expr, "EXISTS over an aggregate without groups, or with OFFSET, does not ask whether there are rows"),
+                    ),
+                    _ => None,
+                };
+                Ok(if refused.is_some() {
+                    TreeNodeRecursion::Stop
+                } else {
+                    TreeNodeRecursion::Continue
+                })
+            })
+        })
+    });
+    refused.map_or(Ok(()), Err)
+}
+
+fn refusal(expr: &Expr, message: &str) -> Refusal {
+    Refusal::new(
+        "S2",
+        expr,
+        message,
+        "write EXISTS or NOT EXISTS (SELECT 1 … WHERE inner.person_id = outer.person_id AND …), or count in a subquery that is joined on person_id",
+    )
+}
+
+fn always_has_a_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) => aggregate.group_expr.is_empty(),
+        LogicalPlan::Limit(_) => true,
+        LogicalPlan::Projection(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Filter(_)
+        | LogicalPlan::Distinct(_) => plan.inputs().into_iter().any(always_has_a_row),
+        _ => false,
+    }
+}
 
 /// The plan with subqueries in columns alone, and of EXISTS and IN the marks of joins.
 pub(crate) fn as_joins(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {

@@ -398,3 +398,33 @@ async fn a_value_of_two_undeclared_keys_is_one_value() {
     let other = asked.answer.rows.iter().find(|row| row[0] == "OTHER");
     assert_eq!(other.unwrap()[1], 2);
 }
+
+/// After a filter on `row_number()` a person has as many rows as it lets through, and no more noise than they need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_first_rows_are_so_many_and_bound_her() {
+    let home = Home::new(&small_catalog(), &population(20, 11), 17).await;
+    let (engine, _ledger) = home.engine(support::ANY_PRICE).await;
+    let numbered = "SELECT class, length_minutes, row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC) AS n FROM encounter";
+    let by_class = "SELECT class, row_number() OVER (PARTITION BY person_id, class ORDER BY start_date) AS n FROM encounter";
+    for (from, filter, most) in [
+        (numbered, "n = 1", 1),
+        (numbered, "1 = n", 1),
+        (numbered, "n <= 3", 3),
+        (numbered, "n < 4 AND class = 'AMB'", 3),
+        (numbered, "n BETWEEN 1 AND 2", 2),
+        // No bound, and so the table's own.
+        (numbered, "n >= 1", 6),
+        (numbered, "n = 1 OR class = 'AMB'", 6),
+        (by_class, "n = 1", 6),
+    ] {
+        let sql = format!("SELECT COUNT(*) FROM ({from}) t WHERE {filter}");
+        let quote = engine.quote(&sql, &asking(Price::Default)).await.unwrap();
+        assert_eq!(quote.terms.rows_per_person, most, "{sql}");
+    }
+    // A join may repeat the row that was numbered.
+    let joined = format!(
+        "SELECT COUNT(*) FROM (SELECT a.n FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) a JOIN encounter b ON a.person_id = b.person_id) t WHERE n = 1"
+    );
+    let quote = engine.quote(&joined, &asking(Price::Default)).await;
+    assert!(quote.unwrap().terms.rows_per_person > 1);
+}

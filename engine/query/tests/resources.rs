@@ -8,7 +8,7 @@ mod support;
 use std::time::Duration;
 
 use salus_accounting::{Delta, Rho};
-use salus_query::{AskError, Engine, Price};
+use salus_query::{AskError, Engine, Price, Subject};
 use support::{ANY_PRICE, Home, Rows, asking, small_catalog};
 
 /// So many persons born on one day, and one born later.
@@ -117,8 +117,21 @@ async fn nobodys_rows_bring_keys_until_memory_ends() {
         let (_nobody, none) = lake(0).await;
         let (_somebody, one) = lake(1).await;
         for engine in [none, one] {
-            let found = outcome(&engine, &sql(keys, rows, text), Some(8)).await;
+            let sql = sql(keys, rows, text);
+            let found = outcome(&engine, &sql, Some(8)).await;
             assert!(found.starts_with(wanted), "{keys} by {rows}: {found}");
+            // Nor where its bounds are asked for: the same keys are grouped by.
+            let mut bounds = asking(Price::Rho(Rho::parse_floor("0.0001").unwrap()));
+            bounds.subject = Subject::Bounds;
+            let found = match engine.ask(&sql, &bounds).await {
+                Ok(_) => "answered".to_owned(),
+                Err(AskError::Refused(refusal)) => format!("{} at {}", refusal.rule, refusal.at),
+                Err(other) => panic!("{other}"),
+            };
+            assert!(
+                found.starts_with(wanted),
+                "bounds of {keys} by {rows}: {found}"
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use salus_accounting::{Loss, Rho};
+use salus_accounting::{Loss, Noise, Rho};
 use salus_ledger::Kind;
 use salus_query::{AskError, Asking, Price};
 use support::{ANY_PRICE, Home, asking, population, small_catalog};
@@ -64,6 +64,33 @@ async fn a_request_that_is_sent_again_is_the_same_request() {
         let asked = engine.ask(SQL, &named(who, key)).await.unwrap();
         assert_ne!(asked.published.entry, first.published.entry);
     }
+    // What was answered before is repeated under a key of hers, once.
+    let known = |key: &str, sql: &'static str| {
+        let asking = Asking {
+            fresh: false,
+            ..named("p-4", key)
+        };
+        let engine = engine.clone();
+        async move { engine.ask(sql, &asking).await }
+    };
+    let repeated = known("r", SQL).await.unwrap();
+    assert!(repeated.published.reused.is_some());
+    let entries = ledger.entries().await.unwrap().len();
+    let again = known("r", SQL).await.unwrap();
+    assert_eq!(again.published.reused, repeated.published.reused);
+    assert_eq!(again.published.answer, repeated.published.answer);
+    assert_eq!(ledger.entries().await.unwrap().len(), entries);
+    let taken = known("r", "SELECT COUNT(*) FROM patient").await;
+    assert!(matches!(taken, Err(AskError::KeyTaken)), "{taken:?}");
+    // The same words on other terms are another request, and what is shown are the terms that were paid for.
+    let mut dearer = named("p-1", "a");
+    dearer.price = Price::Rho(Rho::parse_floor("0.02").unwrap());
+    let taken = engine.ask(SQL, &dearer).await;
+    assert!(matches!(taken, Err(AskError::KeyTaken)), "{taken:?}");
+    let mut pure = cheap();
+    pure.noise = Noise::DiscreteLaplace;
+    let pure = engine.ask(SQL, &pure).await.unwrap();
+    assert!(pure.terms.pure_epsilon.is_some() && again.terms.pure_epsilon.is_none());
     // Sent at once from many sides it is paid once, and whoever is too early is told so.
     let before = ledger.account().await.unwrap().spent;
     let ask = async |_| engine.ask(SQL, &named("p-3", "c")).await;

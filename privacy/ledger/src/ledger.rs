@@ -135,6 +135,8 @@ pub enum Again {
     Open,
     /// It could not be answered.
     Failed,
+    /// It was another question, or the same on other terms.
+    Another,
     /// It was answered: the same bytes, at the price that was paid then.
     Answered(Published),
 }
@@ -316,18 +318,19 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if it was another question.
+    /// [`Error::Refused`] if the certificate does not hold.
     pub async fn again(&self, reservation: Reservation) -> Result<Again> {
-        let draft = Box::new(draft(reservation)?);
-        if draft.retry.is_none() {
+        if reservation.retry.is_none() {
             return Ok(Again::New);
         }
+        let draft = Box::new(draft(reservation)?);
         let writer = &self.shared.writer;
         let known = writer.ask(|reply| Request::Again(draft, reply)).await?;
         Ok(match known {
             Known::New => Again::New,
             Known::Open => Again::Open,
             Known::Failed => Again::Failed,
+            Known::Another => Again::Another,
             Known::Answered(reserve, sealed, cost) => Again::Answered(Published {
                 answer: sealed.answer,
                 entry: sealed.index,
@@ -335,7 +338,7 @@ impl Ledger {
                 receipt: sealed.receipt,
                 remaining: sealed.remaining,
                 cost,
-                reused: None,
+                reused: sealed.reused.map(|(reuse, _)| reuse),
             }),
         })
     }

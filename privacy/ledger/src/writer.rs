@@ -63,6 +63,7 @@ pub(crate) enum Known {
     New,
     Open,
     Failed,
+    Another,
     Answered(EntryIndex, Sealed, Loss),
 }
 
@@ -311,13 +312,14 @@ impl Desk {
             Former::New => Known::New,
             Former::Open => Known::Open,
             Former::Failed => Known::Failed,
+            Former::Another => Known::Another,
             Former::Answered(reserve, loss, released) => {
                 let sealed = Sealed {
                     index: released.index,
                     answer: released.answer().to_vec(),
                     receipt: log.receipt(&released, &note).await?,
                     remaining: log.remaining(),
-                    reused: None,
+                    reused: released.reused,
                 };
                 Known::Answered(reserve, sealed, loss)
             }

@@ -1,6 +1,6 @@
 //! What a filter says of the rows that it lets through: which values a column still has, and how many of a person's rows are left.
 
-use datafusion::common::ScalarValue;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
@@ -84,15 +84,26 @@ fn place(expr: &Expr, relation: &Relation) -> Option<usize> {
 
 /// How many of a person's rows are left by `n = 1`, `n <= 3`, `n < 4` or `n BETWEEN 1 AND 3` of a number that `row_number()` gave each.
 fn first_rows(conjunct: &Expr, relation: &Relation) -> Option<u64> {
+    // Made alike with the literal.
+    let bare = |expr: &Expr| -> Option<Column> {
+        match expr {
+            Expr::Column(column) => Some(column.clone()),
+            Expr::Cast(cast) if cast.field.data_type().is_numeric() => {
+                cast.expr.try_as_col().cloned()
+            }
+            _ => None,
+        }
+    };
     let numbers = |expr: &Expr| {
-        let Expr::Column(column) = expr else {
+        let Some(column) = bare(expr) else {
             return false;
         };
         relation
-            .fact(column)
+            .fact(&column)
             .is_some_and(|fact: &Fact| fact.numbers_rows)
     };
     let whole = |expr: &Expr| match literal(expr)? {
+        ScalarValue::Decimal128(n, _, 0) => n.and_then(|n| u64::try_from(n).ok()),
         ScalarValue::Int64(n) => n.and_then(|n| u64::try_from(n).ok()),
         ScalarValue::UInt64(n) => n,
         _ => None,

@@ -36,6 +36,27 @@ pub(super) const QUESTIONS: &[Hostile] = &[
         "S1",
         "SELECT COUNT(*) FROM patient WHERE birth_date BETWEEN 1950 AND 1960",
     ),
+    // Subqueries that a join would answer otherwise.
+    (
+        "S2",
+        "SELECT COUNT(*) FILTER (WHERE e.class NOT IN (SELECT x FROM (VALUES ('AMB'), (NULL)) v(x))) FROM encounter e",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM encounter e WHERE e.length_minutes > 5 OR e.class IN (SELECT c.class FROM encounter c WHERE c.person_id = e.person_id)",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient p WHERE EXISTS (SELECT COUNT(*) FROM condition c WHERE c.person_id = p.person_id)",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FILTER (WHERE EXISTS (SELECT COUNT(*) FROM condition c WHERE c.person_id = p.person_id HAVING COUNT(*) = 0)) FROM patient p",
+    ),
+    (
+        "S2",
+        "SELECT COUNT(*) FROM patient p WHERE EXISTS (SELECT 1 FROM condition c WHERE c.person_id = p.person_id OFFSET 3)",
+    ),
     // More keys than anybody needs.
     (
         "keys",

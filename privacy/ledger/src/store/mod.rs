@@ -23,7 +23,7 @@ const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const BUSY_TIMEOUT: Duration = Duration::from_mins(3);
 
 const APPLICATION_ID: i64 = 0x5341_4c55;
-const USER_VERSION: i64 = 1;
+const USER_VERSION: i64 = 2;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -101,7 +101,12 @@ async fn check_schema(db: &mut SqliteConnection) -> Result<()> {
     let application: i64 = pragma(db, "PRAGMA application_id;").await?;
     let version: i64 = pragma(db, "PRAGMA user_version;").await?;
     let journal: String = pragma(db, "PRAGMA journal_mode;").await?;
-    if application != APPLICATION_ID || version != USER_VERSION {
+    if application == APPLICATION_ID && version != USER_VERSION {
+        return Err(integrity(
+            "the store was made by another version of Salus, which can open it, or its header was changed",
+        ));
+    }
+    if application != APPLICATION_ID {
         return Err(integrity("the database is not a ledger of this format"));
     }
     if journal != "wal" {

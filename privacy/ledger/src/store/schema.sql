@@ -2,7 +2,7 @@
 -- Balances move only through `spend.sql` and `charge_quota.sql`, in the transaction that appends the reserve.
 
 PRAGMA application_id = 0x53414c55;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE entries (
     idx   INTEGER PRIMARY KEY,

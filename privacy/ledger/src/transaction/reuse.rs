@@ -6,7 +6,7 @@ use salus_certificate::{Bounds, Certificate, EntryIndex, Mechanism};
 use super::{Draft, Released, Transaction};
 use crate::commitment::Opening;
 use crate::entry::{Body, Limit, Reserve, Reuse, Share};
-use crate::error::{Error, ReserveError, Result, integrity};
+use crate::error::{ReserveError, Result, integrity};
 use crate::{limits, store};
 
 /// Whether an answer that was given under `given` is the one that `wanted` asks for, no less accurate in any of its columns.
@@ -39,6 +39,8 @@ pub(crate) enum Former {
     New,
     Open,
     Failed,
+    /// It was another question.
+    Another,
     /// The reserve, its loss and the release.
     Answered(EntryIndex, Loss, Released),
 }
@@ -50,33 +52,52 @@ impl Transaction<'_> {
             Some(key) => store::retry(self.db, key).await?,
             None => None,
         };
-        let Some(reserve) = reserve else {
+        let Some(first) = reserve else {
             return Ok(Former::New);
         };
-        let question = store::opening(self.db, reserve, "question").await?;
-        if question.is_none_or(|question| question.content != draft.question.content) {
-            return Err(Error::Refused(
-                "another question was asked under this key".to_owned(),
-            ));
+        let question = store::opening(self.db, first, "question").await?;
+        let same = |a: Option<Opening>, b: &Opening| a.is_some_and(|a| a.content == b.content);
+        // Her key stands for a RESERVE, or for the REUSE that repeated another's answer.
+        let (reserve, reused) = match self.body(first).await? {
+            Some(Body::Reserve(_)) => (first, None),
+            Some(Body::Reuse(reuse)) => match self.body(reuse.release).await? {
+                Some(Body::Release(release)) => (release.reserve, Some(first)),
+                _ => return Err(integrity("a reuse is not of a release")),
+            },
+            _ => return Err(integrity("a key is not of a request")),
+        };
+        let Some(Body::Reserve(body)) = self.body(reserve).await? else {
+            return Err(integrity("a release is not of a reserve"));
+        };
+        let plan = store::opening(self.db, reserve, "plan").await?;
+        let noise = |c: &Certificate| -> Vec<_> {
+            let noise = |m: &Mechanism| (m.kind, m.sigma.clone(), m.threshold);
+            c.mechanisms.iter().map(noise).collect()
+        };
+        // An answer that was repeated may be better than what was asked for, and is the same request all the same.
+        let as_priced = reused.is_some() || noise(&body.certificate) == noise(&draft.certificate);
+        if !same(question, &draft.question) || !same(plan, &draft.plan) || !as_priced {
+            return Ok(Former::Another);
         }
         let Some(ending) = store::ending(self.db, reserve).await? else {
             return Ok(Former::Open);
         };
         let ending = EntryIndex(ending);
-        let Some(Body::Reserve(body)) = self.body(reserve).await? else {
-            return Err(integrity("a key is not of a reserve"));
-        };
         let answer = store::opening(self.db, ending, "answer").await?;
         let stored = store::entry(self.db, ending).await?;
         Ok(match (answer, stored) {
             (Some(answer), Some(stored)) => {
+                let loss = match reused {
+                    None => body.loss,
+                    Some(_) => Loss::ZERO,
+                };
                 let released = Released {
                     index: ending,
                     bytes: stored.bytes,
                     answer,
-                    reused: None,
+                    reused: reused.map(|reuse| (reuse, reserve)),
                 };
-                Former::Answered(reserve, body.loss, released)
+                Former::Answered(reserve, loss, released)
             }
             _ => Former::Failed,
         })
@@ -85,6 +106,11 @@ impl Transaction<'_> {
     /// Gives an answer once more: the newest one to the same plan, keys and snapshot, under the same bounds, that is at least as accurate.
     /// `None` if there is none, or if what opens it was erased.
     pub(crate) async fn reuse(&mut self, draft: &Draft) -> Result<Option<Released>> {
+        if let Some(key) = &draft.retry
+            && store::retry(self.db, key).await?.is_some()
+        {
+            return Ok(None);
+        }
         let grounds = self.check_references(&draft.certificate).await?;
         let hers = |limit: &&Limit| limit.of == Share::Analyst;
         let hers: Vec<_> = grounds.policy.limits.iter().filter(hers).cloned().collect();
@@ -130,6 +156,9 @@ impl Transaction<'_> {
             };
             let (index, _) = self.append(Body::Reuse(body)).await?;
             store::insert_opening(self.db, index, "question", &draft.question).await?;
+            if let Some(key) = &draft.retry {
+                store::insert_retry(self.db, key, index).await?;
+            }
             return Ok(Some(Released {
                 index: release,
                 bytes: stored.bytes,
