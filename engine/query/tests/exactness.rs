@@ -422,9 +422,7 @@ async fn a_persons_first_rows_are_so_many_and_bound_her() {
         assert_eq!(quote.terms.rows_per_person, most, "{sql}");
     }
     // A join may repeat the row that was numbered.
-    let joined = format!(
-        "SELECT COUNT(*) FROM (SELECT a.n FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) a JOIN encounter b ON a.person_id = b.person_id) t WHERE n = 1"
-    );
-    let quote = engine.quote(&joined, &asking(Price::Default)).await;
+    let joined = "SELECT COUNT(*) FROM (SELECT a.n FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) a JOIN encounter b ON a.person_id = b.person_id) t WHERE n = 1";
+    let quote = engine.quote(joined, &asking(Price::Default)).await;
     assert!(quote.unwrap().terms.rows_per_person > 1);
 }
