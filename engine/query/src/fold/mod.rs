@@ -5,6 +5,7 @@
 //! not there.
 
 mod exec;
+mod groups;
 mod leaves;
 mod person;
 #[cfg(test)]

@@ -7,14 +7,10 @@ use datafusion::arrow::array::{
 };
 use datafusion::arrow::compute::{cast, take};
 use datafusion::arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
-use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::common::{internal_datafusion_err, internal_err};
 use datafusion::error::Result;
-use datafusion::logical_expr::EmitTo;
-use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
-use datafusion::physical_plan::aggregates::order::GroupOrdering;
-use sha2::{Digest, Sha256};
 
+use super::groups::Groups;
 use super::leaves::{Leaves, keep_leaves};
 use super::{Bounds, Brings, Kind};
 
@@ -25,18 +21,6 @@ pub(super) struct Folder {
     groups: Groups,
     person: Person,
     sums: Sums,
-}
-
-/// The groups of everybody, numbered as they are met.
-struct Groups {
-    /// `None` where there are no keys, and all rows are in one group.
-    keys: Option<Box<dyn GroupValues>>,
-    count: usize,
-    seed: u64,
-    /// What a person's groups are ordered by, beside who she is: a digest of the keys, of which no two are alike.
-    orders: Vec<(u64, u64)>,
-    /// Spells keys, so that they can be digested.
-    spelling: Option<RowConverter>,
 }
 
 /// The person whose rows are being read, and what she brings as far as they have been.
@@ -72,22 +56,13 @@ struct Sums {
 
 impl Folder {
     pub(super) fn new(bounds: Bounds, schema: SchemaRef) -> Result<Self> {
-        let fields = schema.fields().iter().take(bounds.keys).cloned();
-        let of_keys = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let keys = (bounds.keys > 0)
-            .then(|| new_group_values(of_keys, &GroupOrdering::None))
-            .transpose()?;
         let width = match &bounds.kind {
             Kind::Sums(brings) => brings.len(),
             Kind::Leaves => 1,
         };
-        let groups = Groups {
-            keys,
-            count: 0,
-            seed: bounds.groups.map_or(0, |(_, seed)| seed),
-            orders: Vec::new(),
-            spelling: None,
-        };
+        let fields = schema.fields().iter().take(bounds.keys).cloned();
+        let seed = bounds.groups.map_or(0, |(_, seed)| seed);
+        let groups = Groups::new(Schema::new(fields.collect::<Vec<_>>()), seed)?;
         Ok(Self {
             bounds,
             schema,
@@ -104,10 +79,9 @@ impl Folder {
 
     /// Bytes that are held.
     pub(super) fn size(&self) -> usize {
-        let keys = self.groups.keys.as_ref().map_or(0, |keys| keys.size());
-        keys + self.sums.leaves.size()
-            + self.groups.spelling.as_ref().map_or(0, RowConverter::size)
-            + 16 * (self.groups.orders.capacity() + self.sums.numbers.capacity())
+        self.groups.size()
+            + self.sums.leaves.size()
+            + 16 * self.sums.numbers.capacity()
             + 16 * self.person.last.capacity()
             + 32 * self.person.brought.capacity()
             + 24 * self.person.leaves.capacity()
@@ -189,10 +163,7 @@ impl Folder {
     /// What everybody brought, in batches of at most so many rows.
     pub(super) fn finish(mut self, batch_size: usize) -> Result<Vec<RecordBatch>> {
         self.finish_person();
-        let keys = match &mut self.groups.keys {
-            Some(keys) => keys.emit(EmitTo::All)?,
-            None => Vec::new(),
-        };
+        let keys = self.groups.emit()?;
         let all = match &self.bounds.kind {
             Kind::Sums(_) => self.numbers(keys)?,
             Kind::Leaves => self.counts(&keys)?,
@@ -233,76 +204,6 @@ impl Folder {
         columns.push(Arc::new(counts.with_precision_and_scale(38, 0)?));
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
     }
-}
-
-impl Groups {
-    /// The group of each row.
-    fn intern(&mut self, keys: &[ArrayRef], rows: usize, orders: bool) -> Result<Vec<usize>> {
-        let Some(known) = &mut self.keys else {
-            self.count = 1;
-            return Ok(vec![0; rows]);
-        };
-        let mut groups = Vec::with_capacity(rows);
-        known.intern(keys, &mut groups)?;
-        let before = self.count;
-        self.count = known.len();
-        if orders && self.count > before {
-            self.digest(keys, &groups, before)?;
-        }
-        Ok(groups)
-    }
-
-    /// Digests the keys of the groups from number `from` on, which stand in rows that are given with their groups.
-    ///
-    /// # Guarantee
-    /// Which of a person's groups count depends on their keys alone, and neither on their numbers, which others have a part in, nor on where her rows
-    /// stand: two groups tie only if their SHA-256 begins alike.
-    fn digest(&mut self, keys: &[ArrayRef], groups: &[usize], from: usize) -> Result<()> {
-        let mut rows = vec![0_u64; self.count - from];
-        for (row, group) in (0..).zip(groups) {
-            if let Some(first) = group.checked_sub(from) {
-                rows[first] = row;
-            }
-        }
-        let rows = UInt64Array::from(rows);
-        let keys = keys.iter().map(|key| take(key, &rows, None));
-        let keys = keys.collect::<std::result::Result<Vec<_>, _>>()?;
-        let spelling = match &mut self.spelling {
-            Some(spelling) => spelling,
-            none => {
-                let types = keys
-                    .iter()
-                    .map(|key| SortField::new(key.data_type().clone()));
-                none.insert(RowConverter::new(types.collect())?)
-            }
-        };
-        for key in &spelling.convert_columns(&keys)? {
-            let digest = Sha256::new()
-                .chain_update(self.seed.to_be_bytes())
-                .chain_update(key.data())
-                .finalize();
-            let part = |at: usize| {
-                let bytes = digest.iter().skip(at).take(8);
-                bytes.fold(0_u64, |part, byte| part << 8 | u64::from(*byte))
-            };
-            self.orders.push((part(0), part(8)));
-        }
-        Ok(())
-    }
-
-    /// The place of a group among a person's: an order that differs from person to person and depends on nobody's rows.
-    fn order(&self, unit: i64, group: usize) -> (u64, u64) {
-        let (first, second) = self.orders.get(group).copied().unwrap_or_default();
-        let own = mixed(unit.cast_unsigned() ^ self.seed);
-        (mixed(own ^ first), second)
-    }
-}
-
-/// The finalizer of `SplitMix64`: a bijection whose every output bit depends on every input bit.
-fn mixed(x: u64) -> u64 {
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 impl Person {
