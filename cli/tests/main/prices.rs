@@ -150,7 +150,8 @@ fn the_same_question_again_is_free_and_has_a_receipt_of_its_own() {
     home.run(&["receipt", "verify", saved.to_str().unwrap()])
         .exits(0);
     let mut forged = again.clone();
-    forged["rows"][0][1] = json!(7);
+    let given = again["rows"][0][1].as_i64().unwrap();
+    forged["rows"][0][1] = json!(given + 1);
     std::fs::write(&saved, forged.to_string()).unwrap();
     home.run(&["receipt", "verify", saved.to_str().unwrap()])
         .exits(5);
