@@ -1,12 +1,13 @@
 //! `salus query`.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use salus_accounting::{Delta, Epsilon, Loss, Noise, Rational, Rho};
+use salus_ledger::Ledger;
 use salus_query::{
-    Admission, Answer, Asked, Asking, PURPOSES, Price, Quote, Subject, Terms, is_confidence,
+    Admission, Answer, Asked, Asking, Engine, PURPOSES, Price, Quote, Subject, Terms, is_confidence,
 };
 use serde_json::{Value, json};
 
@@ -26,17 +27,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         print_quote(&quote, engine.conversion_delta(), format);
         return Ok(());
     }
-    let outcome = engine.ask(&sql, &asking).await;
-    // Aborts of failed questions must be durable before the process ends.
-    ledger.close().await?;
-    let asked = outcome?;
-    // Each asking has a receipt of its own, also where two prove the same answer.
-    let named = asked.published.reused.unwrap_or(asked.published.entry);
-    let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
-    // A request that is sent again has its receipt.
-    if !receipt.exists() {
-        write_private(&receipt, asked.published.receipt.as_bytes())?;
-    }
+    let (asked, receipt) = answered(&home, &engine, ledger, &sql, &asking).await?;
     let conversion = engine.conversion_delta();
     let json = json!({
         "columns": asked.answer.columns,
@@ -60,6 +51,28 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Asks, and puts the receipt of the answer among the home's.
+pub(super) async fn answered(
+    home: &Home,
+    engine: &Engine,
+    ledger: Ledger,
+    sql: &str,
+    asking: &Asking,
+) -> Result<(Asked, PathBuf), Failure> {
+    let outcome = engine.ask(sql, asking).await;
+    // Aborts of failed questions must be durable before the process ends.
+    ledger.close().await?;
+    let asked = outcome?;
+    // Each asking has a receipt of its own, also where two prove the same answer.
+    let named = asked.published.reused.unwrap_or(asked.published.entry);
+    let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
+    // A request that is sent again has its receipt.
+    if !receipt.exists() {
+        write_private(&receipt, asked.published.receipt.as_bytes())?;
+    }
+    Ok((asked, receipt))
 }
 
 pub(super) fn question(sql: &str) -> Result<String, Failure> {

@@ -5,10 +5,10 @@ use std::path::Path;
 use salus_query::{Asked, Asking, BOUND_PARTS, Subject};
 use serde_json::{Value, json};
 
-use super::query::{asking, cost_json, cost_text, question, remaining_text};
+use super::query::{answered, asking, cost_json, cost_text, question, remaining_text};
 use crate::arguments::{Format, Query};
 use crate::failure::Failure;
-use crate::home::{Home, write_private};
+use crate::home::Home;
 use crate::output::{Rows, cell, print};
 
 /// The part of the persons that the suggestion is to hold for.
@@ -32,14 +32,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         print(format, &rows, &json);
         return Ok(());
     }
-    let outcome = engine.ask(&sql, &asking).await;
-    ledger.close().await?;
-    let asked = outcome?;
-    let named = asked.published.reused.unwrap_or(asked.published.entry);
-    let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
-    if !receipt.exists() {
-        write_private(&receipt, asked.published.receipt.as_bytes())?;
-    }
+    let (asked, receipt) = answered(&home, &engine, ledger, &sql, &asking).await?;
     let mut rows = Rows::new(&["part of the persons", "groups", "rows in one group"]);
     for part in BOUND_PARTS {
         rows.push([

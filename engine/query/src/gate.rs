@@ -243,11 +243,11 @@ impl Engine {
                 sql: whole.to_owned(),
                 ..question
             },
-            Err(refusal) => return Err(self.refuse(sql, asking, refusal.into()).await),
+            Err(refusal) => return Err(self.refuse(whole, asking, refusal.into()).await),
         };
         let priced = match self.price(question, asking) {
             Ok(priced) => priced,
-            Err(unpriced) => return Err(self.refuse(sql, asking, unpriced).await),
+            Err(unpriced) => return Err(self.refuse(whole, asking, unpriced).await),
         };
         let reservation = self.reservation(&priced, asking);
         match self.ledger.again(reservation.clone()).await {
@@ -267,7 +267,7 @@ impl Engine {
         let charge = match reserved {
             Ok(charge) => charge,
             Err(dear @ ReserveError::QueryTooDear { .. }) => {
-                return Err(self.refuse(sql, asking, dear.into()).await);
+                return Err(self.refuse(whole, asking, dear.into()).await);
             }
             Err(other) => return Err(other.into()),
         };

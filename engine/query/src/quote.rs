@@ -2,7 +2,7 @@
 
 use salus_accounting::{Loss, Noise as Kind, Rho};
 use salus_certificate::Mechanism;
-use salus_ledger::Preview;
+use salus_ledger::{Again, Preview};
 
 use crate::answer::approximate;
 use crate::gate::{AskError, Asking, Engine};
@@ -72,15 +72,25 @@ pub struct Noise {
 impl Engine {
     /// What a question would cost. Reads no data and spends nothing.
     pub async fn quote(&self, sql: &str, asking: &Asking) -> Result<Quote, AskError> {
+        let whole = sql;
         let (asking, sql) = &with_settings(asking, sql)?;
-        let question = self.validate(sql, asking).await?;
+        let question = Question {
+            sql: whole.to_owned(),
+            ..self.validate(sql, asking).await?
+        };
         let priced = self.price(question, asking)?;
         let account = self.ledger.account().await?;
         let reservation = self.reservation(&priced, asking);
-        let admission = match self.ledger.preview(reservation, asking.fresh).await? {
-            Preview::Admitted => Admission::Paid,
-            Preview::Known(entry) => Admission::Known(entry.0),
-            Preview::Declined(why) => Admission::Declined(why.into()),
+        let admission = match self.ledger.again(reservation.clone()).await? {
+            Again::New => match self.ledger.preview(reservation, asking.fresh).await? {
+                Preview::Admitted => Admission::Paid,
+                Preview::Known(entry) => Admission::Known(entry.0),
+                Preview::Declined(why) => Admission::Declined(why.into()),
+            },
+            Again::Answered(published) => Admission::Known(published.entry.0),
+            Again::Open => Admission::Declined(AskError::Unanswered),
+            Again::Failed => Admission::Declined(AskError::Failed),
+            Again::Another => Admission::Declined(AskError::KeyTaken),
         };
         let question = &priced.question;
         let errors = question.post.columns.iter().filter_map(|column| {

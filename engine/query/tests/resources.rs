@@ -148,6 +148,12 @@ async fn joins_on_what_tells_public_rows_apart_are_not_limited() {
         "SELECT COUNT(*) FROM patient WHERE deprivation IN (SELECT n FROM {values} v(n, g))"
     );
     assert_eq!(on_both(&member, None).await, "answered");
+    // Nor may public rows themselves be multiplied without end, where nobody's rows are.
+    let member = format!(
+        "SELECT COUNT(*) FROM patient WHERE deprivation IN (SELECT a.i * b.i FROM {0} a(i) CROSS JOIN {0} b(i))",
+        numbers(1_100)
+    );
+    assert!(on_both(&member, None).await.starts_with("S3"));
     // Not where the key is computed: different numbers can have one text.
     let computed =
         format!("SELECT COUNT(*) FROM patient p JOIN {values} v(n, g) ON p.deprivation = v.n % 2");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use salus_accounting::{Loss, Noise, Rho};
 use salus_ledger::Kind;
-use salus_query::{AskError, Asking, Price};
+use salus_query::{Admission, AskError, Asking, Price};
 use support::{ANY_PRICE, Home, asking, population, small_catalog};
 
 const SQL: &str = "SELECT class, COUNT(*) FROM encounter GROUP BY class";
@@ -82,6 +82,9 @@ async fn a_request_that_is_sent_again_is_the_same_request() {
     assert_eq!(ledger.entries().await.unwrap().len(), entries);
     let taken = known("r", "SELECT COUNT(*) FROM patient").await;
     assert!(matches!(taken, Err(AskError::KeyTaken)), "{taken:?}");
+    // Asked for its price, a request that was answered is known, also where new noise is asked for.
+    let quote = engine.quote(SQL, &named("p-1", "a")).await.unwrap();
+    assert!(matches!(quote.admission, Admission::Known(entry) if entry == first.published.entry.0));
     // The same words on other terms are another request, and what is shown are the terms that were paid for.
     let mut dearer = named("p-1", "a");
     dearer.price = Price::Rho(Rho::parse_floor("0.02").unwrap());

@@ -3,9 +3,9 @@
 mod support;
 
 use salus_accounting::{Loss, Noise, Rational};
-use salus_certificate::{Aggregate, Mechanism};
+use salus_certificate::{Aggregate, Mechanism, Threshold};
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{Fact, Reservation, receipt};
+use salus_ledger::{Column, Exact, Fact, Groups, Reservation, receipt};
 use support::{answer, create, question};
 
 /// The question with noise of another width.
@@ -137,4 +137,67 @@ async fn another_question_has_no_answer_yet() {
         .await
         .unwrap();
     assert!(ledger.reuse(question()).await.is_err());
+}
+
+/// The question with noise of another kind, at the same scale and so no wider: it is another answer all the same.
+#[tokio::test]
+async fn noise_of_another_kind_is_another_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 10).await;
+    answer(ledger.reserve(question()).await.unwrap())
+        .await
+        .unwrap();
+    let mut other = question();
+    let bounds = other.certificate.releases[0].clone();
+    for mechanism in &mut other.certificate.mechanisms {
+        *mechanism = Mechanism::new(
+            Noise::DiscreteLaplace,
+            mechanism.aggregate,
+            mechanism.bound,
+            &bounds,
+            mechanism.sigma.clone(),
+        )
+        .unwrap();
+    }
+    assert_eq!(ledger.reuse(other).await.unwrap(), None);
+}
+
+/// A question about keys that are not public, with its threshold.
+fn with_threshold(minimum: u64, tau: u64) -> Reservation {
+    let mut wanted = question();
+    let certificate = &mut wanted.certificate;
+    let bounds = &mut certificate.releases[0];
+    bounds.cells = 0;
+    let gaussian = Noise::DiscreteGaussian;
+    let mut count =
+        Mechanism::new(gaussian, Aggregate::Persons, 1, bounds, Rational::from(50)).unwrap();
+    let threshold = Threshold { minimum, tau };
+    count.delta = threshold.delta(gaussian, &count.sigma, bounds).unwrap();
+    count.threshold = Some(threshold);
+    certificate.mechanisms = vec![count];
+    wanted
+}
+
+#[tokio::test]
+async fn an_answer_that_shows_fewer_groups_is_not_given_for_one_that_shows_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 10).await;
+    let charge = ledger.reserve(with_threshold(5, 500)).await.unwrap();
+    let groups = Groups {
+        keys: vec![b"a".to_vec()],
+        persons: vec![1_000],
+    };
+    let exact = Exact::seal_groups(vec![Column::Dense(vec![1_000])], vec![Some(groups)]);
+    let given = charge.release(exact, async |_| Ok(b"shown".to_vec()));
+    let given = given.await.unwrap();
+    let known = async |minimum, tau| {
+        let known = ledger.reuse(with_threshold(minimum, tau)).await.unwrap();
+        known.map(|known| known.entry)
+    };
+    assert_eq!(known(5, 500).await, Some(given.entry));
+    // Who asks for a higher threshold is shown no less; for a lower one, or another minimum, it is another answer.
+    assert_eq!(known(5, 501).await, Some(given.entry));
+    assert_eq!(known(5, 499).await, None);
+    assert_eq!(known(4, 500).await, None);
+    assert_eq!(known(6, 500).await, None);
 }

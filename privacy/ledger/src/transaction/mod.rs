@@ -482,6 +482,11 @@ impl<'t> Transaction<'t> {
         Ok(note)
     }
 
+    /// The newest checkpoint that was signed.
+    pub(crate) async fn newest_note(&mut self) -> Result<Vec<u8>> {
+        Ok(store::newest_checkpoint(self.db).await?.1)
+    }
+
     /// The receipt of a release against the signed `note` of this transaction.
     pub(crate) async fn receipt(&mut self, released: &Released, note: &[u8]) -> Result<String> {
         let mut proof = Vec::new();

@@ -3,6 +3,8 @@
 //! Requests that wait together share a transaction, so that one flush of the disk serves them all. A reply leaves only after the
 //! transaction is durable.
 
+mod look;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,13 +24,16 @@ use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
 use crate::store::{self, failed};
-use crate::transaction::{Draft, Former, Released, Transaction};
+use crate::transaction::{Draft, Released, Transaction};
 use crate::{Clock, Fact};
 
 /// Most requests in one transaction.
 const BATCH: usize = 128;
 
 const STOPPED: Error = Error::Bug("the ledger's writer has stopped");
+
+pub(crate) use look::Known;
+pub use look::Preview;
 
 /// What the writer is asked to do.
 pub(crate) enum Request {
@@ -45,26 +50,6 @@ pub(crate) enum Request {
     Abort(EntryIndex, Reason, Option<Sender<Result<EntryIndex>>>),
     /// Answers once everything before it is done.
     Flush(Sender<Result<()>>),
-}
-
-/// What would come of a reservation, as the books stand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Preview {
-    /// It would be paid for.
-    Admitted,
-    /// An answer that was given would be repeated, and cost nothing: that of this RELEASE entry.
-    Known(EntryIndex),
-    /// It would be declined, and cost nothing.
-    Declined(ReserveError),
-}
-
-/// What became of a request: with reserve, answer and what was paid.
-pub(crate) enum Known {
-    New,
-    Open,
-    Failed,
-    Another,
-    Answered(EntryIndex, Sealed, Loss),
 }
 
 /// A refusal whose commitment has been worked out.
@@ -221,25 +206,19 @@ impl Desk {
     async fn serve(mut self, mut queue: UnboundedReceiver<Request>) {
         let mut requests = Vec::with_capacity(BATCH);
         while queue.recv_many(&mut requests, BATCH).await > 0 {
-            let (previews, others): (Vec<_>, Vec<_>) = requests
-                .drain(..)
-                .partition(|request| matches!(request, Request::Preview(..) | Request::Again(..)));
-            for request in previews {
+            let mut pending = Vec::with_capacity(requests.len());
+            for request in requests.drain(..) {
                 match request {
                     Request::Preview(draft, fresh, reply) => {
                         drop(reply.send(self.preview(&draft, fresh).await));
                     }
                     Request::Again(draft, reply) => drop(reply.send(self.again(&draft).await)),
-                    _ => {}
+                    request => pending.push(Pending {
+                        request,
+                        decision: None,
+                    }),
                 }
             }
-            let mut pending: Vec<Pending> = others
-                .into_iter()
-                .map(|request| Pending {
-                    request,
-                    decision: None,
-                })
-                .collect();
             match self.batch(&mut pending).await {
                 Ok(()) => pending
                     .into_iter()
@@ -256,76 +235,6 @@ impl Desk {
         }
         // The last connection to close folds the write-ahead log into the database. If it cannot, the next one to open does.
         let _ = self.db.close().await;
-    }
-
-    /// What would come of a reservation: it is decided on, and forgotten.
-    async fn preview(&mut self, draft: &Draft, fresh: bool) -> Result<Preview> {
-        if let Some(error) = &self.closed {
-            return Err(error.clone());
-        }
-        let mut lock = self
-            .db
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
-        let mut log = Transaction::begin(
-            &mut lock,
-            &self.signer,
-            &self.genesis,
-            self.unanswered,
-            (self.clock)(),
-        )
-        .await?;
-        let known = if fresh { None } else { log.reuse(draft).await? };
-        let preview = match known {
-            Some(released) => Preview::Known(released.index),
-            None => match log.reserve(draft).await {
-                Ok(_) => Preview::Admitted,
-                Err(ReserveError::Ledger(error)) => return Err(error),
-                Err(declined) => Preview::Declined(declined),
-            },
-        };
-        lock.rollback().await.map_err(failed)?;
-        Ok(preview)
-    }
-
-    /// What became of a request. It is read under the lock, and nothing is written.
-    async fn again(&mut self, draft: &Draft) -> Result<Known> {
-        if let Some(error) = &self.closed {
-            return Err(error.clone());
-        }
-        let mut lock = self
-            .db
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
-        let (_, note) = store::newest_checkpoint(&mut lock).await?;
-        let mut log = Transaction::begin(
-            &mut lock,
-            &self.signer,
-            &self.genesis,
-            self.unanswered,
-            (self.clock)(),
-        )
-        .await?;
-        let known = match log.former(draft).await? {
-            Former::New => Known::New,
-            Former::Open => Known::Open,
-            Former::Failed => Known::Failed,
-            Former::Another => Known::Another,
-            Former::Answered(reserve, loss, released) => {
-                let sealed = Sealed {
-                    index: released.index,
-                    answer: released.answer().to_vec(),
-                    receipt: log.receipt(&released, &note).await?,
-                    remaining: log.remaining(),
-                    reused: released.reused,
-                };
-                Known::Answered(reserve, sealed, loss)
-            }
-        };
-        lock.rollback().await.map_err(failed)?;
-        Ok(known)
     }
 
     /// One transaction for all of them; on an error nothing of it is in the log.
