@@ -4,15 +4,19 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use salus_lake::Lake;
+use salus_ledger::anchor::Directory;
+use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{EntryIndex, Ledger, Signer, key};
+use salus_ledger::{EntryIndex, Genesis, Ledger, Signer, Surroundings, key};
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
+use crate::settings::Settings;
 
 /// The directory that `salus init` made.
 #[derive(Debug, Clone)]
@@ -97,8 +101,105 @@ impl Home {
         Ok(key::load(&self.key_file())?)
     }
 
+    /// The key that a rotation is about to put into force.
+    pub(crate) fn next_key_file(&self) -> PathBuf {
+        self.root.join("keys/next.key")
+    }
+
+    /// Signing keys that were replaced.
+    pub(crate) fn retired_keys(&self) -> PathBuf {
+        self.root.join("keys/retired")
+    }
+
+    pub(crate) fn anchor_dir(&self) -> Result<PathBuf, Failure> {
+        Ok(self.root.join(Settings::read(&self.root)?.anchor))
+    }
+
+    fn surroundings(&self) -> Result<Surroundings, Failure> {
+        let settings = Settings::read(&self.root)?;
+        let anchor = Directory::at(&self.root.join(&settings.anchor))?;
+        let witnesses = match &settings.witness_policy {
+            Some(file) => Some(witnesses(&self.root.join(file))?),
+            None => None,
+        };
+        Ok(Surroundings {
+            anchor: Some(Arc::new(anchor)),
+            witnesses,
+            ..Surroundings::default()
+        })
+    }
+
+    /// Makes the ledger of a new home.
+    pub(crate) async fn create_ledger(
+        &self,
+        signer: Signer,
+        genesis: Genesis,
+    ) -> Result<Ledger, Failure> {
+        let around = self.surroundings()?;
+        Ok(Ledger::create_in(&self.ledger_dir(), signer, genesis, around).await?)
+    }
+
     pub(crate) async fn ledger(&self) -> Result<Ledger, Failure> {
-        Ok(Ledger::open(&self.ledger_dir(), self.signer()?).await?)
+        let (dir, around) = (self.ledger_dir(), self.surroundings()?);
+        let next = self.next_key_file();
+        if next.exists() {
+            // A rotation stopped half-way: the ledger knows which key is in force.
+            let signer = key::load(&next)?;
+            if let Ok(ledger) = Ledger::open_in(&dir, signer.clone(), around.clone()).await {
+                self.finish_rotation(&signer)?;
+                return Ok(ledger);
+            }
+        }
+        Ok(Ledger::open_in(&dir, self.signer()?, around).await?)
+    }
+
+    /// Puts the files of a key that is in force where they belong; can be repeated.
+    pub(crate) fn finish_rotation(&self, signer: &Signer) -> Result<(), Failure> {
+        let (current, retired) = (self.key_file(), self.retired_keys());
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&retired)
+            .with_context(|| format!("cannot create {}", retired.display()))?;
+        let vkey = signer.vkey();
+        let known = fs::read_to_string(self.vkey_file()).unwrap_or_default();
+        if known.trim() != vkey {
+            let old = known.trim().to_owned();
+            let id = old.split('+').nth(1).unwrap_or("unknown").to_owned();
+            if current.exists() {
+                fs::copy(&current, retired.join(format!("{id}.key")))
+                    .with_context(|| format!("cannot write {}", retired.display()))?;
+            }
+            let draft = self.vkey_file().with_extension("new");
+            let _ = fs::remove_file(&draft);
+            write_private(&draft, format!("{vkey}\n").as_bytes())?;
+            write_file(&retired.join(format!("{id}.vkey")), &old)?;
+            fs::rename(&draft, self.vkey_file()).context("cannot write keys/ledger.vkey")?;
+        }
+        fs::rename(self.next_key_file(), &current)
+            .with_context(|| format!("cannot write {}", current.display()))?;
+        Ok(())
+    }
+
+    /// The verifier keys of the log, that in force first.
+    pub(crate) fn vkeys(&self) -> Result<Vec<String>, Failure> {
+        let mut keys = vec![self.vkey()?];
+        for file in fs::read_dir(self.retired_keys())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = file.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "vkey")
+            {
+                let text = fs::read_to_string(&path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                keys.push(text.trim().to_owned());
+            }
+        }
+        Ok(keys)
     }
 
     /// The public key that receipts and checkpoints verify with.
@@ -182,6 +283,15 @@ impl Home {
     }
 }
 
+/// The witnesses of a policy file.
+pub(crate) fn witnesses(file: &Path) -> Result<SharedWitnesses, Failure> {
+    let text =
+        fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let quorum = salus_witness::Policy::parse(&text).and_then(salus_witness::Quorum::new);
+    let quorum = quorum.map_err(|what| Failure::usage(format!("{}: {what}", file.display())))?;
+    Ok(Arc::new(quorum))
+}
+
 fn pseudonym(secret: &[u8], user: &str) -> String {
     let digest = Sha256::new()
         .chain_update(secret)
@@ -190,6 +300,13 @@ fn pseudonym(secret: &[u8], user: &str) -> String {
     let mut name = crate::output::hex(&digest);
     name.truncate(12);
     format!("p-{name}")
+}
+
+/// Writes a small public file, over one of the same name.
+fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, format!("{text}\n"))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(())
 }
 
 /// Writes a new file that only its owner can read, and syncs it.

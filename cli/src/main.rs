@@ -7,6 +7,8 @@ mod failure;
 mod home;
 mod output;
 mod progress;
+mod proposal;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -59,6 +61,12 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Policy(command) => commands::policy::run(&home, command, format).await,
         Command::Ledger(command) => commands::ledger::run(&home, command, format).await,
         Command::Receipt(command) => commands::receipt::run(&home, command, format),
+        Command::Key(command) => commands::key::run(&home, command, format).await,
+        Command::Officer(command) => commands::officer::run(&home, command, format).await,
+        Command::Grant(command) => commands::officer::grant(&home, command, format).await,
+        Command::Proposal(command) => commands::proposal::run(&home, command, format).await,
+        Command::Witness(command) => commands::witness::run(&home, command, format).await,
+        Command::Anchor(command) => commands::anchor::run(&home, command, format).await,
         Command::Completions { shell } => {
             arguments::completions(*shell);
             Ok(())

@@ -72,6 +72,16 @@ fn csv_line(fields: &[String]) -> String {
     quoted.collect::<Vec<_>>().join(",")
 }
 
+/// Seconds since 1970-01-01T00:00:00Z as people write a time.
+pub(crate) fn time(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .map_or_else(String::new, |time| {
+            time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+        })
+}
+
 /// A JSON value as a cell.
 pub(crate) fn cell(value: &Value) -> String {
     match value {

@@ -1,19 +1,20 @@
 //! `salus init`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf, absolute};
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use salus_accounting::{Delta, Epsilon, Loss, Rho, rho_for_epsilon, split_delta};
 use salus_lake::Lake;
-use salus_ledger::{Genesis, Ledger, key};
+use salus_ledger::{Genesis, key};
 use salus_query::Policy;
 use serde_json::json;
 
 use crate::arguments::{Format, Init};
 use crate::commands::budget::loss_json;
 use crate::failure::Failure;
-use crate::home::{Home, write_private};
+use crate::home::{Home, witnesses, write_private};
 use crate::output::{Rows, hex, print};
+use crate::settings::Settings;
 
 /// Version of the rules of admission that this build applies.
 const RULES: u64 = 1;
@@ -55,6 +56,9 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         None => format!("localhost/salus/{}", random_name()?),
     };
 
+    if let Some(file) = &init.witness_policy {
+        witnesses(file)?;
+    }
     let home = Home::create(root)?;
     let signer = key::generate(&home.key_file(), &origin)?;
     write_private(&home.vkey_file(), format!("{}\n", signer.vkey()).as_bytes())?;
@@ -74,7 +78,23 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: RULES,
     };
-    let ledger = Ledger::create(&home.ledger_dir(), signer, genesis).await?;
+    let anchor = match &init.anchor {
+        Some(dir) => absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?,
+        None => PathBuf::from("anchor"),
+    };
+    let witness_policy = match &init.witness_policy {
+        Some(file) => {
+            let file = absolute(file).with_context(|| format!("cannot use {}", file.display()))?;
+            Some(file)
+        }
+        None => None,
+    };
+    Settings {
+        anchor,
+        witness_policy,
+    }
+    .write(home.root())?;
+    let ledger = home.create_ledger(signer, genesis).await?;
     home.apply_policy(&ledger, &policy, &text).await?;
     home.books(&lake, &ledger).await?;
     let vkey = ledger.vkey();

@@ -8,6 +8,7 @@ use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, Ledger};
+use crate::commands::review;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -17,6 +18,8 @@ pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result
     match command {
         Ledger::List => list(&home, format).await,
         Ledger::Show { index } => show(&home, *index, format).await,
+        Ledger::Review(command) => review::review(&home, command, format).await,
+        Ledger::Incident(command) => review::incident(&home, command, format).await,
         Ledger::Verify => verify(&home, format).await,
         Ledger::Export { dir } => {
             Evidence::read(&home.ledger_dir(), &home.vkey()?)
@@ -79,13 +82,8 @@ struct Line {
 
 impl Line {
     fn of(stored: &StoredEntry) -> Self {
-        let time = i64::try_from(stored.entry.time)
-            .ok()
-            .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
         let mut line = Self {
-            time: time.map_or_else(String::new, |time| {
-                time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-            }),
+            time: crate::output::time(stored.entry.time),
             kind: stored.entry.body.kind().name().to_owned(),
             ..Self::default()
         };
@@ -145,6 +143,25 @@ impl Line {
                 line.purpose.clone_from(&refuse.purpose);
                 line.rho = "0".into();
                 line.about = format!("rule {}", refuse.rule);
+            }
+            Body::Officer(officer) => {
+                let does = if officer.active {
+                    "approves"
+                } else {
+                    "no longer approves"
+                };
+                line.about = format!("{} {does}", officer.name);
+            }
+            Body::Grant(grant) => {
+                line.about = format!("cap rho {} becomes {}", grant.old.rho, grant.new.rho);
+            }
+            Body::Review(review) => {
+                line.who.clone_from(&review.principal);
+                line.about = format!("entries {} to {} were looked at", review.from, review.to);
+            }
+            Body::Incident(incident) => {
+                line.rho = incident.loss.rho.to_string();
+                line.about = format!("entry {} cost more than its price", incident.reserve);
             }
         }
         line

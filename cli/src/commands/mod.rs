@@ -1,13 +1,19 @@
-//! One file per command.
+//! The commands, one file each.
 
+pub(crate) mod anchor;
 pub(crate) mod budget;
 pub(crate) mod catalog;
 pub(crate) mod explain;
 pub(crate) mod ingest;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod ledger;
+pub(crate) mod officer;
 pub(crate) mod policy;
+pub(crate) mod proposal;
 pub(crate) mod query;
 pub(crate) mod receipt;
+pub(crate) mod review;
 pub(crate) mod suggest;
 pub(crate) mod synth;
+pub(crate) mod witness;

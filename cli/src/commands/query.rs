@@ -130,20 +130,8 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
         Delta::parse_floor(text).map_err(|e| Failure::usage(format!("--delta {text}: {e}")))
     });
     let delta = delta.transpose()?;
-    let user = query
-        .user
-        .clone()
-        .or_else(|| std::env::var("USER").ok())
-        .unwrap_or_else(|| "unknown".to_owned());
-    // One person is one analyst, however her name was typed around.
-    let user = user.trim();
-    if user.is_empty() {
-        return Err(Failure::usage(
-            "--user: name the analyst, whose limits and entries in the ledger these are".to_owned(),
-        ));
-    }
     Ok(Asking {
-        principal: home.pseudonym(user)?,
+        principal: home.pseudonym(&user(query.user.as_deref())?)?,
         roles: vec!["analyst".to_owned()],
         purpose,
         subject: Subject::Numbers,
@@ -367,4 +355,20 @@ pub(super) fn cost_text(cost: Loss, terms: &Terms, conversion: Delta) -> String 
         None if cost.delta == Delta::ZERO => loss_text(cost, conversion),
         None => format!("{}, delta {}", loss_text(cost, conversion), cost.delta),
     }
+}
+
+/// Who asks: the name given, or that of the user of this shell.
+pub(crate) fn user(named: Option<&str>) -> Result<String, Failure> {
+    let user = named
+        .map(str::to_owned)
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_else(|| "unknown".to_owned());
+    // One person is one analyst, however her name was typed around.
+    let user = user.trim();
+    if user.is_empty() {
+        return Err(Failure::usage(
+            "--user: name the analyst, whose limits and entries in the ledger these are".to_owned(),
+        ));
+    }
+    Ok(user.to_owned())
 }

@@ -15,15 +15,16 @@ use crate::output::{Rows, print};
 pub(crate) fn run(root: &Path, command: &Receipt, format: Format) -> Result<(), Failure> {
     let Receipt::Verify { file, key } = command;
     let Presented { text, saved } = presented(file)?;
-    let vkey = match key {
-        Some(key) => fs::read_to_string(key)
-            .unwrap_or_else(|_| key.clone())
-            .trim()
-            .to_owned(),
-        None => Home::at(root)?.vkey()?,
+    let vkeys = match key {
+        Some(key) => vec![
+            fs::read_to_string(key)
+                .unwrap_or_else(|_| key.clone())
+                .trim()
+                .to_owned(),
+        ],
+        None => Home::at(root)?.vkeys()?,
     };
-    let receipt = verify_receipt(&text, &vkey)
-        .map_err(|finding| Failure::Integrity(format!("the receipt does not hold: {finding}")))?;
+    let receipt = verify_with(&text, &vkeys)?;
     let answer: Value = serde_json::from_slice(&receipt.answer).unwrap_or(Value::Null);
     if let Some(saved) = saved {
         compare(&saved, &answer, receipt.index)?;
@@ -46,6 +47,21 @@ pub(crate) fn run(root: &Path, command: &Receipt, format: Format) -> Result<(), 
         &json!({"holds": true, "entry": receipt.index, "reserve": receipt.reserve, "checkpoint": checkpoint, "answer": answer}),
     );
     Ok(())
+}
+
+/// Under the key in force, or one that it replaced.
+fn verify_with(text: &str, vkeys: &[String]) -> Result<salus_checker::Receipt, Failure> {
+    let mut findings = Vec::new();
+    for vkey in vkeys {
+        match verify_receipt(text, vkey) {
+            Ok(receipt) => return Ok(receipt),
+            Err(finding) => findings.push(finding.to_string()),
+        }
+    }
+    let finding = findings.into_iter().next().unwrap_or_default();
+    Err(Failure::Integrity(format!(
+        "the receipt does not hold: {finding}"
+    )))
 }
 
 /// What was presented: a receipt, and the answer that was saved beside it, if any.

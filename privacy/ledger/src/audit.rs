@@ -8,7 +8,8 @@ use salus_certificate::EntryIndex;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::entry::{Body, Genesis, Movement, Reserve};
+use crate::authority::Authority;
+use crate::entry::{Body, Genesis, Movement};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
@@ -28,6 +29,7 @@ pub(crate) struct Audited {
     pub(crate) genesis: Genesis,
     /// The policy in force and the number of reserves after it that nothing ended.
     pub(crate) unanswered: (Option<EntryIndex>, usize),
+    pub(crate) authority: Authority,
 }
 
 /// Reads the log from its first entry and compares the store with it, at one moment of the database.
@@ -42,7 +44,7 @@ pub(crate) async fn audit(
 ) -> Result<Audited> {
     let mut moment = db.begin().await.map_err(failed)?;
     let (genesis, fold) = read_log(&mut moment).await?;
-    if fold.key != Some(verifier.public()) || genesis.origin != verifier.name() {
+    if fold.authority.key() != Some(verifier.public()) || genesis.origin != verifier.name() {
         return Err(integrity(
             "the log is of another origin or key than the signing key",
         ));
@@ -56,7 +58,7 @@ pub(crate) async fn audit(
     }
     let account = AccountRow {
         scope: genesis.scope(),
-        cap: genesis.cap,
+        cap: fold.authority.cap(&genesis),
         spent: fold.spent,
     };
     if store::accounts(&mut moment).await? != [account] {
@@ -85,13 +87,14 @@ pub(crate) async fn audit(
     }
     if depth == Depth::Whole {
         check_nodes(&mut moment).await?;
-        check_history(&mut moment, verifier).await?;
+        check_history(&mut moment, verifier.name(), &fold.authority).await?;
         check_structure(&mut moment).await?;
     }
     moment.rollback().await.map_err(failed)?;
     Ok(Audited {
         genesis,
         unanswered: (fold.policy, fold.unanswered.len()),
+        authority: fold.authority,
     })
 }
 
@@ -123,7 +126,7 @@ pub(crate) async fn check_checkpoint(
 #[derive(Default)]
 struct Fold {
     frontier: Frontier,
-    key: Option<[u8; 32]>,
+    authority: Authority,
     spent: Loss,
     quotas: BTreeMap<String, Loss>,
     endings: BTreeMap<u64, u64>,
@@ -153,7 +156,7 @@ async fn read_log(db: &mut SqliteConnection) -> Result<(Genesis, Fold)> {
                     "entry {at}: the genesis is entry 0 and no other"
                 )));
             }
-            (Some(genesis), body) => fold.body(at, body, genesis)?,
+            (Some(genesis), body) => fold.body(at, stored.entry.time, body, genesis)?,
         }
         fold.frontier.append(leaf_hash(&stored.bytes));
     }
@@ -164,21 +167,28 @@ async fn read_log(db: &mut SqliteConnection) -> Result<(Genesis, Fold)> {
 }
 
 impl Fold {
-    fn body(&mut self, at: EntryIndex, body: Body, genesis: &Genesis) -> Result<()> {
+    fn body(&mut self, at: EntryIndex, time: u64, body: Body, genesis: &Genesis) -> Result<()> {
+        self.authority
+            .check(&body, genesis, time)
+            .map_err(|why| integrity(format!("entry {at}: {why}")))?;
+        self.authority.accept(at.0, &body);
         match body {
-            Body::Key(key) => self.key = Some(key.public),
             Body::Policy(_) => {
                 self.policy = Some(at);
                 self.unanswered.clear();
             }
             Body::Reserve(reserve) => {
                 self.unanswered.insert(at.0);
-                self.spent = movement(&reserve, genesis, self.spent).ok_or_else(|| {
-                    integrity(format!(
-                        "entry {at}: the purse before and after does not add up"
-                    ))
-                })?;
+                let purse = reserve.accounts.first();
+                let after = purse.and_then(|purse| self.purse(purse, reserve.loss, genesis));
+                self.spent = after
+                    .filter(|after| after.fits_within(&self.authority.cap(genesis)))
+                    .ok_or_else(|| does_not_add_up(at))?;
                 self.limits(at, reserve.accounts.get(1..).unwrap_or_default())?;
+            }
+            Body::Incident(incident) => {
+                let after = self.purse(&incident.account, incident.loss, genesis);
+                self.spent = after.ok_or_else(|| does_not_add_up(at))?;
             }
             Body::Reuse(reuse) => self.limits(at, &reuse.accounts)?,
             Body::Release(release) => self.ending(at, release.reserve)?,
@@ -189,6 +199,16 @@ impl Fold {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The balance of the purse after `movement`, if it goes on from where it was and adds up.
+    fn purse(&self, movement: &Movement, loss: Loss, genesis: &Genesis) -> Option<Loss> {
+        let after = self.spent.checked_add(loss)?;
+        let holds = movement.scope == genesis.scope()
+            && movement.cap == self.authority.cap(genesis)
+            && movement.before == self.spent
+            && movement.after == after;
+        holds.then_some(after)
     }
 
     /// Which limits count, and for how much, is a verifier's to say (rule B3); here that each goes on from where it was.
@@ -219,25 +239,24 @@ impl Fold {
     }
 }
 
-/// The balance after `reserve`, if its movement starts at `before` and adds up within the cap.
-fn movement(reserve: &Reserve, genesis: &Genesis, before: Loss) -> Option<Loss> {
-    let movement = reserve.accounts.first()?;
-    let after = before.checked_add(reserve.loss)?;
-    let holds = movement.scope == genesis.scope()
-        && movement.cap == genesis.cap
-        && movement.before == before
-        && movement.after == after
-        && after.fits_within(&genesis.cap);
-    holds.then_some(after)
+fn does_not_add_up(at: EntryIndex) -> crate::Error {
+    integrity(format!(
+        "entry {at}: the purse before and after does not add up"
+    ))
 }
 
-/// The movement that the newest reserve states, which the account row must equal.
-pub(crate) fn stated_balance(newest_reserve: Option<&StoredEntry>) -> Loss {
-    match newest_reserve.map(|stored| &stored.entry.body) {
+/// The balance that the newest reserve or incident states, which the account row must equal.
+pub(crate) fn stated_balance(reserve: Option<StoredEntry>, incident: Option<StoredEntry>) -> Loss {
+    let newest = [reserve, incident]
+        .into_iter()
+        .flatten()
+        .max_by_key(|stored| stored.index);
+    match newest.map(|stored| stored.entry.body) {
         Some(Body::Reserve(reserve)) => reserve
             .accounts
             .first()
             .map_or(Loss::ZERO, |movement| movement.after),
+        Some(Body::Incident(incident)) => incident.account.after,
         _ => Loss::ZERO,
     }
 }
@@ -258,11 +277,19 @@ async fn check_nodes(db: &mut SqliteConnection) -> Result<()> {
 }
 
 /// Every checkpoint that was signed must be of a prefix of this log.
-async fn check_history(db: &mut SqliteConnection, verifier: &Verifier) -> Result<()> {
+async fn check_history(
+    db: &mut SqliteConnection,
+    origin: &str,
+    authority: &Authority,
+) -> Result<()> {
     let mut frontier = Frontier::default();
     let mut leaves = store::leaves(db).await?.into_iter();
     for (filed, note) in store::checkpoints(db).await? {
-        let checkpoint = Checkpoint::open(&note, verifier)
+        let verifier = authority
+            .key_at(filed)
+            .and_then(|key| Verifier::new(origin, &key).ok())
+            .ok_or_else(|| integrity("an earlier checkpoint: no key is in force there"))?;
+        let checkpoint = Checkpoint::open(&note, &verifier)
             .map_err(|why| integrity(format!("an earlier checkpoint: {why}")))?;
         while frontier.size() < checkpoint.size {
             let leaf = leaves

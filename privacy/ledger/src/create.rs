@@ -5,8 +5,11 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use salus_accounting::Loss;
 use sqlx::Connection as _;
 
+use crate::Surroundings;
+use crate::anchor::{Anchor, Record};
 use crate::entry::{Body, Genesis, Key};
 use crate::error::{Error, Result};
 use crate::key::Signer;
@@ -14,8 +17,21 @@ use crate::store::{self, AccountRow, failed};
 use crate::transaction::Transaction;
 
 /// Makes the database under another name and links it to its own once it is complete and on the disk.
-pub(crate) async fn create(dir: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<()> {
+pub(crate) async fn create(
+    dir: &Path,
+    signer: &Signer,
+    genesis: Genesis,
+    around: &Surroundings,
+) -> Result<()> {
     check(signer, &genesis)?;
+    if let Some(anchor) = &around.anchor
+        && anchor.newest().await?.is_some()
+    {
+        return Err(Error::Refused(
+            "the anchor holds the checkpoints of another ledger; each ledger has one of its own"
+                .to_owned(),
+        ));
+    }
     private_directory(dir)?;
     let file = store::database(dir);
     let mut nonce = [0; 8];
@@ -28,23 +44,43 @@ pub(crate) async fn create(dir: &Path, signer: &Signer, genesis: Genesis, time: 
         .mode(0o600)
         .open(&draft)
         .map_err(|error| unwritable(&error))?;
-    let made = write(&draft, signer, genesis, time).await.and_then(|()| {
-        // A link never replaces: of two who create at once, one fails.
-        std::fs::hard_link(&draft, &file).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                Error::Refused("there is a ledger in this directory already".to_owned())
-            }
-            _ => unwritable(&error),
-        })
-    });
+    let made = write(&draft, signer, genesis, (around.clock)())
+        .await
+        .and_then(|note| {
+            // A link never replaces: of two who create at once, one fails.
+            std::fs::hard_link(&draft, &file).map_err(|error| match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    Error::Refused("there is a ledger in this directory already".to_owned())
+                }
+                _ => unwritable(&error),
+            })?;
+            Ok(note)
+        });
     for leftover in ["", "-wal", "-shm", "-journal"] {
         // Whatever cannot be removed is under a name that nobody opens.
         let _ = std::fs::remove_file(with_suffix(&draft, leftover));
     }
-    made?;
+    let note = made?;
     File::open(dir)
         .and_then(|dir| dir.sync_all())
-        .map_err(|error| unwritable(&error))
+        .map_err(|error| unwritable(&error))?;
+    match &around.anchor {
+        Some(anchor) => begin_anchor(anchor.as_ref(), note, Loss::ZERO).await,
+        None => Ok(()),
+    }
+}
+
+/// Puts the first record into an empty anchor.
+pub(crate) async fn begin_anchor(
+    anchor: &dyn Anchor,
+    checkpoint: Vec<u8>,
+    spent: Loss,
+) -> Result<()> {
+    let record = Record { checkpoint, spent }.encode();
+    if anchor.newest().await?.is_none() && anchor.create(0, &record).await? {
+        return Ok(());
+    }
+    Err(Error::Refused("the anchor is not empty".to_owned()))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
@@ -53,27 +89,29 @@ fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
     name.into()
 }
 
-async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<()> {
+async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<Vec<u8>> {
     let mut db = store::initialise(file).await?;
     let mut lock = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let mut log = Transaction::empty(&mut lock, signer, &genesis, time);
     log.append(Body::Genesis(genesis.clone())).await?;
     log.append(Body::Key(Key {
         public: signer.verifier().public(),
+        signature: None,
     }))
     .await?;
-    log.sign().await?;
+    let note = log.sign().await?;
     let account = AccountRow {
         scope: genesis.scope(),
         cap: genesis.cap,
-        spent: salus_accounting::Loss::ZERO,
+        spent: Loss::ZERO,
     };
     store::insert_account(&mut lock, &account).await?;
     lock.commit().await.map_err(failed)?;
     db.close().await.map_err(failed)?;
     File::open(file)
         .and_then(|file| file.sync_all())
-        .map_err(|error| unwritable(&error))
+        .map_err(|error| unwritable(&error))?;
+    Ok(note)
 }
 
 /// Rule F2, and what the store can hold.

@@ -9,7 +9,9 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::error::{Error, Result};
+use crate::note::Checkpoint;
 use crate::store::{self, failed};
+use crate::tiles;
 
 /// The log as the store holds it, unchecked: a verifier that shares nothing with this program is to judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +39,7 @@ impl Evidence {
         evidence
     }
 
-    /// Writes `entries/<index>.cbor`, `checkpoints/<size>`, `leaves` and `ledger.vkey` into the new or empty directory `dir`.
+    /// Writes `entries/<index>.cbor`, `checkpoints/<size>`, `leaves` and `ledger.vkey`, and the same log as C2SP tlog-tiles, into the new or empty directory `dir`.
     ///
     /// # Errors
     ///
@@ -57,9 +59,20 @@ impl Evidence {
             write_file(&entries.join(format!("{index:09}.cbor")), bytes).map_err(unwritable)?;
         }
         for note in &self.checkpoints {
-            let size = stated_size(note)
+            let size = Checkpoint::stated_size(note)
                 .ok_or_else(|| Error::Integrity("a checkpoint states no size".to_owned()))?;
             write_file(&checkpoints.join(format!("{size:09}")), note).map_err(unwritable)?;
+        }
+        let bundles = tiles::bundles(&self.entries)
+            .ok_or_else(|| Error::Integrity("an entry is longer than 65,535 bytes".to_owned()))?;
+        for (path, content) in tiles::hashes(&self.leaves).into_iter().chain(bundles) {
+            let path = dir.join(path);
+            let folder = path.parent().unwrap_or(dir);
+            fs::create_dir_all(folder).map_err(unwritable)?;
+            write_file(&path, &content).map_err(unwritable)?;
+        }
+        if let Some(newest) = self.checkpoints.last() {
+            write_file(&dir.join("checkpoint"), newest).map_err(unwritable)?;
         }
         write_file(&dir.join("leaves"), &self.leaves.concat()).map_err(unwritable)?;
         write_file(
@@ -85,16 +98,6 @@ pub(crate) async fn collect(db: &mut SqliteConnection, vkey: String) -> Result<E
     };
     moment.rollback().await.map_err(failed)?;
     Ok(evidence)
-}
-
-/// The second line of a note, unchecked.
-fn stated_size(note: &[u8]) -> Option<u64> {
-    std::str::from_utf8(note)
-        .ok()?
-        .split('\n')
-        .nth(1)?
-        .parse()
-        .ok()
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -9,8 +9,9 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use ed25519_dalek::{Signer as _, SigningKey};
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
+use crate::entry::{Approval, SignatureBytes, Statement};
 use crate::note::{self, Checkpoint, Verifier};
 use crate::{Error, Result};
 
@@ -71,6 +72,12 @@ pub fn load(path: &Path) -> Result<Signer> {
         .ok_or_else(|| Error::Refused("the key file holds no signing key".to_owned()))
 }
 
+/// Whether `signature` is that of `public` over `message`, strictly: see [`Verifier::verify`].
+pub(crate) fn verifies(public: &[u8; 32], message: &[u8], signature: &SignatureBytes) -> bool {
+    let signature = Signature::from_bytes(signature);
+    VerifyingKey::from_bytes(public).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+}
+
 impl Signer {
     fn from_seed(origin: &str, seed: &[u8; 32]) -> Result<Self> {
         let key = SigningKey::from_bytes(seed);
@@ -114,6 +121,24 @@ impl Signer {
     /// The public half as text: `<origin>+<key id>+<base64>`.
     pub fn vkey(&self) -> String {
         self.verifier.to_string()
+    }
+
+    /// The word of whoever holds this key for `statement`.
+    pub fn approve(&self, statement: &Statement) -> Approval {
+        Approval {
+            officer: self.verifier.public(),
+            signature: self.endorse(statement),
+        }
+    }
+
+    /// The signature line of the witness that holds this key, over the text of a checkpoint, at `time` (seconds).
+    pub(crate) fn cosign_message(&self, message: &[u8]) -> SignatureBytes {
+        self.key.sign(message).to_bytes()
+    }
+
+    /// The signature over `statement`.
+    pub(crate) fn endorse(&self, statement: &Statement) -> SignatureBytes {
+        self.key.sign(statement.bytes()).to_bytes()
     }
 
     /// The checkpoint as a signed note.

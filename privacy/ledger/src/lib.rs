@@ -120,8 +120,11 @@
     )
 )]
 
+pub mod anchor;
 mod audit;
+mod authority;
 mod commitment;
+pub mod cosign;
 mod create;
 pub mod entry;
 mod error;
@@ -132,10 +135,12 @@ mod ledger;
 mod limits;
 pub mod merkle;
 pub mod note;
+mod proposal;
 mod ration;
 pub mod receipt;
 mod store;
 mod threshold;
+mod tiles;
 mod transaction;
 mod writer;
 
@@ -145,7 +150,10 @@ pub use error::{Error, ReserveError, Result};
 pub use evidence::Evidence;
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
-pub use ledger::{Account, Again, Clock, Fact, Facts, Ledger, Refusal, Reservation, system_clock};
+pub use ledger::{
+    Account, Again, Clock, Fact, Facts, Ledger, Refusal, Reservation, Surroundings, system_clock,
+};
+pub use proposal::{Finding, Proposal};
 pub use salus_certificate::EntryIndex;
 pub use store::StoredEntry;
 pub use writer::Preview;

@@ -135,6 +135,39 @@ pub(crate) fn inclusion_path(index: u64, size: u64) -> Vec<Vec<Node>> {
     path
 }
 
+/// The proof that a tree of `new` leaves begins with one of `old` leaves (RFC 6962 §2.1.2). Each element is the [`fold`] of its nodes. Empty
+/// where there is nothing to show: from the empty tree, or to itself, or from a larger one.
+pub(crate) fn consistency_path(old: u64, new: u64) -> Vec<Vec<Node>> {
+    let mut path = Vec::new();
+    if old == 0 || old >= new {
+        return path;
+    }
+    let (mut first, mut count, mut old) = (0_u64, new, old);
+    // Whether the old tree is a subtree at the left edge, whose root the verifier has.
+    let mut at_edge = true;
+    while old < count {
+        let Some(level) = count.checked_sub(1).and_then(u64::checked_ilog2) else {
+            break;
+        };
+        let left = 1_u64 << level;
+        let middle = first.saturating_add(left);
+        if old <= left {
+            path.push(subtrees(middle, count.saturating_sub(left)));
+            count = left;
+        } else {
+            path.push(subtrees(first, left));
+            (first, count) = (middle, count.saturating_sub(left));
+            old = old.saturating_sub(left);
+            at_edge = false;
+        }
+    }
+    if !at_edge {
+        path.push(subtrees(first, count));
+    }
+    path.reverse();
+    path
+}
+
 /// Whether `proof` shows that the tree of `size` leaves with `root` has `leaf` at `index` (RFC 9162 §2.1.3.2).
 pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root: &Hash) -> bool {
     if index >= size {
@@ -236,6 +269,15 @@ mod tests {
             let stored = peaks(size).iter().map(|node| nodes[node]).collect();
             assert_eq!(Frontier::new(size, stored), frontier);
 
+            for old in 1..=size {
+                let proof: Vec<Hash> = consistency_path(old, size)
+                    .iter()
+                    .map(|parts| fold(&parts.iter().map(|node| nodes[node]).collect::<Vec<_>>()))
+                    .collect();
+                let before = definition(&leaves[..usize::try_from(old).unwrap()]);
+                assert!(verify_consistency(old, size, &before, &root, &proof));
+                assert!(!verify_consistency(old, size, &root, &before, &proof) || old == size);
+            }
             for (index, leaf) in (0..).zip(&leaves) {
                 let path = inclusion_path(index, size);
                 let proof: Vec<Hash> = path

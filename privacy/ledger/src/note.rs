@@ -44,7 +44,7 @@ impl Verifier {
             VerifyingKey::from_bytes(public).map_err(|_| NoteError::Malformed("public key"))?;
         Ok(Self {
             name: name.to_owned(),
-            id: key_id(name, public),
+            id: key_id(name, ED25519, public),
             key,
         })
     }
@@ -108,10 +108,10 @@ impl std::fmt::Display for Verifier {
 }
 
 /// First four bytes of SHA-256(name || newline || type || public key).
-pub(crate) fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
+pub(crate) fn key_id(name: &str, kind: u8, public: &[u8; 32]) -> [u8; 4] {
     let digest = Sha256::new()
         .chain_update(name)
-        .chain_update([b'\n', ED25519])
+        .chain_update([b'\n', kind])
         .chain_update(public)
         .finalize();
     let mut id = [0; 4];
@@ -121,6 +121,21 @@ pub(crate) fn key_id(name: &str, public: &[u8; 32]) -> [u8; 4] {
 
 pub(crate) fn hex(id: [u8; 4]) -> String {
     format!("{:08x}", u32::from_be_bytes(id))
+}
+
+/// Text and signature lines of a note.
+pub(crate) fn parts(note: &[u8]) -> Result<(String, Vec<String>), NoteError> {
+    let note = std::str::from_utf8(note).map_err(|_| NoteError::Malformed("not UTF-8"))?;
+    let (body, signatures) = note
+        .rsplit_once("\n\n")
+        .ok_or(NoteError::Malformed("no signature block"))?;
+    let lines = signatures
+        .strip_suffix('\n')
+        .ok_or(NoteError::Malformed("last line"))?;
+    Ok((
+        format!("{body}\n"),
+        lines.split('\n').map(str::to_owned).collect(),
+    ))
 }
 
 /// Names are not empty and hold no white space, no plus sign and no control character.
@@ -183,6 +198,23 @@ impl Checkpoint {
         } else {
             Err(NoteError::OtherOrigin)
         }
+    }
+
+    /// The checkpoint of a note's text.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError::Malformed`] if it is none.
+    pub fn read(text: &str) -> Result<Self, NoteError> {
+        let body = text
+            .strip_suffix('\n')
+            .ok_or(NoteError::Malformed("last line"))?;
+        Self::parse(body)
+    }
+
+    /// The size that a note states, unchecked: to find the key that must have signed it.
+    pub fn stated_size(note: &[u8]) -> Option<u64> {
+        parse_decimal(std::str::from_utf8(note).ok()?.split('\n').nth(1)?)
     }
 
     fn parse(body: &str) -> Result<Self, NoteError> {

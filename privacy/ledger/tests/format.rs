@@ -55,7 +55,10 @@ fn entries() -> Vec<Entry> {
     };
     let bodies = [
         Body::Genesis(genesis(10)),
-        Body::Key(Key { public: [3; 32] }),
+        Body::Key(Key {
+            public: [3; 32],
+            signature: None,
+        }),
         Body::Dataset(Dataset {
             dataset: dataset.clone(),
             unit: "person_id".to_owned(),

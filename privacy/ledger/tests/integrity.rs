@@ -96,6 +96,7 @@ async fn the_store_forbids_changes_of_the_log() {
         "UPDATE accounts SET spent_rho = 0",
         "UPDATE accounts SET spent_rho = cap_rho + 1",
         "UPDATE accounts SET cap_rho = cap_rho + 1",
+        "UPDATE accounts SET incident = 1",
         "INSERT OR REPLACE INTO accounts SELECT scope, cap_rho, cap_delta, 0, spent_delta FROM accounts",
         "DELETE FROM accounts",
         "UPDATE openings SET content = x'00'",
@@ -229,7 +230,7 @@ async fn whatever_contradicts_the_log_is_refused() {
             "CREATE TRIGGER extra AFTER INSERT ON entries BEGIN SELECT 1; END",
             "tables or triggers",
         ),
-        ("PRAGMA user_version = 3", "another version"),
+        ("PRAGMA user_version = 4", "another version"),
         ("PRAGMA application_id = 2", "not a ledger"),
     ] {
         let dir = tempfile::tempdir().unwrap();

@@ -140,7 +140,10 @@ fn reserved(certificate: Certificate, loss: Loss) -> Vec<Vec<u8>> {
     let dataset = || "clinic".to_owned();
     let bodies = [
         Body::Genesis(genesis.clone()),
-        Body::Key(Key { public: [3; 32] }),
+        Body::Key(Key {
+            public: [3; 32],
+            signature: None,
+        }),
         Body::Dataset(Dataset {
             dataset: dataset(),
             unit: "person_id".to_owned(),

@@ -5,8 +5,9 @@ use salus_certificate::{
 };
 
 use super::{
-    Abort, Body, Catalog, Dataset, Entry, Genesis, Key, Kind, Limit, Movement, Policy, Reason,
-    Refuse, Release, Reserve, Reuse, Snapshot, VERSION,
+    Abort, Body, Catalog, Dataset, Entry, Genesis, Grant, Incident, Key, Kind, LONGEST, Limit,
+    Movement, Officer, Policy, Reason, Refuse, Release, Reserve, Reuse, Review, Snapshot, VERSION,
+    oversight,
 };
 
 const ADJACENCY: &str = "one-person";
@@ -29,6 +30,9 @@ impl Entry {
     ///
     /// [`CertificateError`] with what was found and where.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
+        if bytes.len() > LONGEST {
+            return Err(wrong("entry", "is longer than 65,535 bytes"));
+        }
         let mut fields = Fields::of("entry", Value::decode(bytes)?)?;
         if fields.uint("v")? != VERSION {
             return Err(wrong("v", "is not a known version"));
@@ -49,7 +53,7 @@ pub(super) fn wrong(field: &'static str, what: &'static str) -> CertificateError
 }
 
 impl Body {
-    fn to_value(&self) -> Value {
+    pub(super) fn to_value(&self) -> Value {
         match self {
             Self::Genesis(body) => Value::map([
                 ("origin", Value::text(&body.origin)),
@@ -61,7 +65,14 @@ impl Body {
                 ("build", Value::text(&body.build)),
                 ("rules", Value::Uint(body.rules)),
             ]),
-            Self::Key(body) => Value::map([("public", Value::bytes(body.public))]),
+            Self::Key(body) => {
+                let signature = body.signature.map(|by| ("signature", Value::bytes(by)));
+                Value::map(
+                    [("public", Value::bytes(body.public))]
+                        .into_iter()
+                        .chain(signature),
+                )
+            }
             Self::Dataset(body) => Value::map([
                 ("dataset", Value::text(&body.dataset)),
                 ("unit", Value::text(&body.unit)),
@@ -94,15 +105,29 @@ impl Body {
                 ("rule", Value::text(&body.rule)),
                 ("question", Value::bytes(body.question)),
             ]),
+            Self::Officer(body) => body.to_value(),
+            Self::Grant(body) => body.to_value(),
+            Self::Review(body) => body.to_value(),
+            Self::Incident(body) => body.to_value(),
         }
     }
 
     fn from_value(kind: Kind, value: Value) -> Result<Self, CertificateError> {
+        let body = Self::unsigned(kind, value)?;
+        if kind == Kind::Grant && body.approvals().is_empty() {
+            return Err(wrong("approvals", "is missing"));
+        }
+        Ok(body)
+    }
+
+    /// A body whose signatures may still have to come.
+    pub(super) fn unsigned(kind: Kind, value: Value) -> Result<Self, CertificateError> {
         let mut fields = Fields::of(kind.name(), value)?;
         let body = match kind {
             Kind::Genesis => Self::Genesis(Genesis::from_fields(&mut fields)?),
             Kind::Key => Self::Key(Key {
                 public: fields.hash("public")?,
+                signature: oversight::optional_fixed(&mut fields, "signature")?,
             }),
             Kind::Dataset => Self::Dataset(Dataset {
                 dataset: fields.text("dataset")?,
@@ -140,6 +165,10 @@ impl Body {
                 rule: fields.text("rule")?,
                 question: fields.hash("question")?,
             }),
+            Kind::Officer => Self::Officer(Officer::from_fields(&mut fields)?),
+            Kind::Grant => Self::Grant(Grant::from_fields(&mut fields)?),
+            Kind::Review => Self::Review(Review::from_fields(&mut fields)?),
+            Kind::Incident => Self::Incident(Incident::from_fields(&mut fields)?),
         };
         fields.finish()?;
         Ok(body)
@@ -212,7 +241,7 @@ impl Reuse {
 }
 
 /// A list that is left out where it has nothing.
-fn unless_empty<T>(
+pub(super) fn unless_empty<T>(
     name: &'static str,
     items: &[T],
     item: fn(&T) -> Value,
@@ -221,7 +250,7 @@ fn unless_empty<T>(
 }
 
 /// The list `name`, which is not there rather than empty.
-fn none_or_more<T>(
+pub(super) fn none_or_more<T>(
     fields: &mut Fields,
     name: &'static str,
     item: fn(Value) -> Result<T, CertificateError>,
@@ -274,7 +303,7 @@ impl Reserve {
 }
 
 impl Movement {
-    fn to_value(&self) -> Value {
+    pub(super) fn to_value(&self) -> Value {
         Value::map([
             ("scope", Value::text(&self.scope)),
             ("cap", loss_value(&self.cap)),
@@ -283,7 +312,7 @@ impl Movement {
         ])
     }
 
-    fn from_value(value: Value) -> Result<Self, CertificateError> {
+    pub(super) fn from_value(value: Value) -> Result<Self, CertificateError> {
         let mut fields = Fields::of("account", value)?;
         let movement = Self {
             scope: fields.text("scope")?,

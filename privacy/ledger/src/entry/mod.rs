@@ -2,15 +2,21 @@
 
 mod encoding;
 mod limit;
+mod oversight;
 
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, EntryIndex, Hash};
 
 pub(crate) use limit::Asker;
 pub use limit::{Limit, Share};
+pub(crate) use oversight::TWO;
+pub use oversight::{Approval, Grant, Incident, Officer, Review, SignatureBytes, Statement};
 
 /// Version of the format.
 pub const VERSION: u64 = 1;
+
+/// Most bytes of an entry: what a bundle of C2SP tlog-tiles can hold of one.
+pub const LONGEST: usize = 65_535;
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +52,14 @@ pub enum Body {
     Reuse(Reuse),
     /// A question that was not admitted.
     Refuse(Refuse),
+    /// Somebody who can approve.
+    Officer(Officer),
+    /// A larger cap.
+    Grant(Grant),
+    /// Somebody has looked.
+    Review(Review),
+    /// A price that was too low.
+    Incident(Incident),
 }
 
 /// The kinds of entries.
@@ -63,6 +77,10 @@ pub enum Kind {
     Abort,
     Reuse,
     Refuse,
+    Officer,
+    Grant,
+    Review,
+    Incident,
 }
 
 /// The first entry: which population, and how much may ever be learnt about any person in it.
@@ -89,6 +107,8 @@ pub struct Genesis {
 pub struct Key {
     /// The public key.
     pub public: [u8; 32],
+    /// Of the key before it, over this entry's [`Statement`]; the first key has none.
+    pub signature: Option<SignatureBytes>,
 }
 
 /// A dataset and its unit of privacy.
@@ -229,7 +249,8 @@ pub struct Refuse {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    /// All of them.
+    pub const ALL: [Self; 15] = [
         Self::Genesis,
         Self::Key,
         Self::Dataset,
@@ -241,6 +262,10 @@ impl Kind {
         Self::Abort,
         Self::Reuse,
         Self::Refuse,
+        Self::Officer,
+        Self::Grant,
+        Self::Review,
+        Self::Incident,
     ];
 
     /// The name in the ledger's format.
@@ -257,6 +282,10 @@ impl Kind {
             Self::Abort => "abort",
             Self::Reuse => "reuse",
             Self::Refuse => "refuse",
+            Self::Officer => "officer",
+            Self::Grant => "grant",
+            Self::Review => "review",
+            Self::Incident => "incident",
         }
     }
 
@@ -296,6 +325,10 @@ impl Body {
             Self::Abort(_) => Kind::Abort,
             Self::Reuse(_) => Kind::Reuse,
             Self::Refuse(_) => Kind::Refuse,
+            Self::Officer(_) => Kind::Officer,
+            Self::Grant(_) => Kind::Grant,
+            Self::Review(_) => Kind::Review,
+            Self::Incident(_) => Kind::Incident,
         }
     }
 

@@ -23,7 +23,7 @@ const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const BUSY_TIMEOUT: Duration = Duration::from_mins(3);
 
 const APPLICATION_ID: i64 = 0x5341_4c55;
-const USER_VERSION: i64 = 2;
+const USER_VERSION: i64 = 3;
 
 const SCHEMA: &str = include_str!("schema.sql");
 

@@ -185,6 +185,16 @@ pub(crate) async fn newest(db: &mut SqliteConnection, kind: Kind) -> Result<Opti
     row.map(stored).transpose()
 }
 
+/// All entries of `kind`, oldest first.
+pub(crate) async fn all_of(db: &mut SqliteConnection, kind: Kind) -> Result<Vec<StoredEntry>> {
+    let rows: Vec<EntryRow> = sqlx::query_as(include_str!("entries_of_kind.sql"))
+        .bind(kind.name())
+        .fetch_all(db)
+        .await
+        .map_err(failed)?;
+    rows.into_iter().rev().map(stored).collect()
+}
+
 /// The newest entry of `kind` that belongs to `dataset`.
 pub(crate) async fn newest_of(
     db: &mut SqliteConnection,
@@ -389,6 +399,21 @@ pub(crate) async fn insert_checkpoint(
     Ok(())
 }
 
+/// Adds what witnesses signed to the checkpoint of `size`, unless that is there.
+pub(crate) async fn insert_cosignatures(
+    db: &mut SqliteConnection,
+    size: u64,
+    lines: &str,
+) -> Result<()> {
+    sqlx::query(include_str!("insert_cosignatures.sql"))
+        .bind(signed(size)?)
+        .bind(lines)
+        .execute(db)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
 pub(crate) async fn insert_account(db: &mut SqliteConnection, account: &AccountRow) -> Result<()> {
     sqlx::query(include_str!("insert_account.sql"))
         .bind(account.scope.as_str())
@@ -402,19 +427,40 @@ pub(crate) async fn insert_account(db: &mut SqliteConnection, account: &AccountR
     Ok(())
 }
 
-/// Moves the account to `spent`.
+/// Moves the account to `spent`, within its cap.
 pub(crate) async fn spend(db: &mut SqliteConnection, scope: &str, spent: Loss) -> Result<()> {
-    let moved = sqlx::query(include_str!("spend.sql"))
+    move_account(db, include_str!("spend.sql"), scope, spent).await
+}
+
+/// Moves the account to `spent`, wherever its cap is: the answer has left.
+pub(crate) async fn incident(db: &mut SqliteConnection, scope: &str, spent: Loss) -> Result<()> {
+    move_account(db, include_str!("incident.sql"), scope, spent).await
+}
+
+/// Raises the account's cap.
+pub(crate) async fn grant(db: &mut SqliteConnection, scope: &str, cap: Loss) -> Result<()> {
+    move_account(db, include_str!("grant.sql"), scope, cap).await
+}
+
+async fn move_account(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    scope: &str,
+    to: Loss,
+) -> Result<()> {
+    let moved = sqlx::query(sql)
         .bind(scope)
-        .bind(signed(spent.rho.units())?)
-        .bind(spent.delta.to_be_bytes().as_slice())
+        .bind(signed(to.rho.units())?)
+        .bind(to.delta.to_be_bytes().as_slice())
         .execute(db)
         .await
         .map_err(failed)?;
     if moved.rows_affected() == 1 {
         Ok(())
     } else {
-        Err(integrity("the account of the identity space is missing"))
+        Err(integrity(
+            "the account of the identity space is missing, or would pass its cap",
+        ))
     }
 }
 

@@ -1,8 +1,9 @@
 -- The ledger's store. The log is append-only: entries, tree nodes, checkpoints and endings are never changed or removed.
--- Balances move only through `spend.sql` and `charge_quota.sql`, in the transaction that appends the reserve.
+-- Balances move only through `spend.sql` and `charge_quota.sql`, in the transaction that appends the reserve, and through `incident.sql`, which
+-- alone may pass a cap. Caps rise through `grant.sql`.
 
 PRAGMA application_id = 0x53414c55;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE entries (
     idx   INTEGER PRIMARY KEY,
@@ -26,13 +27,22 @@ CREATE TABLE checkpoints (
     note BLOB NOT NULL
 ) STRICT;
 
+-- What witnesses added to a checkpoint: signature lines of the note.
+CREATE TABLE cosignatures (
+    size  INTEGER PRIMARY KEY REFERENCES checkpoints (size),
+    lines TEXT NOT NULL
+) STRICT;
+
 -- Sixteen bytes big-endian compare as numbers do.
 CREATE TABLE accounts (
     scope       TEXT PRIMARY KEY NOT NULL,
     cap_rho     INTEGER NOT NULL,
     cap_delta   BLOB NOT NULL CHECK (length(cap_delta) = 16),
-    spent_rho   INTEGER NOT NULL CHECK (spent_rho BETWEEN 0 AND cap_rho),
-    spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16 AND spent_delta <= cap_delta)
+    spent_rho   INTEGER NOT NULL CHECK (spent_rho >= 0),
+    spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16),
+    -- Whether an incident has taken what may be beyond the cap.
+    incident    INTEGER NOT NULL DEFAULT 0 CHECK (incident IN (0, 1)),
+    CHECK (incident = 1 OR (spent_rho <= cap_rho AND spent_delta <= cap_delta))
 ) STRICT;
 
 -- What the limits of policies have let through. Their caps stand in the policies.
@@ -100,6 +110,11 @@ BEGIN SELECT raise(ABORT, 'checkpoints are never changed'); END;
 CREATE TRIGGER checkpoints_remain BEFORE DELETE ON checkpoints
 BEGIN SELECT raise(ABORT, 'checkpoints are never removed'); END;
 
+CREATE TRIGGER cosignatures_stay BEFORE UPDATE ON cosignatures
+BEGIN SELECT raise(ABORT, 'cosignatures are never changed'); END;
+CREATE TRIGGER cosignatures_remain BEFORE DELETE ON cosignatures
+BEGIN SELECT raise(ABORT, 'cosignatures are never removed'); END;
+
 CREATE TRIGGER endings_once BEFORE INSERT ON endings
 WHEN EXISTS (SELECT 1 FROM endings WHERE reserve = NEW.reserve OR entry = NEW.entry)
 BEGIN SELECT raise(ABORT, 'a reserve ends once'); END;
@@ -112,9 +127,16 @@ CREATE TRIGGER accounts_once BEFORE INSERT ON accounts
 WHEN EXISTS (SELECT 1 FROM accounts WHERE scope = NEW.scope)
 BEGIN SELECT raise(ABORT, 'an account opens once'); END;
 CREATE TRIGGER accounts_only_spend BEFORE UPDATE ON accounts
-WHEN NEW.scope IS NOT OLD.scope OR NEW.cap_rho IS NOT OLD.cap_rho OR NEW.cap_delta IS NOT OLD.cap_delta
+WHEN NEW.scope IS NOT OLD.scope OR NEW.cap_rho < OLD.cap_rho OR NEW.cap_delta < OLD.cap_delta
+    OR NEW.incident < OLD.incident
     OR NEW.spent_rho < OLD.spent_rho OR NEW.spent_delta < OLD.spent_delta
 BEGIN SELECT raise(ABORT, 'an account is only ever spent'); END;
+CREATE TRIGGER accounts_by_entry BEFORE UPDATE ON accounts
+WHEN ((NEW.cap_rho IS NOT OLD.cap_rho OR NEW.cap_delta IS NOT OLD.cap_delta)
+        AND (SELECT kind FROM entries ORDER BY idx DESC LIMIT 1) IS NOT 'grant')
+    OR (NEW.incident IS NOT OLD.incident
+        AND (SELECT kind FROM entries ORDER BY idx DESC LIMIT 1) IS NOT 'incident')
+BEGIN SELECT raise(ABORT, 'a cap rises with a grant, and is passed by an incident'); END;
 CREATE TRIGGER accounts_remain BEFORE DELETE ON accounts
 BEGIN SELECT raise(ABORT, 'accounts are never removed'); END;
 

@@ -1,5 +1,6 @@
 //! One transaction of the log: everything a decision rests on is read, and everything it leads to is written, under one lock.
 
+mod enter;
 mod reuse;
 
 pub(crate) use reuse::Former;
@@ -12,8 +13,8 @@ use sqlx::sqlite::SqliteConnection;
 use crate::audit::{check_checkpoint, stated_balance};
 use crate::commitment::Opening;
 use crate::entry::{
-    Abort, Asker, Body, Catalog, Dataset, Entry, Genesis, Kind, Limit, Movement, Policy, Reason,
-    Refuse, Release, Reserve, Snapshot,
+    Abort, Asker, Body, Catalog, Dataset, Entry, Genesis, Kind, LONGEST, Limit, Movement, Policy,
+    Reason, Refuse, Release, Reserve, Snapshot,
 };
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
@@ -78,6 +79,39 @@ impl Released {
     pub(crate) fn answer(&self) -> &[u8] {
         &self.answer.content
     }
+
+    /// The receipt against the signed `note` of the first `size` entries.
+    pub(crate) async fn receipt(
+        &self,
+        db: &mut SqliteConnection,
+        size: u64,
+        note: &[u8],
+    ) -> Result<String> {
+        let mut proof = Vec::new();
+        for nodes in inclusion_path(self.index.0, size) {
+            proof.push(store::fold_nodes(db, &nodes).await?);
+        }
+        let (bytes, index) = (&self.bytes, self.index.0);
+        Ok(receipt::write(bytes, index, &self.answer, &proof, note))
+    }
+}
+
+/// The key of the last key entry.
+async fn key_in_force(db: &mut SqliteConnection) -> Result<Option<[u8; 32]>> {
+    let newest = store::newest(db, Kind::Key).await?;
+    Ok(match newest.map(|stored| stored.entry.body) {
+        Some(Body::Key(key)) => Some(key.public),
+        _ => None,
+    })
+}
+
+/// The cap of the last grant.
+async fn granted(db: &mut SqliteConnection) -> Result<Option<Loss>> {
+    let newest = store::newest(db, Kind::Grant).await?;
+    Ok(match newest.map(|stored| stored.entry.body) {
+        Some(Body::Grant(grant)) => Some(grant.new),
+        _ => None,
+    })
 }
 
 /// A log under the lock of `BEGIN IMMEDIATE`.
@@ -86,11 +120,15 @@ pub(crate) struct Transaction<'t> {
     signer: &'t Signer,
     genesis: &'t Genesis,
     frontier: Frontier,
+    /// In force: of the last grant, or the genesis.
+    cap: Loss,
     spent: Loss,
     time: u64,
     /// The policy in force and the reserves under it that had no ending when the ledger was opened.
     unanswered: (Option<EntryIndex>, usize),
     appended: bool,
+    /// The key that signs from this transaction on, where that is another.
+    successor: Option<Signer>,
 }
 
 impl<'t> Transaction<'t> {
@@ -104,20 +142,32 @@ impl<'t> Transaction<'t> {
     ) -> Result<Self> {
         let size = store::size(db).await?;
         let frontier = store::frontier(db, size).await?;
+        if key_in_force(db).await? != Some(signer.verifier().public()) {
+            return Err(Error::Unavailable(
+                "the signing key was replaced; open the ledger again",
+            ));
+        }
         check_checkpoint(db, signer.verifier(), size, frontier.root()).await?;
-        let newest_reserve = store::newest(db, Kind::Reserve).await?;
+        let cap = granted(db).await?.unwrap_or(genesis.cap);
         let spent = match store::accounts(db).await?.as_slice() {
-            [account] if account.scope == genesis.scope() && account.cap == genesis.cap => {
-                account.spent
+            [account] if account.scope == genesis.scope() && account.cap == cap => account.spent,
+            _ => {
+                return Err(integrity(
+                    "the account is not the one of genesis and grants",
+                ));
             }
-            _ => return Err(integrity("the account is not the one of the genesis")),
         };
-        if spent != stated_balance(newest_reserve.as_ref()) {
+        let stated = stated_balance(
+            store::newest(db, Kind::Reserve).await?,
+            store::newest(db, Kind::Incident).await?,
+        );
+        if spent != stated {
             return Err(integrity(
                 "the balance is not the one that the newest reserve states",
             ));
         }
         Ok(Self {
+            cap,
             db,
             signer,
             genesis,
@@ -126,6 +176,7 @@ impl<'t> Transaction<'t> {
             time,
             unanswered,
             appended: false,
+            successor: None,
         })
     }
 
@@ -141,10 +192,12 @@ impl<'t> Transaction<'t> {
             signer,
             genesis,
             frontier: Frontier::default(),
+            cap: genesis.cap,
             spent: Loss::ZERO,
             time,
             unanswered: (None, 0),
             appended: false,
+            successor: None,
         }
     }
 
@@ -156,6 +209,11 @@ impl<'t> Transaction<'t> {
             body,
         }
         .encode();
+        if bytes.len() > LONGEST {
+            return Err(Error::Refused(
+                "F1: an entry has at most 65,535 bytes; ask for less in one question".to_owned(),
+            ));
+        }
         let nodes = self.frontier.append(leaf_hash(&bytes));
         self.appended = true;
         store::insert_entry(self.db, index, kind, &bytes, &nodes).await?;
@@ -287,7 +345,7 @@ impl<'t> Transaction<'t> {
                 .await?;
             return Err(too_many);
         }
-        let cap = self.genesis.cap;
+        let cap = self.cap;
         let after = self
             .spent
             .checked_add(draft.loss)
@@ -464,20 +522,31 @@ impl<'t> Transaction<'t> {
 
     /// What the purse still holds.
     pub(crate) fn remaining(&self) -> Loss {
-        self.genesis
-            .cap
-            .checked_sub(self.spent)
-            .unwrap_or(Loss::ZERO)
+        limits::left(self.cap, self.spent)
+    }
+
+    /// What had been spent when this began, and since.
+    pub(crate) fn spent(&self) -> Loss {
+        self.spent
+    }
+
+    /// The checkpoint of everything that stands in the log now.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            origin: self.genesis.origin.clone(),
+            size: self.frontier.size(),
+            root: self.frontier.root(),
+        }
     }
 
     /// Signs the checkpoint of everything appended and writes it beside the entries.
     pub(crate) async fn sign(&mut self) -> Result<Vec<u8>> {
-        let checkpoint = Checkpoint {
-            origin: self.genesis.origin.clone(),
-            size: self.frontier.size(),
-            root: self.frontier.root(),
-        };
-        let note = self.signer.sign(&checkpoint);
+        let checkpoint = self.checkpoint();
+        let note = self
+            .successor
+            .as_ref()
+            .unwrap_or(self.signer)
+            .sign(&checkpoint);
         store::insert_checkpoint(self.db, checkpoint.size, &note).await?;
         Ok(note)
     }
@@ -485,20 +554,5 @@ impl<'t> Transaction<'t> {
     /// The newest checkpoint that was signed.
     pub(crate) async fn newest_note(&mut self) -> Result<Vec<u8>> {
         Ok(store::newest_checkpoint(self.db).await?.1)
-    }
-
-    /// The receipt of a release against the signed `note` of this transaction.
-    pub(crate) async fn receipt(&mut self, released: &Released, note: &[u8]) -> Result<String> {
-        let mut proof = Vec::new();
-        for nodes in inclusion_path(released.index.0, self.frontier.size()) {
-            proof.push(store::fold_nodes(self.db, &nodes).await?);
-        }
-        Ok(receipt::write(
-            &released.bytes,
-            released.index.0,
-            &released.answer,
-            &proof,
-            note,
-        ))
     }
 }

@@ -1,12 +1,18 @@
 //! Requests that look at the books under the writer's lock and leave no trace.
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use salus_accounting::Loss;
-use salus_certificate::EntryIndex;
+use salus_certificate::{EntryIndex, Hash};
 use sqlx::Connection as _;
+use sqlx::sqlite::SqliteConnection;
 
-use super::{Desk, Sealed};
-use crate::error::{Error, ReserveError, Result};
-use crate::store::failed;
+use super::{Desk, Head, Sealed};
+use crate::cosign::{self, Proofs};
+use crate::error::{Error, ReserveError, Result, integrity};
+use crate::merkle::consistency_path;
+use crate::proposal::{Finding, Proposal};
+use crate::store::{self, failed};
 use crate::transaction::{Draft, Former, Transaction};
 
 /// What would come of a reservation, as the books stand.
@@ -48,26 +54,40 @@ impl Desk {
 
     /// What became of a request.
     pub(super) async fn again(&mut self, draft: &Draft) -> Result<Known> {
-        self.look(async |log| {
-            Ok(match log.former(draft).await? {
-                Former::New => Known::New,
-                Former::Open => Known::Open,
-                Former::Failed => Known::Failed,
-                Former::Another => Known::Another,
-                Former::Answered(reserve, loss, released) => {
-                    let note = log.newest_note().await?;
-                    let sealed = Sealed {
-                        index: released.index,
-                        answer: released.answer().to_vec(),
-                        receipt: log.receipt(&released, &note).await?,
-                        remaining: log.remaining(),
-                        reused: released.reused,
-                    };
-                    Known::Answered(reserve, sealed, loss)
-                }
+        let (former, head, remaining) = self
+            .look(async |log| {
+                let former = log.former(draft).await?;
+                let head = Head {
+                    size: log.checkpoint().size,
+                    note: cosign::own(&log.newest_note().await?)
+                        .map_err(|_| integrity("the newest checkpoint is no note"))?,
+                    spent: log.spent(),
+                };
+                Ok((former, head, log.remaining()))
             })
+            .await?;
+        Ok(match former {
+            Former::New => Known::New,
+            Former::Open => Known::Open,
+            Former::Failed => Known::Failed,
+            Former::Another => Known::Another,
+            Former::Answered(reserve, loss, released) => {
+                // Whoever was to give this answer may have died before its checkpoint stood anywhere else.
+                let head = self.publish(head).await?;
+                let sealed = self.seal(&released, &head, remaining).await?;
+                Known::Answered(reserve, sealed, loss)
+            }
         })
-        .await
+    }
+
+    /// The review of a range as it stands, not entered yet.
+    pub(super) async fn review(&mut self, finding: &Finding) -> Result<Proposal> {
+        let (body, note) = self.look(async |log| log.review(finding).await).await?;
+        Ok(Proposal::new(
+            &self.genesis.origin,
+            body,
+            vec![("note".to_owned(), note)],
+        ))
     }
 
     /// Does something in a transaction that is rolled back, whatever comes of it.
@@ -83,6 +103,7 @@ impl Desk {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
+        self.guard.check(&mut lock).await?;
         let mut log = Transaction::begin(
             &mut lock,
             &self.signer,
@@ -98,5 +119,24 @@ impl Desk {
             self.closed = Some(error.clone());
         }
         found
+    }
+}
+
+/// Consistency proofs from the nodes of the tree.
+pub(super) struct Nodes<'a> {
+    pub(super) db: &'a mut SqliteConnection,
+    pub(super) size: u64,
+}
+
+impl Proofs for Nodes<'_> {
+    fn consistency(&mut self, from: u64) -> BoxFuture<'_, Result<Vec<Hash>>> {
+        let work = async move {
+            let mut proof = Vec::new();
+            for nodes in consistency_path(from, self.size) {
+                proof.push(store::fold_nodes(self.db, &nodes).await?);
+            }
+            Ok(proof)
+        };
+        work.boxed()
     }
 }

@@ -3,6 +3,7 @@
 //! Requests that wait together share a transaction, so that one flush of the disk serves them all. A reply leaves only after the
 //! transaction is durable.
 
+mod guard;
 mod look;
 
 use std::path::PathBuf;
@@ -20,18 +21,22 @@ use tokio::sync::oneshot::{self, Sender};
 
 use crate::audit::{Audited, Depth, audit};
 use crate::commitment::Opening;
+use crate::cosign::{self, CosignRequest, Cosigned};
 use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
+use crate::note::Verifier;
+use crate::proposal::{Enter, Finding, Proposal};
 use crate::store::{self, failed};
 use crate::transaction::{Draft, Released, Transaction};
-use crate::{Clock, Fact};
+use crate::{Clock, Fact, Surroundings};
 
 /// Most requests in one transaction.
 const BATCH: usize = 128;
 
 const STOPPED: Error = Error::Bug("the ledger's writer has stopped");
 
+use guard::Guard;
 pub(crate) use look::Known;
 pub use look::Preview;
 
@@ -48,6 +53,14 @@ pub(crate) enum Request {
     /// What became of a request that came before under the same key.
     Again(Box<Draft>, Sender<Result<Known>>),
     Abort(EntryIndex, Reason, Option<Sender<Result<EntryIndex>>>),
+    /// Officers, grants and reviews, with their approvals.
+    Enter(Enter, Sender<Result<EntryIndex>>),
+    /// The review of a range, to be approved or entered.
+    Review(Finding, Sender<Result<Proposal>>),
+    /// What a reserve cost beyond its price, and what happened.
+    Incident(EntryIndex, Loss, Opening, Sender<Result<EntryIndex>>),
+    /// The key that signs from here on.
+    Rotate(Signer, Sender<Result<EntryIndex>>),
     /// Answers once everything before it is done.
     Flush(Sender<Result<()>>),
 }
@@ -108,19 +121,20 @@ impl Writer {
     pub(crate) async fn start(
         file: PathBuf,
         signer: Signer,
-        clock: Clock,
+        around: Surroundings,
     ) -> Result<(Self, Arc<Genesis>)> {
         let (requests, queue) = unbounded_channel();
         let (ready, opened) = oneshot::channel();
         let sender = requests.downgrade();
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
             .build()
             .map_err(|_| Error::Unavailable("the operating system gives no thread"))?;
         let thread = std::thread::Builder::new()
             .name("salus-ledger".to_owned())
             .spawn(move || {
                 runtime.block_on(async move {
-                    match Desk::open(file, signer, clock, sender).await {
+                    match Desk::open(file, signer, around, sender).await {
                         Ok(desk) => {
                             if ready.send(Ok(Arc::clone(&desk.genesis))).is_ok() {
                                 desk.serve(queue).await;
@@ -173,6 +187,7 @@ struct Desk {
     /// As the opening found them.
     unanswered: (Option<EntryIndex>, usize),
     clock: Clock,
+    guard: Guard,
     /// For tickets.
     sender: WeakUnboundedSender<Request>,
     /// After a commit that failed nobody knows what is on the disk, and after a contradiction nothing is to be trusted: no further
@@ -184,20 +199,28 @@ impl Desk {
     async fn open(
         file: PathBuf,
         signer: Signer,
-        clock: Clock,
+        around: Surroundings,
         sender: WeakUnboundedSender<Request>,
     ) -> Result<Self> {
         let mut db = store::connect(&file).await?;
         let Audited {
             genesis,
             unanswered,
+            authority,
         } = audit(&mut db, signer.verifier(), Depth::Opening).await?;
+        let mut guard = Guard::new(around.anchor, around.witnesses);
+        let verifier = |size| {
+            let key = authority.key_at(size)?;
+            Verifier::new(&genesis.origin, &key).ok()
+        };
+        guard.open(&mut db, verifier).await?;
         Ok(Self {
+            guard,
             db,
             signer,
             genesis: Arc::new(genesis),
             unanswered,
-            clock,
+            clock: around.clock,
             sender,
             closed: None,
         })
@@ -213,6 +236,9 @@ impl Desk {
                         drop(reply.send(self.preview(&draft, fresh).await));
                     }
                     Request::Again(draft, reply) => drop(reply.send(self.again(&draft).await)),
+                    Request::Review(finding, reply) => {
+                        drop(reply.send(self.review(&finding).await));
+                    }
                     request => pending.push(Pending {
                         request,
                         decision: None,
@@ -220,9 +246,15 @@ impl Desk {
                 }
             }
             match self.batch(&mut pending).await {
-                Ok(()) => pending
-                    .into_iter()
-                    .for_each(|pending| pending.deliver(&self.sender)),
+                Ok(published) => {
+                    for pending in pending {
+                        match &published {
+                            // It stands in the log, and nothing of it leaves.
+                            Err(error) if pending.gives_away() => pending.request.fail(error),
+                            _ => pending.deliver(&self.sender),
+                        }
+                    }
+                }
                 Err(error) => {
                     if matches!(error, Error::Integrity(_)) {
                         self.closed = Some(error.clone());
@@ -237,13 +269,14 @@ impl Desk {
         let _ = self.db.close().await;
     }
 
-    /// One transaction for all of them; on an error nothing of it is in the log.
-    async fn batch(&mut self, pending: &mut [Pending]) -> Result<()> {
+    /// One transaction for all of them; on an error nothing of it is in the log. What is in the log may leave if the inner result is good:
+    /// where there is an anchor it stands there then, and where there are witnesses they have signed.
+    async fn batch(&mut self, pending: &mut [Pending]) -> Result<Result<()>> {
         if pending
             .iter()
             .all(|pending| matches!(pending.request, Request::Flush(_)))
         {
-            return Ok(());
+            return Ok(Ok(()));
         }
         if let Some(error) = &self.closed {
             return Err(error.clone());
@@ -253,6 +286,7 @@ impl Desk {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
+        self.guard.check(&mut lock).await?;
         let mut log = Transaction::begin(
             &mut lock,
             &self.signer,
@@ -265,20 +299,118 @@ impl Desk {
             pending.decide(&mut log).await?;
         }
         if !log.has_appended() {
-            return lock.rollback().await.map_err(failed);
+            return lock.rollback().await.map_err(failed).map(Ok);
         }
         let note = log.sign().await?;
-        for pending in pending.iter_mut() {
-            pending.seal(&mut log, &note).await?;
-        }
-        let committed = lock.commit().await.map_err(failed);
-        if committed.is_err() {
+        let (checkpoint, spent, remaining) = (log.checkpoint(), log.spent(), log.remaining());
+        if let Err(error) = lock.commit().await.map_err(failed) {
             self.closed = Some(Error::Unavailable(
                 "a commit failed; open the ledger again to verify it",
             ));
+            return Err(error);
         }
-        committed
+        self.guard.see(checkpoint.clone());
+        for pending in pending.iter() {
+            if let (Request::Rotate(next, _), Some(Decision::Appended(_))) =
+                (&pending.request, &pending.decision)
+            {
+                self.signer = next.clone();
+            }
+        }
+        if !pending.iter().any(Pending::gives_away) {
+            return Ok(Ok(()));
+        }
+        let head = Head {
+            size: checkpoint.size,
+            note,
+            spent,
+        };
+        let published = self.publish_and_seal(pending, head, remaining).await;
+        if let Err(error @ Error::Integrity(_)) = &published {
+            self.closed = Some(error.clone());
+        }
+        Ok(published)
     }
+
+    async fn publish_and_seal(
+        &mut self,
+        pending: &mut [Pending],
+        head: Head,
+        remaining: Loss,
+    ) -> Result<()> {
+        let head = self.publish(head).await?;
+        for pending in pending {
+            if let Some(Decision::Released(released)) = &pending.decision {
+                let sealed = self.seal(released, &head, remaining).await?;
+                pending.decision = Some(Decision::Sealed(sealed));
+            }
+        }
+        Ok(())
+    }
+
+    /// A release with its receipt against the checkpoint.
+    async fn seal(&mut self, released: &Released, head: &Head, remaining: Loss) -> Result<Sealed> {
+        Ok(Sealed {
+            index: released.index,
+            answer: released.answer().to_vec(),
+            receipt: released
+                .receipt(&mut self.db, head.size, &head.note)
+                .await?,
+            remaining,
+            reused: released.reused,
+        })
+    }
+
+    /// Has the checkpoint witnessed and anchored, as is configured, or a later one of the same log, and gives it with what witnesses added.
+    async fn publish(&mut self, mut head: Head) -> Result<Head> {
+        if let Some(witnesses) = self.guard.witnesses.clone() {
+            loop {
+                let request = CosignRequest {
+                    note: head.note.clone(),
+                    size: head.size,
+                };
+                let mut proofs = look::Nodes {
+                    db: &mut self.db,
+                    size: head.size,
+                };
+                match witnesses.cosign(request, &mut proofs).await? {
+                    Cosigned::Lines(lines) => {
+                        store::insert_cosignatures(&mut self.db, head.size, &lines).await?;
+                        head.note.extend_from_slice(lines.as_bytes());
+                        break;
+                    }
+                    Cosigned::Ahead(signed) => head = self.later(head, signed).await?,
+                }
+            }
+        }
+        self.guard
+            .anchor(&mut self.db, self.signer.verifier(), &head)
+            .await?;
+        Ok(head)
+    }
+
+    /// The newest checkpoint, which must have the `signed` entries that a witness has seen.
+    async fn later(&mut self, head: Head, signed: u64) -> Result<Head> {
+        let (size, note) = store::newest_checkpoint(&mut self.db).await?;
+        if size < signed || size <= head.size {
+            return Err(Error::Integrity(format!(
+                "the ledger was put back to an earlier state: a witness has signed {signed} entries and {size} are there. \
+                 Put the newest state back; what was spent since is not given back"
+            )));
+        }
+        Ok(Head {
+            size,
+            note: cosign::own(&note).map_err(|_| Error::Bug("a checkpoint that is none"))?,
+            spent: head.spent,
+        })
+    }
+}
+
+/// A signed checkpoint and what had been spent then.
+pub(crate) struct Head {
+    pub(crate) size: u64,
+    pub(crate) note: Vec<u8>,
+    pub(crate) spent: Loss,
 }
 
 /// A request and what the transaction decided about it.
@@ -320,8 +452,15 @@ impl Pending {
                 Err(error) => Err(ReserveError::Ledger(error)),
             },
             Request::Abort(reserve, reason, _) => appended(log.abort(*reserve, *reason).await),
-            // Previews are no part of a batch; see `Desk::serve`.
-            Request::Preview(..) | Request::Again(..) | Request::Flush(_) => return Ok(()),
+            Request::Enter(enter, _) => appended(log.enter(enter).await),
+            Request::Incident(reserve, loss, note, _) => {
+                appended(log.incident(*reserve, *loss, note).await)
+            }
+            Request::Rotate(next, _) => appended(log.rotate(next).await),
+            // Looks are no part of a batch; see `Desk::serve`.
+            Request::Preview(..) | Request::Again(..) | Request::Review(..) | Request::Flush(_) => {
+                return Ok(());
+            }
         };
         self.decision = Some(match decided {
             Ok(decision) => decision,
@@ -335,25 +474,29 @@ impl Pending {
         Ok(())
     }
 
-    /// Adds the receipt to a release, now that the checkpoint is signed.
-    async fn seal(&mut self, log: &mut Transaction<'_>, note: &[u8]) -> Result<()> {
-        if let Some(Decision::Released(released)) = &self.decision {
-            let sealed = Sealed {
-                index: released.index,
-                answer: released.answer().to_vec(),
-                receipt: log.receipt(released, note).await?,
-                remaining: log.remaining(),
-                reused: released.reused,
-            };
-            self.decision = Some(Decision::Sealed(sealed));
+    /// Whether somebody learns or may rely on something that was not so before. A reserve gives nothing away, and what it took is only
+    /// spent once more if it is forgotten before anything was answered.
+    fn gives_away(&self) -> bool {
+        match (&self.request, &self.decision) {
+            (_, None | Some(Decision::Declined(_))) => false,
+            (request, Some(_)) => !matches!(
+                request,
+                Request::Reserve(..) | Request::Refuse(..) | Request::Abort(_, Reason::Dropped, _)
+            ),
         }
-        Ok(())
     }
 
     /// Replies. Who does not wait any more loses nothing: a ticket that is not received turns into an abort.
     fn deliver(self, writer: &WeakUnboundedSender<Request>) {
         match (self.request, self.decision) {
-            (Request::Record(_, reply) | Request::Refuse(_, reply), decision) => {
+            (
+                Request::Record(_, reply)
+                | Request::Refuse(_, reply)
+                | Request::Enter(_, reply)
+                | Request::Incident(.., reply)
+                | Request::Rotate(_, reply),
+                decision,
+            ) => {
                 drop(reply.send(index(decision)));
             }
             (Request::Abort(_, _, reply), decision) => {
@@ -382,6 +525,7 @@ impl Pending {
             })),
             (Request::Preview(_, _, reply), _) => drop(reply.send(Err(STOPPED))),
             (Request::Again(_, reply), _) => drop(reply.send(Err(STOPPED))),
+            (Request::Review(_, reply), _) => drop(reply.send(Err(STOPPED))),
             (Request::Flush(reply), _) => drop(reply.send(Ok(()))),
         }
     }
@@ -392,9 +536,15 @@ impl Request {
     fn fail(self, error: &Error) {
         let error = error.clone();
         match self {
-            Self::Record(_, reply) | Self::Refuse(_, reply) | Self::Abort(_, _, Some(reply)) => {
+            Self::Record(_, reply)
+            | Self::Refuse(_, reply)
+            | Self::Enter(_, reply)
+            | Self::Incident(.., reply)
+            | Self::Rotate(_, reply)
+            | Self::Abort(_, _, Some(reply)) => {
                 drop(reply.send(Err(error)));
             }
+            Self::Review(_, reply) => drop(reply.send(Err(error))),
             Self::Reserve(_, reply) => drop(reply.send(Err(error.into()))),
             Self::Release(_, _, reply) => drop(reply.send(Err(error))),
             Self::Reuse(_, reply) => drop(reply.send(Err(error))),

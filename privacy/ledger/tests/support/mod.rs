@@ -13,7 +13,7 @@ use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step};
 use salus_ledger::{
     AnswerFailed, Charge, Error, Exact, Fact, Genesis, Ledger, Published, Refusal, Released,
-    Reservation, Signer, key,
+    Reservation, Signer, Surroundings, key,
 };
 
 pub const ORIGIN: &str = "salus.example/ledger";
@@ -58,8 +58,12 @@ pub fn database(dir: &Path) -> PathBuf {
 
 /// A new ledger in `dir`, with dataset (entry 2), catalog (3), policy (4) and snapshot (5).
 pub async fn create(dir: &Path, questions: u64) -> Ledger {
+    create_in(dir, questions, Surroundings::default()).await
+}
+
+pub async fn create_in(dir: &Path, questions: u64, around: Surroundings) -> Ledger {
     let signer = key::generate(&key_path(dir), ORIGIN).unwrap();
-    let ledger = Ledger::create(&ledger_path(dir), signer, genesis(questions))
+    let ledger = Ledger::create_in(&ledger_path(dir), signer, genesis(questions), around)
         .await
         .unwrap();
     let facts = [

@@ -1,10 +1,16 @@
 //! What can be said on the command line.
 
+mod oversight;
+
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+pub(crate) use oversight::{
+    Anchor, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
+};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.
 #[derive(Debug, Parser)]
@@ -116,6 +122,36 @@ pub(crate) enum Command {
         after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof"
     )]
     Receipt(Receipt),
+    /// Keys of the log and of officers.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus key new ada.key --name ada\n  salus key rotate"
+    )]
+    Key(Key),
+    /// Who approves grants and other officers.
+    #[command(subcommand, after_help = "Example:\n  salus officer list")]
+    Officer(Officer),
+    /// Raise the lifetime cap, up to the ceiling of the genesis: two officers approve it.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  salus grant propose --epsilon 12 --reason \"second registry year\" --out grant.json"
+    )]
+    Grant(Grant),
+    /// What officers decide together.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  salus proposal approve grant.json --key ada.key"
+    )]
+    Proposal(Proposal),
+    /// Where checkpoints stand apart, so that a restored backup is noticed.
+    #[command(subcommand, after_help = "Example:\n  salus anchor show")]
+    Anchor(Anchor),
+    /// Witness a ledger: sign its checkpoints as long as it is only added to.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  salus witness serve --key witness.key --state witness --log \"$(cat keys/ledger.vkey)\""
+    )]
+    Witness(Witness),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  salus completions bash > ~/.local/share/bash-completion/completions/salus"
@@ -134,12 +170,18 @@ pub(crate) struct Init {
     /// Lifetime cap of the identity space, as delta.
     #[arg(long, default_value = "1e-6", value_name = "D")]
     pub delta: String,
-    /// Largest epsilon that later grants may raise the cap to; the cap itself when not given. Fixed for ever. No command grants yet.
+    /// Largest epsilon that later grants may raise the cap to; the cap itself when not given. Fixed for ever; see `salus grant`.
     #[arg(long, value_name = "E")]
     pub ceiling_epsilon: Option<String>,
     /// Name of the population that this purse protects.
     #[arg(long, default_value = "population", value_name = "NAME")]
     pub space: String,
+    /// Directory where checkpoints stand apart from the ledger, best on another disk and of another owner; `anchor` in the home when not given.
+    #[arg(long, value_name = "DIR")]
+    pub anchor: Option<PathBuf>,
+    /// C2SP tlog-policy file: which witnesses must have signed before an answer leaves.
+    #[arg(long, value_name = "FILE")]
+    pub witness_policy: Option<PathBuf>,
     /// Name of the log, the first line of its checkpoints: a host name and path of yours.
     #[arg(long, value_name = "NAME")]
     pub origin: Option<String>,
@@ -303,6 +345,16 @@ pub(crate) enum Ledger {
     /// Recompute the tree, signatures, prices and balances.
     #[command(after_help = "Example:\n  salus ledger verify --format json")]
     Verify,
+    /// Sign off a range of entries: somebody has looked at them.
+    #[command(
+        after_help = "Examples:\n  salus ledger review 0..40 --note \"nothing unusual\"\n  salus ledger review 41..80 --note \"see ticket 7\" --key ada.key"
+    )]
+    Review(Review),
+    /// Take what an answer turned out to cost beyond its price.
+    #[command(
+        after_help = "Example:\n  salus ledger incident 17 --rho 0.01 --note \"noise too small in build 0.1.0\""
+    )]
+    Incident(Incident),
     /// Write the static files that an outside verifier reads.
     #[command(after_help = "Example:\n  salus ledger export evidence && salus-audit evidence")]
     Export {

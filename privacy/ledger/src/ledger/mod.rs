@@ -1,26 +1,33 @@
 //! The handle: creating, opening, recording, reserving, reading.
 
+mod draft;
+mod oversight;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use salus_accounting::{Delta, Loss, Rho};
-use salus_certificate::{Certificate, CertificateError, EntryIndex, Hash};
-use sha2::{Digest as _, Sha256};
+use salus_certificate::{Certificate, EntryIndex, Hash};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::anchor::SharedAnchor;
 use crate::audit::{Depth, audit};
 use crate::commitment::Opening;
+use crate::cosign::SharedWitnesses;
 use crate::entry::{Body, Catalog, Dataset, Genesis, Kind, Limit, Policy, Snapshot};
-use crate::error::{Error, ReserveError, Result, integrity};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::{ReserveError, Result, integrity};
 use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::store::{self, StoredEntry, failed};
-use crate::transaction::Draft;
 use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence, limits};
+
+use draft::draft;
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -32,6 +39,37 @@ pub fn system_clock() -> Clock {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs())
     })
+}
+
+/// What a ledger is opened with beside its files.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// For the times of entries.
+    pub clock: Clock,
+    /// Where its checkpoints stand apart. Without one a restored backup is not noticed.
+    pub anchor: Option<SharedAnchor>,
+    /// Who cosigns what leaves.
+    pub witnesses: Option<SharedWitnesses>,
+}
+
+impl Default for Surroundings {
+    /// The system's clock, no anchor, no witnesses.
+    fn default() -> Self {
+        Self {
+            clock: system_clock(),
+            anchor: None,
+            witnesses: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Surroundings")
+            .field("anchor", &self.anchor)
+            .field("witnesses", &self.witnesses)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A handle to the ledger of one identity space. Clones share one writer.
@@ -197,8 +235,26 @@ impl Ledger {
         genesis: Genesis,
         clock: Clock,
     ) -> Result<Self> {
-        create::create(dir, &signer, genesis, clock()).await?;
-        Self::open_at(dir, signer, clock).await
+        let around = Surroundings {
+            clock,
+            ..Surroundings::default()
+        };
+        Self::create_in(dir, signer, genesis, around).await
+    }
+
+    /// [`Ledger::create`] with an anchor, which must be empty, and what else it is opened with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::create`], and [`Error::Refused`] if the anchor holds something.
+    pub async fn create_in(
+        dir: &Path,
+        signer: Signer,
+        genesis: Genesis,
+        around: Surroundings,
+    ) -> Result<Self> {
+        create::create(dir, &signer, genesis, &around).await?;
+        Self::open_in(dir, signer, around).await
     }
 
     /// Opens the ledger in `dir` after reading it from its first entry: every entry against its leaf, the root against the newest
@@ -218,9 +274,23 @@ impl Ledger {
     ///
     /// As [`Ledger::open`].
     pub async fn open_at(dir: &Path, signer: Signer, clock: Clock) -> Result<Self> {
+        let around = Surroundings {
+            clock,
+            ..Surroundings::default()
+        };
+        Self::open_in(dir, signer, around).await
+    }
+
+    /// [`Ledger::open`] with an anchor and what else there is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::open`], and [`Error::Integrity`] if the anchor holds a checkpoint of what is not in the ledger: it was put back to an
+    /// earlier state.
+    pub async fn open_in(dir: &Path, signer: Signer, around: Surroundings) -> Result<Self> {
+        let clock = Arc::clone(&around.clock);
         let file = store::database(dir);
-        let (writer, genesis) =
-            Writer::start(file.clone(), signer.clone(), Arc::clone(&clock)).await?;
+        let (writer, genesis) = Writer::start(file.clone(), signer.clone(), around).await?;
         let reader = Mutex::new(store::connect(&file).await?);
         let shared = Shared {
             file,
@@ -375,7 +445,7 @@ impl Ledger {
         }))
     }
 
-    /// The purse.
+    /// The purse, with the cap in force.
     pub async fn account(&self) -> Result<Account> {
         let rows = store::accounts(&mut *self.reader().await).await?;
         let [row] = <[_; 1]>::try_from(rows).map_err(|_| integrity("there is not one account"))?;
@@ -441,6 +511,16 @@ impl Ledger {
         store::newest(&mut *self.reader().await, kind).await
     }
 
+    /// Number of entries.
+    pub async fn size(&self) -> Result<u64> {
+        store::size(&mut *self.reader().await).await
+    }
+
+    /// All entries of a kind, oldest first.
+    pub async fn all_of(&self, kind: Kind) -> Result<Vec<StoredEntry>> {
+        store::all_of(&mut *self.reader().await, kind).await
+    }
+
     /// The entry at `index`.
     pub async fn entry(&self, index: EntryIndex) -> Result<Option<StoredEntry>> {
         store::entry(&mut *self.reader().await, index).await
@@ -499,40 +579,6 @@ impl Ledger {
     async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {
         self.shared.reader.lock().await
     }
-}
-
-/// Prices a reservation and commits to its texts.
-/// Keys of two people never meet.
-fn retry_key(principal: &str, key: &str) -> Hash {
-    let mut hash = Sha256::new();
-    hash.update(b"salus/retry/v1");
-    hash.update((principal.len() as u64).to_be_bytes());
-    hash.update(principal);
-    hash.update(key);
-    hash.finalize().into()
-}
-
-fn draft(reservation: Reservation) -> Result<Draft> {
-    let mut certificate = reservation.certificate;
-    let loss = certificate
-        .price()
-        .map_err(|why: CertificateError| Error::Refused(why.to_string()))?;
-    let keys = Opening::fresh(reservation.keys)?;
-    certificate.keys = keys.commitment();
-    let retry = reservation
-        .retry
-        .map(|key| retry_key(&reservation.principal, &key));
-    Ok(Draft {
-        retry,
-        principal: reservation.principal,
-        roles: reservation.roles,
-        purpose: reservation.purpose,
-        question: Opening::fresh(reservation.question.into_bytes())?,
-        plan: Opening::fresh(reservation.plan)?,
-        keys,
-        certificate,
-        loss,
-    })
 }
 
 impl std::fmt::Debug for Ledger {

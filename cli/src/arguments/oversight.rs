@@ -1,0 +1,193 @@
+//! Keys, officers, grants, anchors: what operators and officers say.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Keys of the log and of officers.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Make a key for an officer: the private half in FILE, for her alone; the public half is printed.
+    #[command(after_help = "Example:\n  salus key new ada.key --name ada")]
+    New {
+        /// New file, readable by its owner only.
+        file: PathBuf,
+        /// Whose key it is: a pseudonym or an office, without spaces.
+        #[arg(long, value_name = "NAME")]
+        name: String,
+    },
+    /// The keys of the log, and since which entry.
+    #[command(after_help = "Example:\n  salus key list")]
+    List,
+    /// Put a new signing key of the log into force; the present one endorses it.
+    #[command(
+        after_help = "Example:\n  salus key rotate\n\nReceipts that were given before still verify. The old key stays in keys/retired until `salus key retire`."
+    )]
+    Rotate,
+    /// Delete the private halves of signing keys that were replaced.
+    #[command(after_help = "Example:\n  salus key retire")]
+    Retire,
+}
+
+/// The officers who approve.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Officer {
+    /// Who approves.
+    #[command(after_help = "Example:\n  salus officer list")]
+    List,
+    /// Name an officer. The first two are entered at once; from then on two officers approve.
+    #[command(
+        after_help = "Examples:\n  salus officer add ada+1f2e3d4c+AX…\n  salus officer add cleo+…  --out cleo.json   # the third: two officers approve it\n  salus proposal approve cleo.json --key ada.key"
+    )]
+    Add {
+        /// Public key as `salus key new` printed it: NAME+ID+KEY.
+        key: String,
+        /// Where the proposal is written, when officers must approve it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Propose that an officer no longer approves.
+    #[command(after_help = "Example:\n  salus officer retire ben --out ben-leaves.json")]
+    Retire {
+        /// Name of the officer.
+        name: String,
+        /// Where the proposal is written.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Larger caps.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Grant {
+    /// Propose a larger lifetime cap, up to the ceiling of the genesis.
+    #[command(
+        after_help = "Example:\n  salus grant propose --epsilon 12 --reason \"second registry year\" --out grant.json\n  \
+        salus proposal approve grant.json --key ada.key\n  salus proposal approve grant.json --key ben.key\n  salus proposal enter grant.json"
+    )]
+    Propose(Propose),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Propose {
+    /// The new lifetime cap as epsilon, not what is added to it.
+    #[arg(long, value_name = "E")]
+    pub epsilon: String,
+    /// The new lifetime cap of what questions may take in delta; as it is when not given.
+    #[arg(long, value_name = "D")]
+    pub delta: Option<String>,
+    /// Why. The ledger commits to it and does not hold it.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Days within which it can be entered.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    pub days: u64,
+    /// Where the proposal is written.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// What officers decide together.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Proposal {
+    /// Say what a proposal is, who has approved, and whether it can be entered.
+    #[command(after_help = "Example:\n  salus proposal show grant.json")]
+    Show {
+        /// The proposal.
+        file: PathBuf,
+    },
+    /// Approve a proposal with an officer's key. Needs no home: it can be done elsewhere, on a copy.
+    #[command(
+        after_help = "Example:\n  salus proposal approve grant.json --key ada.key --out grant.ada.json"
+    )]
+    Approve {
+        /// The proposal.
+        file: PathBuf,
+        /// The officer's private key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Where the approved copy is written; into FILE itself when not given.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Enter a proposal with the approvals of all its copies.
+    #[command(after_help = "Example:\n  salus proposal enter grant.ada.json grant.ben.json")]
+    Enter {
+        /// The proposal, or its copies with an approval each.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Where checkpoints stand apart from the ledger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Anchor {
+    /// Where it is and what it holds.
+    #[command(after_help = "Example:\n  salus anchor show")]
+    Show,
+    /// Begin an anchor in an empty directory: on another disk, and of another owner, it does most.
+    #[command(
+        after_help = "Example:\n  salus anchor set /mnt/compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
+    )]
+    Set {
+        /// The directory.
+        dir: PathBuf,
+        /// The present anchor was lost.
+        #[arg(long)]
+        lost: bool,
+    },
+}
+
+/// Somebody who remembers what a ledger was.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Witness {
+    /// Sign checkpoints over HTTP (C2SP tlog-witness) until interrupted. Run it elsewhere than the ledger, and by somebody else.
+    #[command(
+        after_help = "Example:\n  salus key new witness.key --name witness.example\n  salus witness serve --key witness.key --state witness --log riverside+…\n\nIt prints its own key, which goes into the tlog-policy file of the ledger:\n  witness riverside-it <key> http://witness.example:7777\n  quorum riverside-it"
+    )]
+    Serve {
+        /// Its private key, made with `salus key new`.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Directory of what it has signed.
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+        /// Verifier key of a log that it signs for, or a file with it; may be repeated, also for the next key of the same log.
+        #[arg(long, value_name = "KEY", required = true)]
+        log: Vec<String>,
+        /// Where it listens.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
+        listen: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Review {
+    /// First and last entry: FROM..TO.
+    #[arg(value_name = "FROM..TO")]
+    pub range: String,
+    /// What was found. The ledger commits to it and does not hold it.
+    #[arg(long, value_name = "TEXT")]
+    pub note: String,
+    /// An officer's key, to sign it.
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Who has looked, when it is not the user of this shell.
+    #[arg(long, env = "SALUS_USER", value_name = "NAME")]
+    pub user: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Incident {
+    /// The RESERVE whose price was too low.
+    pub reserve: u64,
+    /// What the answer cost beyond its price, as zCDP.
+    #[arg(long, value_name = "R")]
+    pub rho: String,
+    /// And in delta.
+    #[arg(long, value_name = "D", default_value = "0")]
+    pub delta: String,
+    /// What happened. The ledger commits to it and does not hold it.
+    #[arg(long, value_name = "TEXT")]
+    pub note: String,
+}

@@ -1,0 +1,95 @@
+//! `salus anchor`.
+
+use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
+
+use anyhow::Context;
+use salus_ledger::anchor::{Directory, newest};
+use salus_ledger::note::Checkpoint;
+use salus_ledger::{EntryIndex, Finding, Ledger, Surroundings};
+use serde_json::json;
+
+use crate::arguments::{Anchor, Format};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+use crate::settings::Settings;
+
+pub(crate) async fn run(root: &Path, command: &Anchor, format: Format) -> Result<(), Failure> {
+    let home = Home::at(root)?;
+    match command {
+        Anchor::Show => show(&home, format).await,
+        Anchor::Set { dir, lost } => set(&home, dir, *lost, format).await,
+    }
+}
+
+async fn show(home: &Home, format: Format) -> Result<(), Failure> {
+    let place = home.anchor_dir()?;
+    let record = newest(&Directory::at(&place)?).await?;
+    let (number, size, spent) = match &record {
+        Some((number, record)) => (
+            Some(*number),
+            Checkpoint::stated_size(&record.checkpoint),
+            Some(record.spent),
+        ),
+        None => (None, None, None),
+    };
+    let text = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+    let spent = spent.map(|spent| spent.rho.to_string());
+    let mut rows = Rows::new(&["anchor", "record", "entries signed", "spent (rho)"]);
+    rows.push([
+        place.display().to_string(),
+        text(number),
+        text(size),
+        spent.clone().unwrap_or_default(),
+    ]);
+    let json = json!({"anchor": place, "record": number, "entries": size, "spent_rho": spent});
+    print(format, &rows, &json);
+    Ok(())
+}
+
+async fn set(home: &Home, dir: &Path, lost: bool, format: Format) -> Result<(), Failure> {
+    let place: PathBuf = absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?;
+    let ledger = if lost {
+        let around = Surroundings::default();
+        Ledger::open_in(&home.ledger_dir(), home.signer()?, around).await?
+    } else {
+        home.ledger().await?
+    };
+    if lost {
+        confess(&ledger).await?;
+    }
+    let anchor = Arc::new(Directory::at(&place)?);
+    let begun = ledger.begin_anchor(anchor.as_ref()).await;
+    ledger.close().await?;
+    begun.map_err(|error| match error {
+        salus_ledger::Error::Refused(_) => Failure::usage(format!(
+            "{} is not empty; an anchor begins in an empty directory",
+            place.display()
+        )),
+        other => other.into(),
+    })?;
+    let settings = Settings {
+        anchor: place.clone(),
+        ..Settings::read(home.root())?
+    };
+    settings.write(home.root())?;
+    let mut rows = Rows::new(&["anchor"]);
+    rows.push([place.display().to_string()]);
+    print(format, &rows, &json!({"anchor": place}));
+    Ok(())
+}
+
+/// That nobody compared the ledger with what its anchor held stands in the log.
+async fn confess(ledger: &Ledger) -> Result<(), Failure> {
+    let last = ledger.size().await?.saturating_sub(1);
+    let finding = Finding {
+        principal: "operator".to_owned(),
+        from: EntryIndex(0),
+        to: EntryIndex(last),
+        note: "the anchor was lost and begun anew; that this is the newest state of the ledger was not checked".to_owned(),
+    };
+    let proposal = ledger.propose_review(finding).await?;
+    ledger.enter(proposal, Vec::new()).await?;
+    Ok(())
+}

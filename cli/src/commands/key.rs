@@ -1,0 +1,126 @@
+//! `salus key`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use salus_ledger::entry::{Body, Kind};
+use salus_ledger::key;
+use salus_ledger::note::Verifier;
+use serde_json::json;
+
+use crate::arguments::{Format, Key};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+
+pub(crate) async fn run(root: &Path, command: &Key, format: Format) -> Result<(), Failure> {
+    match command {
+        Key::New { file, name } => new(file, name, format),
+        Key::List => list(&Home::at(root)?, format).await,
+        Key::Rotate => rotate(&Home::at(root)?, format).await,
+        Key::Retire => retire(&Home::at(root)?, format),
+    }
+}
+
+fn new(file: &Path, name: &str, format: Format) -> Result<(), Failure> {
+    let signer = key::generate(file, name).map_err(|error| match error {
+        salus_ledger::Error::Refused(what) => Failure::usage(format!("{}: {what}", file.display())),
+        other => other.into(),
+    })?;
+    let mut rows = Rows::new(&["private key", "public key"]);
+    rows.push([file.display().to_string(), signer.vkey()]);
+    print(
+        format,
+        &rows,
+        &json!({"file": file, "name": name, "public_key": signer.vkey()}),
+    );
+    if format == Format::Table {
+        println!(
+            "Keep the file to yourself; give the public key to whoever runs `salus officer add`."
+        );
+    }
+    Ok(())
+}
+
+async fn list(home: &Home, format: Format) -> Result<(), Failure> {
+    let ledger = home.ledger().await?;
+    let origin = ledger.genesis().origin.clone();
+    let keys: Vec<(u64, String)> = ledger
+        .all_of(Kind::Key)
+        .await?
+        .into_iter()
+        .filter_map(|stored| match stored.entry.body {
+            Body::Key(key) => {
+                let verifier = Verifier::new(&origin, &key.public).ok()?;
+                Some((stored.index.0, verifier.to_string()))
+            }
+            _ => None,
+        })
+        .collect();
+    ledger.close().await?;
+    let mut rows = Rows::new(&["entry", "verifier key", ""]);
+    let newest = keys.last().map(|(index, _)| *index);
+    for (index, vkey) in &keys {
+        let state = if Some(*index) == newest {
+            "in force"
+        } else {
+            "replaced"
+        };
+        rows.push([index.to_string(), vkey.clone(), state.to_owned()]);
+    }
+    let json: Vec<_> = keys
+        .iter()
+        .map(|(index, vkey)| json!({"entry": index, "verifier_key": vkey, "in_force": Some(*index) == newest}))
+        .collect();
+    print(format, &rows, &json!({"keys": json}));
+    Ok(())
+}
+
+/// The new key is on the disk before the ledger names it, and takes the place of the old one once it does. What stops in between is taken up
+/// at the next opening; see [`Home::ledger`].
+async fn rotate(home: &Home, format: Format) -> Result<(), Failure> {
+    let ledger = home.ledger().await?;
+    let next = home.next_key_file();
+    if next.exists() {
+        // Of an attempt that did not come so far: the ledger, which was just opened, does not know it.
+        fs::remove_file(&next).with_context(|| format!("cannot remove {}", next.display()))?;
+    }
+    let signer = key::generate(&next, &ledger.genesis().origin)?;
+    let entry = ledger.rotate(signer.clone()).await?;
+    home.finish_rotation(&signer)?;
+    let mut rows = Rows::new(&["verifier key", "from entry"]);
+    rows.push([signer.vkey(), entry.to_string()]);
+    print(
+        format,
+        &rows,
+        &json!({"verifier_key": signer.vkey(), "entry": entry.0}),
+    );
+    if format == Format::Table {
+        println!(
+            "Give the verifier key to whoever checks; receipts of before verify with the one they had."
+        );
+    }
+    Ok(())
+}
+
+fn retire(home: &Home, format: Format) -> Result<(), Failure> {
+    let dir = home.retired_keys();
+    let mut removed = Vec::new();
+    if dir.exists() {
+        for file in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "key") {
+                fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove {}", path.display()))?;
+                removed.push(path);
+            }
+        }
+    }
+    let mut rows = Rows::new(&["removed"]);
+    for path in &removed {
+        rows.push([path.display().to_string()]);
+    }
+    print(format, &rows, &json!({"removed": removed}));
+    Ok(())
+}

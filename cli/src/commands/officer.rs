@@ -1,0 +1,122 @@
+//! `salus officer` and `salus grant`: proposals, or entries where no approval is needed.
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use salus_accounting::{Delta, Epsilon, Loss, rho_for_epsilon};
+use salus_ledger::note::Verifier;
+use salus_ledger::{Error, Ledger};
+use serde_json::json;
+
+use crate::arguments::{Format, Grant, Officer, Propose};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+use crate::proposal::Paper;
+
+pub(crate) async fn run(root: &Path, command: &Officer, format: Format) -> Result<(), Failure> {
+    let ledger = Home::at(root)?.ledger().await?;
+    let done = match command {
+        Officer::List => list(&ledger, format).await,
+        Officer::Add { key, out } => add(&ledger, key, out.as_deref(), format).await,
+        Officer::Retire { name, out } => retire(&ledger, name, out, format).await,
+    };
+    ledger.close().await?;
+    done
+}
+
+pub(crate) async fn grant(root: &Path, command: &Grant, format: Format) -> Result<(), Failure> {
+    let Grant::Propose(propose) = command;
+    let ledger = Home::at(root)?.ledger().await?;
+    let done = propose_grant(&ledger, propose, format).await;
+    ledger.close().await?;
+    done
+}
+
+async fn list(ledger: &Ledger, format: Format) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["officer", "public key"]);
+    let mut json = Vec::new();
+    for (public, name) in ledger.officers().await? {
+        let key =
+            Verifier::new(&name, &public).map_or_else(|_| String::new(), |key| key.to_string());
+        json.push(json!({"name": name, "public_key": key}));
+        rows.push([name, key]);
+    }
+    print(format, &rows, &json!({"officers": json}));
+    Ok(())
+}
+
+async fn add(
+    ledger: &Ledger,
+    key: &str,
+    out: Option<&Path>,
+    format: Format,
+) -> Result<(), Failure> {
+    let verifier = Verifier::parse(key.trim()).map_err(|_| {
+        Failure::usage(format!(
+            "{key} is not a public key; `salus key new` prints one as NAME+ID+KEY"
+        ))
+    })?;
+    let proposal = ledger.propose_officer(verifier.name(), verifier.public(), true);
+    if let Some(out) = out {
+        return Paper::new(proposal).write_new(out, format);
+    }
+    let entry = ledger
+        .enter(proposal, Vec::new())
+        .await
+        .map_err(|error| match error {
+            Error::Refused(what) => Failure::usage(format!(
+                "{what}. With --out FILE it becomes a proposal; `salus proposal approve` adds an officer's approval to it"
+            )),
+            other => other.into(),
+        })?;
+    let mut rows = Rows::new(&["officer", "entry"]);
+    rows.push([verifier.name().to_owned(), entry.to_string()]);
+    print(
+        format,
+        &rows,
+        &json!({"name": verifier.name(), "entry": entry.0}),
+    );
+    Ok(())
+}
+
+async fn retire(ledger: &Ledger, name: &str, out: &Path, format: Format) -> Result<(), Failure> {
+    let officers = ledger.officers().await?;
+    let Some((public, _)) = officers.iter().find(|(_, known)| known == name) else {
+        return Err(Failure::usage(format!(
+            "there is no officer {name}; `salus officer list` shows them"
+        )));
+    };
+    Paper::new(ledger.propose_officer(name, *public, false)).write_new(out, format)
+}
+
+async fn propose_grant(ledger: &Ledger, propose: &Propose, format: Format) -> Result<(), Failure> {
+    let wrong = |name: &str, what: String| Failure::usage(format!("{name}: {what}"));
+    let epsilon =
+        Epsilon::parse(&propose.epsilon).map_err(|e| wrong("--epsilon", e.to_string()))?;
+    let account = ledger.account().await?;
+    let delta = match &propose.delta {
+        Some(text) => Delta::parse_floor(text).map_err(|e| wrong("--delta", e.to_string()))?,
+        None => account.cap.delta,
+    };
+    let cap = Loss {
+        rho: rho_for_epsilon(&epsilon, account.conversion_delta),
+        delta,
+    };
+    if !account.cap.fits_within(&cap) || cap == account.cap {
+        return Err(Failure::usage(
+            "a grant raises the cap; `salus budget show` says what it is",
+        ));
+    }
+    if !cap.fits_within(&ledger.genesis().ceiling) {
+        return Err(Failure::usage(
+            "the cap would pass the ceiling that the genesis set for ever; a grant cannot do that",
+        ));
+    }
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let expires = now.saturating_add(propose.days.saturating_mul(86_400));
+    let proposal = ledger.propose_grant(cap, expires, &propose.reason).await?;
+    Paper::new(proposal).write_new(&propose.out, format)
+}

@@ -1,0 +1,95 @@
+//! `salus proposal`.
+
+use std::path::{Path, PathBuf};
+
+use salus_ledger::{Error, key};
+use serde_json::json;
+
+use crate::arguments::{Format, Proposal};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+use crate::proposal::{Paper, in_words};
+
+pub(crate) async fn run(root: &Path, command: &Proposal, format: Format) -> Result<(), Failure> {
+    match command {
+        Proposal::Show { file } => {
+            show(&Paper::read(file)?, format);
+            Ok(())
+        }
+        Proposal::Approve { file, key, out } => {
+            approve(file, key, out.as_deref().unwrap_or(file), format)
+        }
+        Proposal::Enter { files } => enter(&Home::at(root)?, files, format).await,
+    }
+}
+
+fn show(paper: &Paper, format: Format) {
+    let mut rows = Rows::new(&["log", "what", "approvals"]);
+    rows.push([
+        paper.proposal.origin().to_owned(),
+        in_words(&paper.proposal),
+        paper.approvals.len().to_string(),
+    ]);
+    print(format, &rows, &paper.json());
+}
+
+fn approve(file: &Path, key: &Path, out: &Path, format: Format) -> Result<(), Failure> {
+    let mut paper = Paper::read(file)?;
+    let officer = key::load(key).map_err(|error| match error {
+        Error::Refused(what) => Failure::usage(format!("{}: {what}", key.display())),
+        other => other.into(),
+    })?;
+    paper.add(paper.proposal.approve(&officer));
+    paper.write(out)?;
+    show(&paper, format);
+    Ok(())
+}
+
+async fn enter(home: &Home, files: &[PathBuf], format: Format) -> Result<(), Failure> {
+    let mut whole: Option<Paper> = None;
+    for file in files {
+        let paper = Paper::read(file)?;
+        match &mut whole {
+            None => whole = Some(paper),
+            Some(whole) if whole.proposal == paper.proposal => {
+                paper
+                    .approvals
+                    .into_iter()
+                    .for_each(|approval| whole.add(approval));
+            }
+            Some(_) => {
+                return Err(Failure::usage(format!(
+                    "{} is another proposal than {}",
+                    file.display(),
+                    files
+                        .first()
+                        .map_or(Path::new(""), PathBuf::as_path)
+                        .display()
+                )));
+            }
+        }
+    }
+    let Some(paper) = whole else {
+        return Err(Failure::usage("name the proposal"));
+    };
+    let ledger = home.ledger().await?;
+    if paper.proposal.origin() != ledger.genesis().origin {
+        return Err(Failure::usage(format!(
+            "the proposal is for the log {}, and this is {}",
+            paper.proposal.origin(),
+            ledger.genesis().origin
+        )));
+    }
+    let what = in_words(&paper.proposal);
+    let entered = ledger.enter(paper.proposal, paper.approvals).await;
+    ledger.close().await?;
+    let entry = entered.map_err(|error| match error {
+        Error::Refused(what) => Failure::usage(format!("{what}; nothing was entered")),
+        other => other.into(),
+    })?;
+    let mut rows = Rows::new(&["entry", "what"]);
+    rows.push([entry.to_string(), what.clone()]);
+    print(format, &rows, &json!({"entry": entry.0, "what": what}));
+    Ok(())
+}

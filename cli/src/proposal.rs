@@ -1,0 +1,232 @@
+//! Proposals as files that officers hand around.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use salus_ledger::entry::{Approval, Body};
+use salus_ledger::{Opening, Proposal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::arguments::Format;
+use crate::failure::Failure;
+use crate::home::write_private;
+use crate::output::{Rows, print};
+
+/// A proposal and the approvals it has so far.
+pub(crate) struct Paper {
+    pub(crate) proposal: Proposal,
+    pub(crate) approvals: Vec<Approval>,
+}
+
+/// As it stands in the file. `what` is for people; what counts is `statement`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    what: String,
+    statement: String,
+    #[serde(default)]
+    texts: Vec<Text>,
+    #[serde(default)]
+    approvals: Vec<Signed>,
+}
+
+/// A text that the entry commits to.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    name: String,
+    text: String,
+    salt: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signed {
+    officer: String,
+    signature: String,
+}
+
+impl Paper {
+    pub(crate) fn new(proposal: Proposal) -> Self {
+        Self {
+            proposal,
+            approvals: Vec::new(),
+        }
+    }
+
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |what: &str| Failure::usage(format!("{}: {what}", path.display()));
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let written: Written =
+            serde_json::from_str(&text).map_err(|_| wrong("it is not a proposal"))?;
+        let statement = BASE64
+            .decode(&written.statement)
+            .map_err(|_| wrong("its statement is not base64"))?;
+        let mut openings = Vec::new();
+        for text in written.texts {
+            let salt = BASE64
+                .decode(&text.salt)
+                .ok()
+                .and_then(|salt| salt.try_into().ok())
+                .ok_or_else(|| wrong("a salt is not 32 bytes in base64"))?;
+            let content = text.text.into_bytes();
+            openings.push((text.name, Opening { salt, content }));
+        }
+        let proposal = Proposal::read(&statement, openings)
+            .map_err(|what| wrong(&format!("its statement is none: {what}")))?;
+        if !texts_hold(&proposal) {
+            return Err(wrong(
+                "a text in it is not the one that the statement commits to; it was changed",
+            ));
+        }
+        let mut approvals = Vec::new();
+        for signed in written.approvals {
+            let officer = BASE64.decode(&signed.officer).ok();
+            let signature = BASE64.decode(&signed.signature).ok();
+            let (Some(officer), Some(signature)) = (
+                officer.and_then(|bytes| bytes.try_into().ok()),
+                signature.and_then(|bytes| bytes.try_into().ok()),
+            ) else {
+                return Err(wrong("an approval in it cannot be read"));
+            };
+            let approval = Approval { officer, signature };
+            if !proposal.is_approved_by(&approval) {
+                return Err(wrong("an approval in it is of something else"));
+            }
+            approvals.push(approval);
+        }
+        Ok(Self {
+            proposal,
+            approvals,
+        })
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        let texts = self.proposal.openings().iter();
+        let written = Written {
+            what: in_words(&self.proposal),
+            statement: BASE64.encode(self.proposal.statement().bytes()),
+            texts: texts
+                .map(|(name, opening)| Text {
+                    name: name.clone(),
+                    text: String::from_utf8_lossy(&opening.content).into_owned(),
+                    salt: BASE64.encode(opening.salt),
+                })
+                .collect(),
+            approvals: self
+                .approvals
+                .iter()
+                .map(|approval| Signed {
+                    officer: BASE64.encode(approval.officer),
+                    signature: BASE64.encode(approval.signature),
+                })
+                .collect(),
+        };
+        Ok(serde_json::to_string_pretty(&written)? + "\n")
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
+        let draft = path.with_extension(format!("{}.new", std::process::id()));
+        write_private(&draft, self.text()?.as_bytes())?;
+        fs::rename(&draft, path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(())
+    }
+
+    /// Writes a proposal that has just been made.
+    pub(crate) fn write_new(&self, path: &Path, format: Format) -> Result<(), Failure> {
+        if path.exists() {
+            return Err(Failure::usage(format!(
+                "{} exists; nothing was overwritten",
+                path.display()
+            )));
+        }
+        self.write(path)?;
+        let what = in_words(&self.proposal);
+        let mut rows = Rows::new(&["proposal", "what"]);
+        rows.push([path.display().to_string(), what.clone()]);
+        print(format, &rows, &json!({"proposal": path, "what": what}));
+        if format == Format::Table {
+            println!(
+                "Two officers approve it with `salus proposal approve {}`; then `salus proposal enter`.",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Adds an approval, once for each officer.
+    pub(crate) fn add(&mut self, approval: Approval) {
+        self.approvals
+            .retain(|known| known.officer != approval.officer);
+        self.approvals.push(approval);
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let keys: Vec<String> = self
+            .approvals
+            .iter()
+            .map(|approval| key_text(&approval.officer))
+            .collect();
+        json!({"origin": self.proposal.origin(), "what": in_words(&self.proposal), "approvals": keys})
+    }
+}
+
+/// A public key without a name.
+pub(crate) fn key_text(public: &[u8; 32]) -> String {
+    BASE64.encode(public)
+}
+
+/// What the statement says, from its bytes and nothing else.
+pub(crate) fn in_words(proposal: &Proposal) -> String {
+    let text = |name: &str| {
+        let opening = proposal.openings().iter().find(|(known, _)| known == name);
+        opening.map_or_else(String::new, |(_, opening)| {
+            format!(": {}", String::from_utf8_lossy(&opening.content))
+        })
+    };
+    match proposal.body() {
+        Body::Officer(officer) if officer.active => {
+            format!(
+                "{} approves from here on, with the key {}",
+                officer.name,
+                key_text(&officer.public)
+            )
+        }
+        Body::Officer(officer) => format!("{} no longer approves", officer.name),
+        Body::Grant(grant) => format!(
+            "raise the cap of {} from rho {} and delta {} to rho {} and delta {}, until {}{}",
+            grant.scope,
+            grant.old.rho,
+            grant.old.delta,
+            grant.new.rho,
+            grant.new.delta,
+            crate::output::time(grant.expires),
+            text("reason")
+        ),
+        Body::Review(review) => format!(
+            "entries {} to {} were looked at{}",
+            review.from,
+            review.to,
+            text("note")
+        ),
+        other => format!("an entry of the kind {}", other.kind()),
+    }
+}
+
+/// Whether each text is the one that the statement commits to, so that nobody approves another than she read.
+fn texts_hold(proposal: &Proposal) -> bool {
+    let committed = match proposal.body() {
+        Body::Grant(grant) => vec![("reason", grant.reason)],
+        Body::Review(review) => vec![("note", review.note)],
+        _ => vec![],
+    };
+    proposal.openings().len() == committed.len()
+        && committed.iter().all(|(name, hash)| {
+            let mut openings = proposal.openings().iter();
+            openings.any(|(known, opening)| known == name && opening.commitment() == *hash)
+        })
+}

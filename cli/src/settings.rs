@@ -1,0 +1,43 @@
+//! `home.yaml`: what is around a home.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::home::write_private;
+
+const FILE: &str = "home.yaml";
+
+/// Where else this home looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Directory of the anchor; relative to the home where it is relative.
+    pub anchor: PathBuf,
+    /// C2SP tlog-policy file that says which witnesses must have signed before an answer leaves; relative to the home where it is relative.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub witness_policy: Option<PathBuf>,
+}
+
+impl Settings {
+    pub(crate) fn read(root: &Path) -> Result<Self, Failure> {
+        let file = root.join(FILE);
+        let text = fs::read_to_string(&file).with_context(|| {
+            let file = file.display();
+            format!("cannot read {file}, which names the anchor; put it back")
+        })?;
+        serde_yaml_ng::from_str(&text)
+            .map_err(|what| Failure::usage(format!("{}: {what}", file.display())))
+    }
+
+    pub(crate) fn write(&self, root: &Path) -> Result<(), Failure> {
+        let text = serde_yaml_ng::to_string(self)?;
+        let draft = root.join(format!("{FILE}.{}.new", std::process::id()));
+        write_private(&draft, text.as_bytes())?;
+        fs::rename(&draft, root.join(FILE)).with_context(|| format!("cannot write {FILE}"))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! What officers and operators enter: who approves, larger caps, reviews, incidents, keys.
+
+use salus_accounting::Loss;
+use salus_certificate::EntryIndex;
+
+use super::Ledger;
+use crate::anchor::Anchor;
+use crate::commitment::Opening;
+use crate::create;
+use crate::entry::{Approval, Body, Kind};
+use crate::error::Result;
+use crate::key::Signer;
+use crate::proposal::{Finding, Proposal};
+use crate::store;
+use crate::writer::Request;
+
+impl Ledger {
+    /// Somebody who is to approve from here on, or no longer. The first two are entered without approvals, by the log's key alone.
+    pub fn propose_officer(&self, name: &str, public: [u8; 32], active: bool) -> Proposal {
+        Proposal::officer(&self.genesis().origin, name, public, active)
+    }
+
+    /// A cap of the purse above the one in force, to be entered until `expires` (seconds since 1970-01-01T00:00:00Z).
+    pub async fn propose_grant(&self, cap: Loss, expires: u64, reason: &str) -> Result<Proposal> {
+        let account = self.account().await?;
+        let caps = (account.cap, cap);
+        let origin = &self.genesis().origin;
+        Proposal::grant(origin, account.scope, caps, expires, reason)
+    }
+
+    /// A review of entries as they stand.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if there are no such entries.
+    pub async fn propose_review(&self, finding: Finding) -> Result<Proposal> {
+        self.shared
+            .writer
+            .ask(|reply| Request::Review(finding, reply))
+            .await
+    }
+
+    /// Enters a proposal with its approvals; durable on return.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the rule that it breaks: too few approvals, of others than active officers, of something else; a cap
+    /// above the ceiling, or not above the one in force; too late.
+    pub async fn enter(&self, proposal: Proposal, approvals: Vec<Approval>) -> Result<EntryIndex> {
+        let enter = proposal.approved(approvals);
+        self.shared
+            .writer
+            .ask(|reply| Request::Enter(enter, reply))
+            .await
+    }
+
+    /// Takes `loss` for a reserve whose price has turned out to be too low, also where the purse does not hold it: the answer has left.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if there is no such reserve, or the loss is nothing.
+    pub async fn incident(
+        &self,
+        reserve: EntryIndex,
+        loss: Loss,
+        note: &str,
+    ) -> Result<EntryIndex> {
+        let note = Opening::fresh(note.as_bytes().to_vec())?;
+        self.shared
+            .writer
+            .ask(|reply| Request::Incident(reserve, loss, note, reply))
+            .await
+    }
+
+    /// Puts another signing key into force, which the present one endorses. Open the ledger with it from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the key was in the log before or is of another origin.
+    pub async fn rotate(self, next: Signer) -> Result<EntryIndex> {
+        let index = self
+            .shared
+            .writer
+            .ask(|reply| Request::Rotate(next, reply))
+            .await?;
+        self.close().await?;
+        Ok(index)
+    }
+
+    /// The officers who approve: key and name.
+    pub async fn officers(&self) -> Result<Vec<([u8; 32], String)>> {
+        let mut active: Vec<([u8; 32], String)> = Vec::new();
+        for stored in store::all_of(&mut *self.reader().await, Kind::Officer).await? {
+            if let Body::Officer(officer) = stored.entry.body {
+                active.retain(|(public, _)| *public != officer.public);
+                if officer.active {
+                    active.push((officer.public, officer.name));
+                }
+            }
+        }
+        Ok(active)
+    }
+
+    /// Begins an anchor, which must be empty, with the newest checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if it holds something.
+    pub async fn begin_anchor(&self, anchor: &dyn Anchor) -> Result<()> {
+        let (_, note) = store::newest_checkpoint(&mut *self.reader().await).await?;
+        let spent = self.account().await?.spent;
+        create::begin_anchor(anchor, note, spent).await
+    }
+}

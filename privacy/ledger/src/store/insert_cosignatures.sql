@@ -1,0 +1,1 @@
+INSERT OR IGNORE INTO cosignatures (size, lines) VALUES (?1, ?2);

@@ -1,0 +1,158 @@
+//! What people enter by their signature: officers, grants, reviews, incidents, and the key that follows.
+
+use salus_accounting::Loss;
+use salus_certificate::{EntryIndex, Hash};
+
+use super::Transaction;
+use crate::authority::Authority;
+use crate::commitment::Opening;
+use crate::entry::{Body, Incident, Key, Kind, Movement, Review, Statement};
+use crate::error::{Error, Result};
+use crate::key::Signer;
+use crate::proposal::{Enter, Finding};
+use crate::store;
+
+impl Transaction<'_> {
+    /// What the log's keys, officers and grants so far establish.
+    pub(crate) async fn authority(&mut self) -> Result<Authority> {
+        let mut stored = Vec::new();
+        for kind in [Kind::Key, Kind::Officer, Kind::Grant] {
+            stored.extend(store::all_of(self.db, kind).await?);
+        }
+        stored.sort_by_key(|stored| stored.index);
+        let mut authority = Authority::default();
+        for stored in stored {
+            authority.accept(stored.index.0, &stored.entry.body);
+        }
+        Ok(authority)
+    }
+
+    /// Enters what was approved, if it holds.
+    pub(crate) async fn enter(&mut self, enter: &Enter) -> Result<EntryIndex> {
+        self.authority()
+            .await?
+            .check(&enter.body, self.genesis, self.time)
+            .map_err(Error::Refused)?;
+        match &enter.body {
+            Body::Officer(_) => {}
+            Body::Grant(grant) => store::signed(grant.new.rho.units()).map(drop)?,
+            Body::Review(review) => self.expect_seen(review).await?,
+            _ => return Err(Error::Bug("an entry that nobody approves")),
+        }
+        let (index, _) = self.append(enter.body.clone()).await?;
+        if let Body::Grant(grant) = &enter.body {
+            store::grant(self.db, &grant.scope, grant.new).await?;
+            self.cap = grant.new;
+        }
+        for (name, opening) in &enter.openings {
+            store::insert_opening(self.db, index, name, opening).await?;
+        }
+        Ok(index)
+    }
+
+    async fn expect_seen(&mut self, review: &Review) -> Result<()> {
+        if review.from > review.to {
+            return Err(Error::Refused(
+                "R1: a review goes from an entry to a later one".to_owned(),
+            ));
+        }
+        if self.root_to(review.to).await? == review.root {
+            return Ok(());
+        }
+        Err(Error::Refused(
+            "R1: what was looked at is not what stands in the log".to_owned(),
+        ))
+    }
+
+    /// Root of the entries up to this one.
+    async fn root_to(&mut self, last: EntryIndex) -> Result<Hash> {
+        let size = last.0.saturating_add(1);
+        if size > self.frontier.size() {
+            return Err(Error::Refused(format!(
+                "F3: there is no entry {last} yet; the last is {}",
+                self.frontier.size().saturating_sub(1)
+            )));
+        }
+        Ok(store::frontier(self.db, size).await?.root())
+    }
+
+    /// The review of a range as it stands.
+    pub(crate) async fn review(&mut self, finding: &Finding) -> Result<(Body, Opening)> {
+        let note = Opening::fresh(finding.note.clone().into_bytes())?;
+        let review = Review {
+            principal: finding.principal.clone(),
+            from: finding.from,
+            to: finding.to,
+            root: self.root_to(finding.to).await?,
+            note: note.commitment(),
+            approvals: Vec::new(),
+        };
+        self.expect_seen(&review).await?;
+        Ok((Body::Review(review), note))
+    }
+
+    /// Takes what an answer cost beyond its price, also where the purse does not hold it.
+    pub(crate) async fn incident(
+        &mut self,
+        reserve: EntryIndex,
+        loss: Loss,
+        note: &Opening,
+    ) -> Result<EntryIndex> {
+        if !matches!(self.body(reserve).await?, Some(Body::Reserve(_))) {
+            return Err(Error::Refused("F3: there is no such reserve".to_owned()));
+        }
+        if loss == Loss::ZERO {
+            return Err(Error::Refused(
+                "B1: an incident that cost nothing is none".to_owned(),
+            ));
+        }
+        let after = self.spent.checked_add(loss).ok_or_else(|| {
+            Error::Refused("the loss is larger than the books can hold".to_owned())
+        })?;
+        store::signed(after.rho.units())?;
+        let scope = self.genesis.scope();
+        let account = Movement {
+            scope: scope.clone(),
+            cap: self.cap,
+            before: self.spent,
+            after,
+        };
+        let body = Incident {
+            reserve,
+            loss,
+            note: note.commitment(),
+            account,
+            approvals: Vec::new(),
+        };
+        let (index, _) = self.append(Body::Incident(body)).await?;
+        store::incident(self.db, &scope, after).await?;
+        store::insert_opening(self.db, index, "note", note).await?;
+        self.spent = after;
+        Ok(index)
+    }
+
+    /// Puts the key of `next` into force: the checkpoint of this transaction is the first that it signs.
+    pub(crate) async fn rotate(&mut self, next: &Signer) -> Result<EntryIndex> {
+        let unsigned = Key {
+            public: next.verifier().public(),
+            signature: None,
+        };
+        let statement = Statement::of(&self.genesis.origin, &Body::Key(unsigned.clone()));
+        let body = Body::Key(Key {
+            signature: Some(self.signer.endorse(&statement)),
+            ..unsigned
+        });
+        if next.origin() != self.genesis.origin {
+            return Err(Error::Refused(
+                "the new key is of another origin".to_owned(),
+            ));
+        }
+        self.authority()
+            .await?
+            .check(&body, self.genesis, self.time)
+            .map_err(Error::Refused)?;
+        let (index, _) = self.append(body).await?;
+        self.successor = Some(next.clone());
+        Ok(index)
+    }
+}
