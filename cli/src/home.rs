@@ -16,6 +16,7 @@ use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
+use crate::memory::Memory;
 use crate::settings::Settings;
 
 /// The directory that `salus init` made.
@@ -150,7 +151,9 @@ impl Home {
                 return Ok(ledger);
             }
         }
-        Ok(Ledger::open_in(&dir, self.signer()?, around).await?)
+        let ledger = Ledger::open_in(&dir, self.signer()?, around).await?;
+        Memory::of(&ledger.genesis().origin)?.check(&ledger).await?;
+        Ok(ledger)
     }
 
     /// Puts the files of a key that is in force where they belong; can be repeated.

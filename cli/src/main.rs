@@ -5,6 +5,7 @@ mod commands;
 mod crash;
 mod failure;
 mod home;
+mod memory;
 mod output;
 mod progress;
 mod proposal;

@@ -16,6 +16,8 @@ mod crash;
 mod failures;
 #[path = "main/formats.rs"]
 mod formats;
+#[path = "main/officers.rs"]
+mod officers;
 #[path = "main/policy.rs"]
 mod policy;
 #[path = "main/prices.rs"]
@@ -26,6 +28,8 @@ mod questions;
 mod real_data;
 #[path = "main/receipts.rs"]
 mod receipts;
+#[path = "main/rollback.rs"]
+mod rollback;
 #[path = "main/support.rs"]
 mod support;
 #[path = "main/tamper.rs"]
@@ -34,3 +38,5 @@ mod tamper;
 mod terms;
 #[path = "main/truth.rs"]
 mod truth;
+#[path = "main/witnesses.rs"]
+mod witnesses;

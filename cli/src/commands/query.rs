@@ -15,6 +15,7 @@ use crate::arguments::{Format, NoiseKind, Query};
 use crate::commands::budget::{loss_json, loss_text};
 use crate::failure::Failure;
 use crate::home::{Home, write_private};
+use crate::memory::{self, Memory};
 use crate::output::{Rows, cell, figure, print};
 
 pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<(), Failure> {
@@ -62,9 +63,14 @@ pub(super) async fn answered(
     asking: &Asking,
 ) -> Result<(Asked, PathBuf), Failure> {
     let outcome = engine.ask(sql, asking).await;
+    let proven = match &outcome {
+        Ok(asked) => prove(asked, &ledger).await,
+        Err(_) => Ok(()),
+    };
     // Aborts of failed questions must be durable before the process ends.
     ledger.close().await?;
     let asked = outcome?;
+    proven?;
     // Each asking has a receipt of its own, also where two prove the same answer.
     let named = asked.published.reused.unwrap_or(asked.published.entry);
     let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
@@ -73,6 +79,18 @@ pub(super) async fn answered(
         write_private(&receipt, asked.published.receipt.as_bytes())?;
     }
     Ok((asked, receipt))
+}
+
+/// What is shown is what a receipt proves, and of the ledger that this user knows.
+async fn prove(asked: &Asked, ledger: &Ledger) -> Result<(), Failure> {
+    let proven = memory::verify(&asked.published.receipt, &ledger.vkey())?;
+    if proven.answer != asked.published.answer {
+        return Err(Failure::Integrity(
+            "the receipt is of another answer".to_owned(),
+        ));
+    }
+    let memory = Memory::of(&ledger.genesis().origin)?;
+    memory.learn(ledger, &proven).await
 }
 
 pub(super) fn question(sql: &str) -> Result<String, Failure> {

@@ -21,6 +21,14 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["salus-accounting", "salus-certificate", "salus-mechanisms"],
     ),
     (
+        "salus-witness",
+        &["salus-accounting", "salus-certificate", "salus-ledger"],
+    ),
+    (
+        "salus-oversight",
+        &["salus-accounting", "salus-certificate", "salus-ledger"],
+    ),
+    (
         "salus-query",
         &[
             "salus-lake",
@@ -40,6 +48,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "salus-certificate",
             "salus-accounting",
             "salus-checker",
+            "salus-oversight",
+            "salus-witness",
             "salus-fhir",
             "salus-synth",
         ],

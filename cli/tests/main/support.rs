@@ -83,10 +83,26 @@ impl Home {
     /// A home with a synthetic population in it.
     pub(crate) fn populated(options: &[&str], persons: u64) -> Self {
         let home = Self::init(options);
-        let export = home.export(persons, 5);
-        home.run(&["ingest", "fhir", export.to_str().unwrap()])
-            .exits(0);
+        home.populate(persons);
         home
+    }
+
+    /// The same, with its anchor beside it.
+    pub(crate) fn anchored(persons: u64) -> Self {
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let anchor = home.beside("anchor");
+        home.run(&["init", "--anchor", anchor.to_str().unwrap()])
+            .exits(0);
+        home.populate(persons);
+        home
+    }
+
+    fn populate(&self, persons: u64) {
+        let export = self.export(persons, 5);
+        self.run(&["ingest", "fhir", export.to_str().unwrap()])
+            .exits(0);
     }
 
     /// Writes an export of synthetic persons beside the home.
@@ -122,7 +138,11 @@ impl Home {
 
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = salus();
-        command.env("SALUS_HOME", self.root()).args(arguments);
+        command
+            .env("SALUS_HOME", self.root())
+            // What its users have seen of ledgers lies beside it.
+            .env("XDG_STATE_HOME", self.beside("state"))
+            .args(arguments);
         command
     }
 

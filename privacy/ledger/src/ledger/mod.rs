@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::error::{ReserveError, Result, integrity};
 use crate::gate::{Charge, Published};
 use crate::key::Signer;
+use crate::merkle::consistency_path;
 use crate::store::{self, StoredEntry, failed};
 use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence, limits};
@@ -509,6 +510,25 @@ impl Ledger {
     /// The newest entry of a kind.
     pub async fn newest(&self, kind: Kind) -> Result<Option<StoredEntry>> {
         store::newest(&mut *self.reader().await, kind).await
+    }
+
+    /// The newest checkpoint, with what witnesses added.
+    pub async fn newest_checkpoint(&self) -> Result<Vec<u8>> {
+        Ok(store::newest_checkpoint(&mut *self.reader().await).await?.1)
+    }
+
+    /// RFC 6962 consistency proof from the first `from` entries to the first `to`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Integrity`] if there are not so many.
+    pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>> {
+        let mut reader = self.reader().await;
+        let mut proof = Vec::new();
+        for nodes in consistency_path(from, to) {
+            proof.push(store::fold_nodes(&mut reader, &nodes).await?);
+        }
+        Ok(proof)
     }
 
     /// Number of entries.

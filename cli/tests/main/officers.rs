@@ -1,0 +1,233 @@
+//! Keys, officers and what they decide together, from the command line.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Done, Home, PERSONS, run, salus};
+
+/// The public key of a new officer, whose private key lies beside the home.
+fn officer(home: &Home, name: &str) -> String {
+    let file = home.beside(&format!("{name}.key"));
+    let made = home.json(&["key", "new", file.to_str().unwrap(), "--name", name]);
+    made["public_key"].as_str().unwrap().to_owned()
+}
+
+fn with_officers(options: &[&str]) -> Home {
+    let home = Home::populated(options, 20);
+    for name in ["ada", "ben"] {
+        let key = officer(&home, name);
+        home.run(&["officer", "add", &key]).exits(0);
+    }
+    home
+}
+
+/// Approves a copy of the proposal, as an officer does who has no home.
+fn approve(home: &Home, proposal: &str, name: &str) -> String {
+    let copy = home.beside(&format!("{proposal}.{name}"));
+    let done = run(salus()
+        .args(["proposal", "approve"])
+        .arg(home.beside(proposal))
+        .arg("--key")
+        .arg(home.beside(&format!("{name}.key")))
+        .arg("--out")
+        .arg(&copy));
+    done.exits(0);
+    copy.to_str().unwrap().to_owned()
+}
+
+fn propose(home: &Home, epsilon: &str, file: &str) -> Done {
+    let out = home.beside(file);
+    home.run(&[
+        "grant",
+        "propose",
+        "--epsilon",
+        epsilon,
+        "--reason",
+        "a second year",
+        "--out",
+        out.to_str().unwrap(),
+    ])
+}
+
+fn cap(home: &Home) -> f64 {
+    let shown: Value = home.json(&["budget", "show"]);
+    shown["cap"]["epsilon"].as_f64().unwrap()
+}
+
+#[test]
+fn two_officers_raise_the_cap_and_nobody_alone() {
+    let home = with_officers(&["--epsilon", "1", "--ceiling-epsilon", "3"]);
+    home.run(&["query", PERSONS, "--epsilon", "0.9"]).exits(0);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.9"])
+        .exits(4);
+    propose(&home, "4", "g").exits(2);
+    propose(&home, "0.5", "g").exits(2);
+    propose(&home, "2", "g").exits(0);
+    propose(&home, "2", "g").exits(2);
+    let by_ada = approve(&home, "g", "ada");
+    let alone = home.run(&["proposal", "enter", &by_ada]).exits(2);
+    assert!(alone.stderr.contains("two officers"), "{alone:?}");
+    let by_ben = approve(&home, "g", "ben");
+    let entered = home.json(&["proposal", "enter", &by_ada, &by_ben]);
+    assert!(entered["what"].as_str().unwrap().contains("a second year"));
+    assert!((cap(&home) - 2.0).abs() < 0.001);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.9"])
+        .exits(0);
+    home.run(&["proposal", "enter", &by_ada, &by_ben]).exits(2);
+    home.run(&["ledger", "verify"]).exits(0);
+    let export = home.beside("export");
+    home.run(&["ledger", "export", export.to_str().unwrap()])
+        .exits(0);
+}
+
+#[test]
+fn what_is_approved_is_what_is_read() {
+    let home = with_officers(&["--epsilon", "1", "--ceiling-epsilon", "3"]);
+    propose(&home, "2", "g").exits(0);
+    let file = home.beside("g");
+    let text = fs::read_to_string(&file).unwrap();
+    // The words in the file may say anything: shown is what is signed.
+    let lies = text.replace("raise the cap", "lower the cap");
+    assert_ne!(lies, text);
+    fs::write(&file, lies).unwrap();
+    let shown = home
+        .run(&["proposal", "show", file.to_str().unwrap()])
+        .exits(0);
+    assert!(shown.stdout.contains("raise"), "{shown:?}");
+    // A text that was put in the place of another is found.
+    fs::write(&file, text.replace("\"a second year\"", "\"nothing\"")).unwrap();
+    home.run(&["proposal", "show", file.to_str().unwrap()])
+        .exits(2);
+    for nonsense in ["", "{}", "[]", &text[1..]] {
+        fs::write(&file, nonsense).unwrap();
+        home.run(&["proposal", "show", file.to_str().unwrap()])
+            .exits(2);
+    }
+}
+
+#[test]
+fn a_third_officer_needs_the_first_two() {
+    let home = with_officers(&[]);
+    let key = officer(&home, "cleo");
+    let refused = home.run(&["officer", "add", &key]).exits(2);
+    assert!(refused.stderr.contains("--out"), "{refused:?}");
+    let out = home.beside("cleo");
+    home.run(&["officer", "add", &key, "--out", out.to_str().unwrap()])
+        .exits(0);
+    let approved = [approve(&home, "cleo", "ada"), approve(&home, "cleo", "ben")];
+    home.run(&["proposal", "enter", &approved[0], &approved[1]])
+        .exits(0);
+    let out = home.beside("leave");
+    home.run(&["officer", "retire", "ben", "--out", out.to_str().unwrap()])
+        .exits(0);
+    let approved = [
+        approve(&home, "leave", "ada"),
+        approve(&home, "leave", "cleo"),
+    ];
+    home.run(&["proposal", "enter", &approved[0], &approved[1]])
+        .exits(0);
+    let officers = home.json(&["officer", "list"]);
+    let names: Vec<&str> = officers["officers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|officer| officer["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["ada", "cleo"]);
+    home.run(&["officer", "retire", "nobody", "--out", "x"])
+        .exits(2);
+    home.run(&["officer", "add", "nonsense"]).exits(2);
+}
+
+#[test]
+fn keys_are_replaced_and_receipts_go_on_holding() {
+    let home = Home::populated(&[], 20);
+    let first = home.json(&["query", PERSONS, "--epsilon", "0.2"]);
+    home.run(&["key", "rotate"]).exits(0);
+    let second = home.json(&["query", "--fresh", PERSONS, "--epsilon", "0.2"]);
+    home.run(&["key", "rotate"]).exits(0);
+    for answer in [&first, &second] {
+        home.run(&["receipt", "verify", answer["receipt"].as_str().unwrap()])
+            .exits(0);
+    }
+    let keys = home.json(&["key", "list"]);
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 3);
+    home.run(&["ledger", "verify"]).exits(0);
+    let removed = home.json(&["key", "retire"]);
+    assert_eq!(removed["removed"].as_array().unwrap().len(), 2);
+    home.run(&["receipt", "verify", first["receipt"].as_str().unwrap()])
+        .exits(0);
+    home.run(&["query", PERSONS, "--epsilon", "0.2"]).exits(0);
+}
+
+#[test]
+fn a_rotation_that_stopped_half_way_is_taken_up() {
+    let home = Home::populated(&[], 20);
+    home.run(&["query", PERSONS, "--epsilon", "0.2"]).exits(0);
+    let keys = home.root().join("keys");
+    let (old, vkey) = (
+        fs::read(keys.join("ledger.key")).unwrap(),
+        fs::read(keys.join("ledger.vkey")).unwrap(),
+    );
+    home.run(&["key", "rotate"]).exits(0);
+    // As it is when the ledger has the new key and the files have not yet moved.
+    fs::rename(keys.join("ledger.key"), keys.join("next.key")).unwrap();
+    fs::remove_dir_all(keys.join("retired")).unwrap();
+    fs::write(keys.join("ledger.key"), old).unwrap();
+    fs::write(keys.join("ledger.vkey"), vkey).unwrap();
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+        .exits(0);
+    assert!(!keys.join("next.key").exists());
+    home.run(&["ledger", "verify"]).exits(0);
+    // And one that never came to the ledger changes nothing.
+    let other = Home::init(&[]);
+    fs::copy(other.root().join("keys/ledger.key"), keys.join("next.key")).unwrap();
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+        .exits(0);
+    home.run(&["key", "rotate"]).exits(0);
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
+#[test]
+fn reviews_and_incidents_stand_in_the_ledger() {
+    let home = with_officers(&["--epsilon", "1"]);
+    let answer = home.json(&["query", PERSONS, "--epsilon", "0.3"]);
+    let key = home.beside("ada.key");
+    home.run(&[
+        "ledger",
+        "review",
+        "0..8",
+        "--note",
+        "nothing unusual",
+        "--key",
+        key.to_str().unwrap(),
+    ])
+    .exits(0);
+    home.run(&["ledger", "review", "0..3", "--note", "again"])
+        .exits(0);
+    for range in ["8..0", "0..9999", "x", "1", "..4"] {
+        home.run(&["ledger", "review", range, "--note", "x"])
+            .exits(2);
+    }
+    let reserve = (answer["entry"].as_u64().unwrap() - 1).to_string();
+    home.run(&[
+        "ledger",
+        "incident",
+        &reserve,
+        "--rho",
+        "5",
+        "--note",
+        "noise too small",
+    ])
+    .exits(0);
+    home.run(&["ledger", "incident", "0", "--rho", "5", "--note", "x"])
+        .exits(2);
+    home.run(&["ledger", "incident", &reserve, "--rho", "0", "--note", "x"])
+        .exits(2);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.1"])
+        .exits(4);
+    let budget = home.json(&["budget", "show"]);
+    assert_eq!(budget["remaining"]["rho"], 0.0);
+    home.run(&["ledger", "verify"]).exits(0);
+}

@@ -1,0 +1,133 @@
+//! A home that was put back to an earlier state is noticed, whatever of it was put back, and nothing is answered.
+
+use std::fs;
+
+use crate::support::{Home, PERSONS, copy_tree};
+
+/// A home that was asked twice, and what it was after the first time.
+fn asked_twice() -> Home {
+    let home = Home::populated(&[], 20);
+    home.run(&["query", PERSONS, "--epsilon", "0.2"]).exits(0);
+    copy_tree(&home.root(), &home.beside("backup"));
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+        .exits(0);
+    home
+}
+
+fn restore(home: &Home, part: &str) {
+    let (from, to) = (home.beside("backup").join(part), home.root().join(part));
+    fs::remove_dir_all(&to).unwrap();
+    copy_tree(&from, &to);
+}
+
+/// Nothing that reads the books goes on.
+fn is_refused(home: &Home) {
+    for command in [
+        &["query", PERSONS, "--epsilon", "0.2"][..],
+        &["query", "--dry-run", PERSONS, "--epsilon", "0.2"],
+        &["budget", "show"],
+        &["ledger", "list"],
+        &["ledger", "verify"],
+        &["policy", "show"],
+        &["key", "rotate"],
+    ] {
+        let refused = home.run(command).exits(5);
+        assert!(
+            refused.stderr.contains("earlier state"),
+            "{command:?}: {refused:?}"
+        );
+    }
+}
+
+#[test]
+fn yesterdays_ledger_is_refused_with_what_to_do() {
+    let home = asked_twice();
+    restore(&home, "ledger");
+    is_refused(&home);
+    let refused = home.run(&["budget", "show"]).exits(5);
+    assert!(
+        refused.stderr.contains("Put the newest state back"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_whole_home_put_back_is_known_to_whoever_was_answered() {
+    let home = asked_twice();
+    restore(&home, "");
+    is_refused(&home);
+    // Somebody who was never answered cannot know; a witness would.
+    home.command(&["budget", "show"])
+        .env("XDG_STATE_HOME", home.beside("elsewhere"))
+        .status()
+        .unwrap();
+}
+
+#[test]
+fn a_home_that_goes_on_from_yesterday_is_refused_as_well() {
+    let home = asked_twice();
+    restore(&home, "");
+    // Under another user, until it is longer than it was.
+    for _ in 0..3 {
+        let status = home
+            .command(&["query", "--fresh", PERSONS, "--epsilon", "0.1"])
+            .env("XDG_STATE_HOME", home.beside("elsewhere"))
+            .status();
+        assert!(status.unwrap().success());
+    }
+    let refused = home.run(&["query", PERSONS, "--epsilon", "0.2"]).exits(5);
+    assert!(
+        refused
+            .stderr
+            .contains("not the ledger that you were given an answer from"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_second_home_on_the_same_anchor_is_refused() {
+    let home = Home::anchored(20);
+    assert!(home.beside("anchor").is_dir() && !home.root().join("anchor").exists());
+    home.run(&["query", PERSONS, "--epsilon", "0.2"]).exits(0);
+    // The same bytes at another place: two purses for the same people.
+    copy_tree(&home.root(), &home.beside("second"));
+    let ask = |root: &str| {
+        home.command(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+            .env("SALUS_HOME", home.beside(root))
+            .env("XDG_STATE_HOME", home.beside("nobody"))
+            .output()
+            .unwrap()
+    };
+    assert!(ask("home").status.success());
+    assert_eq!(ask("second").status.code(), Some(5));
+    assert!(ask("home").status.success());
+}
+
+#[test]
+fn an_anchor_can_be_moved_and_its_loss_confessed() {
+    let home = asked_twice();
+    let place = home.beside("other disk");
+    home.run(&["anchor", "set", place.to_str().unwrap()])
+        .exits(0);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+        .exits(0);
+    let shown = home.json(&["anchor", "show"]);
+    assert_eq!(shown["anchor"], place.to_str().unwrap());
+    assert!(shown["record"].as_u64().unwrap() >= 1);
+    // Not where something stands already.
+    home.run(&["anchor", "set", place.to_str().unwrap()])
+        .exits(2);
+    fs::remove_dir_all(&place).unwrap();
+    let refused = home.run(&["budget", "show"]).exits(5);
+    assert!(refused.stderr.contains("anchor is empty"), "{refused:?}");
+    let third = home.beside("third disk");
+    home.run(&["anchor", "set", third.to_str().unwrap()])
+        .exits(5);
+    home.run(&["anchor", "set", third.to_str().unwrap(), "--lost"])
+        .exits(0);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+        .exits(0);
+    let entries = home.entries();
+    assert!(entries.iter().any(|entry| entry["kind"] == "review"));
+    home.run(&["ledger", "verify"]).exits(0);
+}
