@@ -18,6 +18,8 @@ mod failures;
 mod formats;
 #[path = "main/officers.rs"]
 mod officers;
+#[path = "main/oversight.rs"]
+mod oversight;
 #[path = "main/policy.rs"]
 mod policy;
 #[path = "main/prices.rs"]

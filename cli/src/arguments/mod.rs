@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod ledger;
 mod oversight;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use chrono::NaiveDate;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
     Anchor, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
@@ -113,7 +115,7 @@ pub(crate) enum Command {
     /// The audit ledger.
     #[command(
         subcommand,
-        after_help = "Examples:\n  salus ledger list\n  salus ledger show 7\n  salus ledger verify\n  salus ledger export evidence && salus-audit evidence"
+        after_help = "Examples:\n  salus ledger list\n  salus ledger show 7\n  salus ledger verify\n  salus ledger burn-down\n  salus ledger report --out report.html\n  salus ledger export evidence && salus-audit evidence"
     )]
     Ledger(Ledger),
     /// Receipts of answers.
@@ -328,38 +330,6 @@ pub(crate) enum PolicyCommand {
         /// Say whether it is valid, and change nothing.
         #[arg(long)]
         dry_run: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Ledger {
-    /// List the entries.
-    #[command(after_help = "Example:\n  salus ledger list --format csv")]
-    List,
-    /// Show one entry in full.
-    #[command(after_help = "Example:\n  salus ledger show 7")]
-    Show {
-        /// Index of the entry.
-        index: u64,
-    },
-    /// Recompute the tree, signatures, prices and balances.
-    #[command(after_help = "Example:\n  salus ledger verify --format json")]
-    Verify,
-    /// Sign off a range of entries: somebody has looked at them.
-    #[command(
-        after_help = "Examples:\n  salus ledger review 0..40 --note \"nothing unusual\"\n  salus ledger review 41..80 --note \"see ticket 7\" --key ada.key"
-    )]
-    Review(Review),
-    /// Take what an answer turned out to cost beyond its price.
-    #[command(
-        after_help = "Example:\n  salus ledger incident 17 --rho 0.01 --note \"noise too small in build 0.1.0\""
-    )]
-    Incident(Incident),
-    /// Write the static files that an outside verifier reads.
-    #[command(after_help = "Example:\n  salus ledger export evidence && salus-audit evidence")]
-    Export {
-        /// New or empty directory.
-        dir: PathBuf,
     },
 }
 

@@ -7,8 +7,8 @@ use salus_checker::{Evidence as Exhibit, Report, audit};
 use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, Ledger};
-use crate::commands::review;
+use crate::arguments::{Export, Filter, Format, Ledger};
+use crate::commands::{officer_views, review};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -16,35 +16,52 @@ use crate::output::{Rows, hex, print};
 pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
     match command {
-        Ledger::List => list(&home, format).await,
+        Ledger::List(filter) => list(&home, filter, format).await,
         Ledger::Show { index } => show(&home, *index, format).await,
         Ledger::Review(command) => review::review(&home, command, format).await,
         Ledger::Incident(command) => review::incident(&home, command, format).await,
         Ledger::Verify => verify(&home, format).await,
-        Ledger::Export { dir } => {
-            Evidence::read(&home.ledger_dir(), &home.vkey()?)
-                .await?
-                .write(dir)?;
-            print(
-                format,
-                &Rows {
-                    header: vec!["written".into()],
-                    rows: vec![vec![dir.display().to_string()]],
-                },
-                &json!({"written": dir}),
-            );
-            Ok(())
-        }
+        Ledger::BurnDown(command) => officer_views::burn_down(&home, command, format).await,
+        Ledger::Refusals(filter) => officer_views::refusals(&home, filter, format).await,
+        Ledger::Differences(command) => officer_views::differences(&home, command, format).await,
+        Ledger::Report(command) => officer_views::report(&home, command, format).await,
+        Ledger::Export(command) => export(&home, command, format).await,
     }
 }
 
-async fn list(home: &Home, format: Format) -> Result<(), Failure> {
+/// The log as static files, or the questions as another program reads them.
+async fn export(home: &Home, command: &Export, format: Format) -> Result<(), Failure> {
+    let to = &command.to;
+    if let Some(form) = command.form {
+        let filter = Filter {
+            user: command.user.clone(),
+            dataset: None,
+            purpose: None,
+            since: command.since.clone(),
+            until: command.until.clone(),
+            outcome: None,
+            kind: None,
+        };
+        return officer_views::export(home, to, form, &filter, format).await;
+    }
+    Evidence::read(&home.ledger_dir(), &home.vkey()?)
+        .await?
+        .write(to)?;
+    let mut rows = Rows::new(&["written"]);
+    rows.push([to.display().to_string()]);
+    print(format, &rows, &json!({"written": to}));
+    Ok(())
+}
+
+async fn list(home: &Home, filter: &Filter, format: Format) -> Result<(), Failure> {
+    let wanted = officer_views::filter(home, filter)?;
     let ledger = home.ledger().await?;
-    let entries = ledger.entries().await?;
+    let all = ledger.entries().await?;
     ledger.close().await?;
+    let entries = wanted.entries(&all);
     let mut rows = Rows::new(&["entry", "time", "kind", "who", "purpose", "rho", "about"]);
     let mut json = Vec::new();
-    for stored in &entries {
+    for stored in entries {
         let line = Line::of(stored);
         json.push(json!({
             "entry": stored.index.0,
@@ -177,11 +194,15 @@ async fn show(home: &Home, index: u64, format: Format) -> Result<(), Failure> {
         )));
     };
     let question = question_of(&ledger, &stored).await?;
+    let words = officer_views::in_words(&ledger.entries().await?, &stored);
     ledger.close().await?;
     let decoded = Cbor::decode(&stored.bytes).map_err(anyhow::Error::from)?;
     let mut document = json!({"index": index, "entry": readable(&decoded)});
     if let Some(sql) = &question {
         document["question"] = json!(sql);
+    }
+    if !words.is_empty() {
+        document["words"] = json!(words);
     }
     if format == Format::Csv {
         let mut rows = Rows::new(&["field", "value"]);
@@ -193,25 +214,18 @@ async fn show(home: &Home, index: u64, format: Format) -> Result<(), Failure> {
         println!("{document}");
         return Ok(());
     }
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("words");
+    }
     println!(
         "{}",
         serde_json::to_string_pretty(&document).unwrap_or_default()
     );
-    if let Body::Reserve(reserve) = &stored.entry.body {
-        println!("\nderivation");
-        for (position, step) in reserve.certificate.steps.iter().enumerate() {
-            let rows = if step.rows == 0 {
-                "any number of rows".to_owned()
-            } else {
-                format!("at most {} rows", step.rows)
-            };
-            println!(
-                "  {position}. {} {} {}: {rows} of one person",
-                step.rule,
-                step.op,
-                step.table.clone().unwrap_or_default()
-            );
-        }
+    if !words.is_empty() {
+        println!("\nIn words:");
+    }
+    for sentence in &words {
+        println!("  {sentence}");
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod ledger;
 pub(crate) mod officer;
+mod officer_views;
 pub(crate) mod policy;
 pub(crate) mod proposal;
 pub(crate) mod query;

@@ -93,12 +93,11 @@ async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Res
     let mut db = store::initialise(file).await?;
     let mut lock = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     let mut log = Transaction::empty(&mut lock, signer, &genesis, time);
-    log.append(Body::Genesis(genesis.clone())).await?;
+    log.append(Body::Genesis(genesis.clone()))?;
     log.append(Body::Key(Key {
         public: signer.verifier().public(),
         signature: None,
-    }))
-    .await?;
+    }))?;
     let note = log.sign().await?;
     let account = AccountRow {
         scope: genesis.scope(),

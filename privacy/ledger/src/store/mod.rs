@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`: a commit that returned is on the disk. Writers queue on `BEGIN IMMEDIATE`, so whatever a transaction
 //! reads is what it decides on.
 
+mod bulk;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::error::{Error, Result, integrity};
 
+pub(crate) use bulk::*;
 pub use rows::StoredEntry;
 pub(crate) use rows::*;
 

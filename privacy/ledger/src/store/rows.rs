@@ -358,33 +358,6 @@ pub(crate) async fn opening(
     .transpose()
 }
 
-/// Writes an entry and the nodes that are complete with it.
-pub(crate) async fn insert_entry(
-    db: &mut SqliteConnection,
-    index: EntryIndex,
-    kind: Kind,
-    bytes: &[u8],
-    nodes: &[(Node, Hash)],
-) -> Result<()> {
-    sqlx::query(include_str!("insert_entry.sql"))
-        .bind(signed(index.0)?)
-        .bind(kind.name())
-        .bind(bytes)
-        .execute(&mut *db)
-        .await
-        .map_err(failed)?;
-    for (node, hash) in nodes {
-        sqlx::query(include_str!("insert_node.sql"))
-            .bind(i64::from(node.level))
-            .bind(signed(node.position)?)
-            .bind(hash.as_slice())
-            .execute(&mut *db)
-            .await
-            .map_err(failed)?;
-    }
-    Ok(())
-}
-
 pub(crate) async fn insert_checkpoint(
     db: &mut SqliteConnection,
     size: u64,
@@ -462,52 +435,6 @@ async fn move_account(
             "the account of the identity space is missing, or would pass its cap",
         ))
     }
-}
-
-pub(crate) async fn insert_ending(
-    db: &mut SqliteConnection,
-    reserve: EntryIndex,
-    entry: EntryIndex,
-) -> Result<()> {
-    sqlx::query(include_str!("insert_ending.sql"))
-        .bind(signed(reserve.0)?)
-        .bind(signed(entry.0)?)
-        .execute(db)
-        .await
-        .map_err(failed)?;
-    Ok(())
-}
-
-pub(crate) async fn insert_opening(
-    db: &mut SqliteConnection,
-    entry: EntryIndex,
-    name: &str,
-    opening: &Opening,
-) -> Result<()> {
-    sqlx::query(include_str!("insert_opening.sql"))
-        .bind(signed(entry.0)?)
-        .bind(name)
-        .bind(opening.salt.as_slice())
-        .bind(opening.content.as_slice())
-        .execute(db)
-        .await
-        .map_err(failed)?;
-    Ok(())
-}
-
-/// Remembers which plan a reserve was for.
-pub(crate) async fn insert_plan(
-    db: &mut SqliteConnection,
-    fingerprint: &Hash,
-    reserve: EntryIndex,
-) -> Result<()> {
-    sqlx::query(include_str!("insert_plan.sql"))
-        .bind(fingerprint.as_slice())
-        .bind(signed(reserve.0)?)
-        .execute(db)
-        .await
-        .map_err(failed)?;
-    Ok(())
 }
 
 /// The reserve of a request that came under this key.

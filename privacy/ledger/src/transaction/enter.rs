@@ -15,6 +15,7 @@ use crate::store;
 impl Transaction<'_> {
     /// What the log's keys, officers and grants so far establish.
     pub(crate) async fn authority(&mut self) -> Result<Authority> {
+        self.flush().await?;
         let mut stored = Vec::new();
         for kind in [Kind::Key, Kind::Officer, Kind::Grant] {
             stored.extend(store::all_of(self.db, kind).await?);
@@ -39,13 +40,14 @@ impl Transaction<'_> {
             Body::Review(review) => self.expect_seen(review).await?,
             _ => return Err(Error::Bug("an entry that nobody approves")),
         }
-        let (index, _) = self.append(enter.body.clone()).await?;
+        let (index, _) = self.append(enter.body.clone())?;
         if let Body::Grant(grant) = &enter.body {
+            self.flush().await?;
             store::grant(self.db, &grant.scope, grant.new).await?;
             self.cap = grant.new;
         }
         for (name, opening) in &enter.openings {
-            store::insert_opening(self.db, index, name, opening).await?;
+            self.open_with(index, name, opening.clone());
         }
         Ok(index)
     }
@@ -66,6 +68,7 @@ impl Transaction<'_> {
 
     /// Root of the entries up to this one.
     async fn root_to(&mut self, last: EntryIndex) -> Result<Hash> {
+        self.flush().await?;
         let size = last.0.saturating_add(1);
         if size > self.frontier.size() {
             return Err(Error::Refused(format!(
@@ -124,9 +127,10 @@ impl Transaction<'_> {
             account,
             approvals: Vec::new(),
         };
-        let (index, _) = self.append(Body::Incident(body)).await?;
+        let (index, _) = self.append(Body::Incident(body))?;
+        self.flush().await?;
         store::incident(self.db, &scope, after).await?;
-        store::insert_opening(self.db, index, "note", note).await?;
+        self.open_with(index, "note", note.clone());
         self.spent = after;
         Ok(index)
     }
@@ -151,7 +155,7 @@ impl Transaction<'_> {
             .await?
             .check(&body, self.genesis, self.time)
             .map_err(Error::Refused)?;
-        let (index, _) = self.append(body).await?;
+        let (index, _) = self.append(body)?;
         self.successor = Some(next.clone());
         Ok(index)
     }

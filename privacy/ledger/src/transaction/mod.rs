@@ -1,9 +1,13 @@
 //! One transaction of the log: everything a decision rests on is read, and everything it leads to is written, under one lock.
 
+mod buffer;
 mod enter;
 mod reuse;
 
+use buffer::Buffer;
 pub(crate) use reuse::Former;
+
+use std::sync::Arc;
 
 use salus_accounting::Loss;
 use salus_certificate::{Certificate, EntryIndex, Hash};
@@ -36,6 +40,27 @@ struct Grounds {
     dataset: String,
     policy: Policy,
     policy_entry: EntryIndex,
+}
+
+/// The entries that a certificate names.
+#[derive(PartialEq, Eq)]
+struct References {
+    entries: [EntryIndex; 4],
+    unit: String,
+}
+
+impl References {
+    fn of(certificate: &Certificate) -> Self {
+        Self {
+            entries: [
+                certificate.dataset,
+                certificate.snapshot,
+                certificate.catalog,
+                certificate.policy,
+            ],
+            unit: certificate.unit.clone(),
+        }
+    }
 }
 
 /// A reservation whose price and commitments have been worked out, ready to be decided on.
@@ -126,6 +151,9 @@ pub(crate) struct Transaction<'t> {
     time: u64,
     /// The policy in force and the reserves under it that had no ending when the ledger was opened.
     unanswered: (Option<EntryIndex>, usize),
+    buffer: Buffer,
+    /// What the last certificate rested on, and questions that failed under its policy: for the next, which mostly rests on the same.
+    grounds: Option<(References, Arc<Grounds>, usize)>,
     appended: bool,
     /// The key that signs from this transaction on, where that is another.
     successor: Option<Signer>,
@@ -175,6 +203,8 @@ impl<'t> Transaction<'t> {
             spent,
             time,
             unanswered,
+            buffer: Buffer::default(),
+            grounds: None,
             appended: false,
             successor: None,
         })
@@ -196,12 +226,14 @@ impl<'t> Transaction<'t> {
             spent: Loss::ZERO,
             time,
             unanswered: (None, 0),
+            buffer: Buffer::default(),
+            grounds: None,
             appended: false,
             successor: None,
         }
     }
 
-    pub(crate) async fn append(&mut self, body: Body) -> Result<(EntryIndex, Vec<u8>)> {
+    pub(crate) fn append(&mut self, body: Body) -> Result<(EntryIndex, Vec<u8>)> {
         let index = EntryIndex(self.frontier.size());
         let kind = body.kind();
         let bytes = Entry {
@@ -216,12 +248,26 @@ impl<'t> Transaction<'t> {
         }
         let nodes = self.frontier.append(leaf_hash(&bytes));
         self.appended = true;
-        store::insert_entry(self.db, index, kind, &bytes, &nodes).await?;
+        self.buffer.nodes.extend(nodes);
+        self.buffer.entries.push((index, kind, bytes.clone()));
         Ok((index, bytes))
+    }
+
+    /// Writes what was appended, so that the store can be asked.
+    pub(super) async fn flush(&mut self) -> Result<()> {
+        let scope = self.genesis.scope();
+        self.buffer.flush(self.db, &scope).await
+    }
+
+    fn open_with(&mut self, entry: EntryIndex, name: &str, opening: Opening) {
+        let row = (entry, name.to_owned(), opening);
+        self.buffer.openings.push(row);
     }
 
     /// A fact about datasets, catalogs, policies or snapshots.
     pub(crate) async fn record(&mut self, fact: Fact) -> Result<EntryIndex> {
+        self.flush().await?;
+        self.grounds = None;
         let mut opening = None;
         let body = match fact {
             Fact::Dataset { dataset, unit } => {
@@ -278,9 +324,9 @@ impl<'t> Transaction<'t> {
                 Body::Snapshot(body)
             }
         };
-        let (index, _) = self.append(body).await?;
+        let (index, _) = self.append(body)?;
         if let Some(opening) = opening {
-            store::insert_opening(self.db, index, "commitment", &opening).await?;
+            self.open_with(index, "commitment", opening);
         }
         Ok(index)
     }
@@ -325,24 +371,23 @@ impl<'t> Transaction<'t> {
 
     /// Decides on a reservation and takes its price from the purse, or refuses.
     pub(crate) async fn reserve(&mut self, draft: &Draft) -> Result<EntryIndex, ReserveError> {
-        if let Some(key) = &draft.retry
-            && store::retry(self.db, key).await?.is_some()
-        {
-            return Err(ReserveError::SentBefore);
+        if let Some(key) = &draft.retry {
+            self.flush().await?;
+            if store::retry(self.db, key).await?.is_some() {
+                return Err(ReserveError::SentBefore);
+            }
         }
-        let grounds = self.check_references(&draft.certificate).await?;
+        let (grounds, failures) = self.grounds(&draft.certificate).await?;
         let most = grounds.policy.query_rho;
         if draft.loss.rho > most {
             return Err(ReserveError::QueryTooDear { most });
         }
-        let failures = store::failures(self.db, grounds.policy_entry).await?.len();
         let unanswered = match self.unanswered {
             (policy, reserves) if policy == Some(grounds.policy_entry) => reserves,
             _ => 0,
         };
         if let Err(too_many) = ration::check(failures, unanswered) {
-            self.refuse(&draft.principal, &draft.purpose, FAILURES, &draft.question)
-                .await?;
+            self.refuse(&draft.principal, &draft.purpose, FAILURES, &draft.question)?;
             return Err(too_many);
         }
         let cap = self.cap;
@@ -351,8 +396,7 @@ impl<'t> Transaction<'t> {
             .checked_add(draft.loss)
             .filter(|after| after.fits_within(&cap));
         let Some(after) = after else {
-            self.refuse(&draft.principal, &draft.purpose, BUDGET, &draft.question)
-                .await?;
+            self.refuse(&draft.principal, &draft.purpose, BUDGET, &draft.question)?;
             return Err(ReserveError::BudgetExhausted {
                 remaining: self.remaining(),
             });
@@ -366,8 +410,7 @@ impl<'t> Transaction<'t> {
         let asker = self.asker(draft, &grounds);
         let limited = limits::movements(self.db, &grounds.policy.limits, asker, draft.loss).await;
         if let Err(ReserveError::LimitReached { .. }) = limited {
-            self.refuse(&draft.principal, &draft.purpose, LIMIT, &draft.question)
-                .await?;
+            self.refuse(&draft.principal, &draft.purpose, LIMIT, &draft.question)?;
         }
         accounts.extend(limited?);
         let body = Reserve {
@@ -381,20 +424,21 @@ impl<'t> Transaction<'t> {
             accounts,
         };
         limits::book(self.db, body.accounts.get(1..).unwrap_or_default()).await?;
-        let (index, _) = self.append(Body::Reserve(Box::new(body))).await?;
+        let (index, _) = self.append(Body::Reserve(Box::new(body)))?;
         for (name, opening) in [
             ("question", &draft.question),
             ("plan", &draft.plan),
             ("keys", &draft.keys),
         ] {
-            store::insert_opening(self.db, index, name, opening).await?;
+            self.open_with(index, name, opening.clone());
         }
-        store::insert_plan(self.db, &draft.fingerprint(), index).await?;
+        self.buffer.plans.push((draft.fingerprint(), index));
+        self.buffer.spent = Some(after);
+        self.spent = after;
         if let Some(key) = &draft.retry {
+            self.flush().await?;
             store::insert_retry(self.db, key, index).await?;
         }
-        store::spend(self.db, &self.genesis.scope(), after).await?;
-        self.spent = after;
         Ok(index)
     }
 
@@ -411,8 +455,23 @@ impl<'t> Transaction<'t> {
         }
     }
 
+    /// What the certificate rests on, and how many questions have failed under its policy.
+    async fn grounds(&mut self, certificate: &Certificate) -> Result<(Arc<Grounds>, usize)> {
+        let wanted = References::of(certificate);
+        if let Some((references, grounds, failures)) = &self.grounds
+            && *references == wanted
+        {
+            return Ok((Arc::clone(grounds), *failures));
+        }
+        let grounds = Arc::new(self.check_references(certificate).await?);
+        let failures = store::failures(self.db, grounds.policy_entry).await?.len();
+        self.grounds = Some((wanted, Arc::clone(&grounds), failures));
+        Ok((grounds, failures))
+    }
+
     /// Rule F3: the certificate rests on entries of this log, and on the newest catalog and policy.
     async fn check_references(&mut self, certificate: &Certificate) -> Result<Grounds> {
+        self.flush().await?;
         let refused = |what: &str| Error::Refused(format!("F3: {what}"));
         let Some(Body::Dataset(dataset)) = self.body(certificate.dataset).await? else {
             return Err(refused("the certificate's dataset is no dataset entry"));
@@ -446,6 +505,10 @@ impl<'t> Transaction<'t> {
     }
 
     async fn body(&mut self, index: EntryIndex) -> Result<Option<Body>> {
+        if let Some(bytes) = self.buffer.entry(index) {
+            let entry = Entry::decode(bytes).map_err(|_| Error::Bug("an entry that is none"))?;
+            return Ok(Some(entry.body));
+        }
         Ok(store::entry(self.db, index)
             .await?
             .map(|stored| stored.entry.body))
@@ -462,9 +525,9 @@ impl<'t> Transaction<'t> {
             reserve,
             answer: answer.commitment(),
         });
-        let (index, bytes) = self.append(body).await?;
-        store::insert_ending(self.db, reserve, index).await?;
-        store::insert_opening(self.db, index, "answer", &answer).await?;
+        let (index, bytes) = self.append(body)?;
+        self.buffer.endings.push((reserve, index));
+        self.open_with(index, "answer", answer.clone());
         Ok(Released {
             index,
             bytes,
@@ -480,15 +543,17 @@ impl<'t> Transaction<'t> {
         reason: Reason,
     ) -> Result<EntryIndex> {
         self.expect_open(reserve).await?;
-        let (index, _) = self.append(Body::Abort(Abort { reserve, reason })).await?;
-        store::insert_ending(self.db, reserve, index).await?;
+        let (index, _) = self.append(Body::Abort(Abort { reserve, reason }))?;
+        self.buffer.endings.push((reserve, index));
+        self.flush().await?;
+        self.grounds = None;
         // That somebody stopped waiting can depend on the rows as a failure can.
         store::insert_failure(self.db, index).await?;
         Ok(index)
     }
 
     async fn expect_open(&mut self, reserve: EntryIndex) -> Result<()> {
-        if store::ending(self.db, reserve).await?.is_some() {
+        if self.buffer.is_ended(reserve) || store::ending(self.db, reserve).await?.is_some() {
             return Err(Error::Refused("the reserve has ended already".to_owned()));
         }
         match self.body(reserve).await? {
@@ -498,7 +563,7 @@ impl<'t> Transaction<'t> {
     }
 
     /// Records a question that was not admitted.
-    pub(crate) async fn refuse(
+    pub(crate) fn refuse(
         &mut self,
         principal: &str,
         purpose: &str,
@@ -511,8 +576,8 @@ impl<'t> Transaction<'t> {
             rule: rule.to_owned(),
             question: question.commitment(),
         };
-        let (index, _) = self.append(Body::Refuse(body)).await?;
-        store::insert_opening(self.db, index, "question", question).await?;
+        let (index, _) = self.append(Body::Refuse(body))?;
+        self.open_with(index, "question", question.clone());
         Ok(index)
     }
 
@@ -541,6 +606,7 @@ impl<'t> Transaction<'t> {
 
     /// Signs the checkpoint of everything appended and writes it beside the entries.
     pub(crate) async fn sign(&mut self) -> Result<Vec<u8>> {
+        self.flush().await?;
         let checkpoint = self.checkpoint();
         let note = self
             .successor

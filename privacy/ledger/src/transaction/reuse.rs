@@ -48,6 +48,7 @@ pub(crate) enum Former {
 impl Transaction<'_> {
     /// What became of the request that came under the draft's key before.
     pub(crate) async fn former(&mut self, draft: &Draft) -> Result<Former> {
+        self.flush().await?;
         let reserve = match &draft.retry {
             Some(key) => store::retry(self.db, key).await?,
             None => None,
@@ -106,6 +107,7 @@ impl Transaction<'_> {
     /// Gives an answer once more: the newest one to the same plan, keys and snapshot, under the same bounds, that is at least as accurate.
     /// `None` if there is none, or if what opens it was erased.
     pub(crate) async fn reuse(&mut self, draft: &Draft) -> Result<Option<Released>> {
+        self.flush().await?;
         if let Some(key) = &draft.retry
             && store::retry(self.db, key).await?.is_some()
         {
@@ -154,9 +156,10 @@ impl Transaction<'_> {
                 release,
                 accounts,
             };
-            let (index, _) = self.append(Body::Reuse(body)).await?;
-            store::insert_opening(self.db, index, "question", &draft.question).await?;
+            let (index, _) = self.append(Body::Reuse(body))?;
+            self.open_with(index, "question", draft.question.clone());
             if let Some(key) = &draft.retry {
+                self.flush().await?;
                 store::insert_retry(self.db, key, index).await?;
             }
             return Ok(Some(Released {

@@ -431,15 +431,12 @@ impl Pending {
     async fn decide(&mut self, log: &mut Transaction<'_>) -> Result<()> {
         let decided = match &self.request {
             Request::Record(fact, _) => appended(log.record(fact.clone()).await),
-            Request::Refuse(refused, _) => appended(
-                log.refuse(
-                    &refused.principal,
-                    &refused.purpose,
-                    &refused.rule,
-                    &refused.question,
-                )
-                .await,
-            ),
+            Request::Refuse(refused, _) => appended(log.refuse(
+                &refused.principal,
+                &refused.purpose,
+                &refused.rule,
+                &refused.question,
+            )),
             Request::Reserve(draft, _) => log.reserve(draft).await.map(Decision::Appended),
             Request::Release(reserve, answer, _) => log
                 .release(*reserve, answer.clone())

@@ -1,0 +1,162 @@
+//! `salus ledger`: what officers ask of the books.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::oversight::{Incident, Review};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ledger {
+    /// List the entries, or those of some questions.
+    #[command(
+        after_help = "Examples:\n  salus ledger list --format csv\n  salus ledger list --user ada --since 2026-01-01 --outcome answered"
+    )]
+    List(Filter),
+    /// Show one entry in full, and a question in plain words.
+    #[command(after_help = "Example:\n  salus ledger show 7")]
+    Show {
+        /// Index of the entry.
+        index: u64,
+    },
+    /// Recompute the tree, signatures, prices and balances.
+    #[command(after_help = "Example:\n  salus ledger verify --format json")]
+    Verify,
+    /// What was spent when, of the purse, a dataset or an analyst: in the terminal, or as a drawing.
+    #[command(
+        name = "burn-down",
+        after_help = "Examples:\n  salus ledger burn-down\n  salus ledger burn-down --user ada --svg ada.svg"
+    )]
+    BurnDown(BurnDown),
+    /// Questions that were not admitted, by rule, analyst, purpose and month.
+    #[command(after_help = "Example:\n  salus ledger refusals --since 2026-01-01")]
+    Refusals(Filter),
+    /// Pairs of answered questions of one analyst that differ by one narrow condition. From plans, never from data.
+    #[command(
+        after_help = "Example:\n  salus ledger differences --user ada\n\nSubtracting two such answers says something about few people. The noise covers it; whoever asks so may be asked why."
+    )]
+    Differences(Differences),
+    /// Sign off a range of entries: somebody has looked at them.
+    #[command(
+        after_help = "Examples:\n  salus ledger review 0..40 --note \"nothing unusual\"\n  salus ledger review 41..80 --note \"see ticket 7\" --key ada.key"
+    )]
+    Review(Review),
+    /// Take what an answer turned out to cost beyond its price.
+    #[command(
+        after_help = "Example:\n  salus ledger incident 17 --rho 0.01 --note \"noise too small in build 0.1.0\""
+    )]
+    Incident(Incident),
+    /// A document to hand to a regulator: one HTML file, which prints well.
+    #[command(
+        after_help = "Example:\n  salus ledger report --since 2026-01-01 --until 2026-03-31 --operator \"Riverside Health\" --out report.html"
+    )]
+    Report(Report),
+    /// Write the static files that an outside verifier reads, or the questions in a form that other programs read.
+    #[command(
+        after_help = "Examples:\n  salus ledger export evidence && salus-audit evidence\n  salus ledger export questions.csv --as csv\n  salus ledger export audit-events.json --as fhir --since 2026-01-01"
+    )]
+    Export(Export),
+}
+
+/// Which questions.
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Who asked: a user of this home, or a pseudonym (p-…).
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Of which dataset.
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// For which purpose.
+    #[arg(long, value_name = "CODE")]
+    pub purpose: Option<String>,
+    /// From this day or moment on (2026-01-31, or RFC 3339).
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Up to and with this day, or before this moment.
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// answered, failed, dropped, open, repeated or refused.
+    #[arg(long, value_name = "OUTCOME")]
+    pub outcome: Option<String>,
+    /// Kind of the entries: reserve, policy, grant, …
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BurnDown {
+    /// Of one analyst: a user of this home, or a pseudonym (p-…).
+    #[arg(long, value_name = "NAME", conflicts_with = "dataset")]
+    pub user: Option<String>,
+    /// Of one dataset.
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// From this day on.
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Up to and with this day.
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Draw it into this file (SVG) as well.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Differences {
+    /// Of one analyst: a user of this home, or a pseudonym (p-…).
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Also pairs whose cohorts need not overlap, such as two years of the same figure.
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// First day.
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Last day.
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Who runs this system.
+    #[arg(long, value_name = "NAME")]
+    pub operator: Option<String>,
+    /// The file.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// New or empty directory; with --as a new file.
+    #[arg(value_name = "PATH")]
+    pub to: PathBuf,
+    /// The questions, in this form, instead of the log.
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    pub form: Option<Form>,
+    /// For --as: who asked.
+    #[arg(long, value_name = "NAME", requires = "form")]
+    pub user: Option<String>,
+    /// For --as: from this day on.
+    #[arg(long, value_name = "DATE", requires = "form")]
+    pub since: Option<String>,
+    /// For --as: up to and with this day.
+    #[arg(long, value_name = "DATE", requires = "form")]
+    pub until: Option<String>,
+}
+
+/// Forms that other programs read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// One line for each question.
+    Csv,
+    /// One JSON document.
+    Json,
+    /// A FHIR R4 Bundle of AuditEvents (IHE BALP, profile Query).
+    Fhir,
+    /// A record of the OpenDP deployments registry (YAML).
+    OpendpRegistry,
+}

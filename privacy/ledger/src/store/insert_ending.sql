@@ -1,1 +1,0 @@
-INSERT INTO endings (reserve, entry) VALUES (?1, ?2);

@@ -1,1 +1,0 @@
-INSERT INTO entries (idx, kind, bytes) VALUES (?1, ?2, ?3);

@@ -1,1 +1,0 @@
-INSERT INTO nodes (level, position, hash) VALUES (?1, ?2, ?3);

@@ -1,1 +1,0 @@
-INSERT INTO openings (entry, name, salt, content) VALUES (?1, ?2, ?3, ?4);

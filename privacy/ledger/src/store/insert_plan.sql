@@ -1,1 +1,0 @@
-INSERT INTO plans (fingerprint, reserve) VALUES (?1, ?2);

@@ -1,0 +1,53 @@
+//! What a transaction appends, held until it is needed or signed: many rows in a statement cost little more than one.
+
+use salus_accounting::Loss;
+use salus_certificate::{EntryIndex, Hash};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::commitment::Opening;
+use crate::entry::Kind;
+use crate::error::Result;
+use crate::merkle::Node;
+use crate::store;
+
+/// Rows that are not in the store yet.
+#[derive(Default)]
+pub(super) struct Buffer {
+    pub(super) entries: Vec<(EntryIndex, Kind, Vec<u8>)>,
+    pub(super) nodes: Vec<(Node, Hash)>,
+    pub(super) openings: Vec<(EntryIndex, String, Opening)>,
+    pub(super) plans: Vec<(Hash, EntryIndex)>,
+    /// Reserve and what ended it.
+    pub(super) endings: Vec<(EntryIndex, EntryIndex)>,
+    /// Where the purse has moved to.
+    pub(super) spent: Option<Loss>,
+}
+
+impl Buffer {
+    /// The bytes of an entry that is not in the store yet.
+    pub(super) fn entry(&self, index: EntryIndex) -> Option<&[u8]> {
+        let first = self.entries.first()?.0;
+        let position = usize::try_from(index.0.checked_sub(first.0)?).ok()?;
+        self.entries
+            .get(position)
+            .map(|(_, _, bytes)| bytes.as_slice())
+    }
+
+    pub(super) fn is_ended(&self, reserve: EntryIndex) -> bool {
+        self.endings.iter().any(|(ended, _)| *ended == reserve)
+    }
+
+    /// Writes everything, entries first: the rest refers to them.
+    pub(super) async fn flush(&mut self, db: &mut SqliteConnection, scope: &str) -> Result<()> {
+        store::insert_entries(db, &self.entries).await?;
+        store::insert_nodes(db, &self.nodes).await?;
+        store::insert_openings(db, &self.openings).await?;
+        store::insert_plans(db, &self.plans).await?;
+        store::insert_endings(db, &self.endings).await?;
+        if let Some(spent) = self.spent {
+            store::spend(db, scope, spent).await?;
+        }
+        *self = Self::default();
+        Ok(())
+    }
+}
