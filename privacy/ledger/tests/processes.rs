@@ -5,17 +5,51 @@ mod support;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use salus_accounting::Rho;
 use salus_certificate::EntryIndex;
+use salus_ledger::anchor::{Directory, newest};
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{Error, Ledger, ReserveError, receipt};
-use support::{answer, create, open, question};
+use salus_ledger::note::Checkpoint;
+use salus_ledger::{Error, Ledger, ReserveError, Surroundings, receipt};
+use support::{answer, create_in, ledger_path, question, signer};
 
 const PROCESSES: usize = 200;
 const BUDGET: usize = 50;
-const ROUNDS: usize = 50;
+/// As many who ask at once, this often each, and what the purse holds for them together.
+const SPENDERS: usize = 8;
+const SPENDS: usize = 125;
+const PURSE: usize = 700;
+
+/// Rounds of kill -9 on one ledger: fewer than leave as many questions without an ending as a policy bears.
+const ROUNDS: usize = 40;
+
+/// Ledgers that are killed: 200 rounds, or 2,000 of `make soak`.
+fn ledgers() -> usize {
+    if std::env::var_os("SALUS_SOAK").is_some() {
+        50
+    } else {
+        5
+    }
+}
+
+/// Every process has the anchor that stands beside the ledger.
+fn around(dir: &Path) -> Surroundings {
+    Surroundings {
+        anchor: Some(Arc::new(Directory::at(&dir.join("anchor")).unwrap())),
+        ..Surroundings::default()
+    }
+}
+
+async fn create(dir: &Path, questions: u64) -> Ledger {
+    create_in(dir, questions, around(dir)).await
+}
+
+async fn open(dir: &Path) -> Result<Ledger, Error> {
+    Ledger::open_in(&ledger_path(dir), signer(dir), around(dir)).await
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +63,7 @@ fn main() {
         .as_slice()
     {
         ["spend", dir] => runtime.block_on(spend(Path::new(dir))),
+        ["spend-many", dir] => runtime.block_on(spend_many(Path::new(dir))),
         ["stream", dir] => runtime.block_on(stream(Path::new(dir))),
         ["fill", dir] => runtime.block_on(fill(Path::new(dir))),
         flags if flags.contains(&"--list") => println!("processes: test"),
@@ -36,11 +71,16 @@ fn main() {
             timed("a budget for 50 of 200 processes", || {
                 runtime.block_on(concurrent_processes());
             });
+            timed("1,000 spends by 8 processes", || {
+                runtime.block_on(concurrent_spends());
+            });
             timed("a disk that takes no more", || {
                 runtime.block_on(full_disk());
             });
-            timed("50 rounds of kill -9", || {
-                runtime.block_on(killed_processes());
+            timed(&format!("{} rounds of kill -9", ledgers() * ROUNDS), || {
+                for _ in 0..ledgers() {
+                    runtime.block_on(killed_processes());
+                }
             });
         }
     }
@@ -77,6 +117,46 @@ async fn spend(dir: &Path) {
         Err(error) => panic!("{error}"),
     }
     ledger.close().await.unwrap();
+}
+
+/// A process that asks often.
+async fn spend_many(dir: &Path) {
+    let ledger = open(dir).await.unwrap();
+    let (mut answered, mut exhausted) = (0, 0);
+    for _ in 0..SPENDS {
+        match ledger.reserve(question()).await {
+            Ok(charge) => {
+                answer(charge).await.unwrap();
+                answered += 1;
+            }
+            Err(ReserveError::BudgetExhausted { .. }) => exhausted += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    println!("{answered} {exhausted}");
+    ledger.close().await.unwrap();
+}
+
+async fn concurrent_spends() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), PURSE as u64).await;
+    ledger.close().await.unwrap();
+    let spenders: Vec<Child> = (0..SPENDERS)
+        .map(|_| run("spend-many", dir.path()))
+        .collect();
+    let (mut answered, mut exhausted) = (0, 0);
+    for spender in spenders {
+        let output = spender.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let said = String::from_utf8(output.stdout).unwrap();
+        let (yes, no) = said.trim().split_once(' ').unwrap();
+        answered += yes.parse::<usize>().unwrap();
+        exhausted += no.parse::<usize>().unwrap();
+    }
+    assert_eq!((answered, exhausted), (PURSE, SPENDERS * SPENDS - PURSE));
+    let ledger = open(dir.path()).await.unwrap();
+    ledger.audit_accounts().await.unwrap();
+    assert_eq!(ledger.account().await.unwrap().remaining().rho, Rho::ZERO);
 }
 
 async fn concurrent_processes() {
@@ -217,10 +297,14 @@ async fn killed_processes() {
         let ledger = open(dir.path()).await.unwrap();
         ledger.audit_accounts().await.unwrap();
         let entries = ledger.entries().await.unwrap();
+        let anchor = Directory::at(&dir.path().join("anchor")).unwrap();
+        let (_, record) = newest(&anchor).await.unwrap().unwrap();
+        let anchored = Checkpoint::stated_size(&record.checkpoint).unwrap();
         for (kind, index) in &acknowledged {
             let stored = &entries[usize::try_from(*index).unwrap()];
             assert_eq!(stored.index, EntryIndex(*index));
             assert_eq!(stored.entry.body.kind().name(), kind, "round {round}");
+            assert!(kind == "reserve" || *index < anchored, "round {round}");
         }
         let spent = ledger.account().await.unwrap().spent.rho.units();
         let reserves = entries
