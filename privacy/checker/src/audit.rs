@@ -1,15 +1,22 @@
 //! The audit: decode, one pass over the entries, then the tree.
 
-use crate::align::align;
+use crate::align::{Aligned, align};
 use crate::budget::Purse;
 use crate::checkpoints::{self, Signed};
 use crate::derivation;
 use crate::entry::Entry;
+use crate::grants::Grants;
+use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::officers::Officers;
+use crate::policy::Policy;
 use crate::price;
 use crate::references::References;
 use crate::report::{Finding, Report};
+use crate::reviews::Reviews;
 use crate::tree::Hash;
+use crate::vkey::VerifierKey;
+use crate::witnesses;
 
 /// What a verifier is given.
 #[derive(Debug, Clone, Default)]
@@ -25,26 +32,65 @@ pub struct Evidence {
     pub vkey: String,
 }
 
-/// Recomputes every rule of `docs/ledger-format.md`.
+/// What an auditor brings, from another source than the log.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// A verifier key that the log had at some time: each later one is endorsed by the one before it (rule K1).
+    pub vkey: Option<String>,
+    /// The witnesses who must have cosigned the newest checkpoint (rule W1).
+    pub policy: Option<Policy>,
+}
+
+/// Recomputes every rule of `docs/ledger-format.md` but W1, which takes a policy.
 pub fn audit(evidence: &Evidence) -> Report {
+    audit_with(evidence, &Trust::default())
+}
+
+/// Recomputes every rule of `docs/ledger-format.md`, and holds the log against what the auditor brings.
+pub fn audit_with(evidence: &Evidence, trust: &Trust) -> Report {
     let mut report = Report {
         entries: u64::try_from(evidence.entries.len()).unwrap_or(u64::MAX),
         ..Report::default()
     };
-    let findings = &mut report.findings;
     let claimed = checkpoints::claimed_size(&evidence.checkpoints);
     let aligned = align(
         &evidence.entries,
         evidence.leaves.as_deref(),
         claimed,
-        findings,
+        &mut report.findings,
     );
-
-    let mut log = References::default();
-    let mut purse = Purse::default();
-    let mut limits = Limits::default();
+    let mut fold = Fold::default();
     for (index, bytes) in (0_u64..).zip(&aligned.slots) {
-        let entry = match bytes.map(Entry::decode) {
+        fold.entry(index, *bytes, &mut report);
+    }
+    if let Some((index, what)) = match aligned.slots.len() {
+        0 => Some((0, "there is no genesis")),
+        1 => Some((1, "there is no key")),
+        _ => None,
+    } {
+        report.findings.push(Finding::at(index, "F2", what));
+    }
+    fold.close(evidence, trust, &aligned, &mut report);
+    report.finish();
+    report
+}
+
+/// What the entries so far have established, by rule.
+#[derive(Default)]
+struct Fold {
+    log: References,
+    keys: Keys,
+    officers: Officers,
+    grants: Grants,
+    reviews: Reviews,
+    purse: Purse,
+    limits: Limits,
+}
+
+impl Fold {
+    fn entry(&mut self, index: u64, bytes: Option<&[u8]>, report: &mut Report) {
+        let findings = &mut report.findings;
+        let decoded = match bytes.map(Entry::decode) {
             Some(Ok(entry)) => Some(entry),
             Some(Err(malformed)) => {
                 findings.push(Finding::at(index, "F1", malformed.0));
@@ -55,34 +101,63 @@ pub fn audit(evidence: &Evidence) -> Report {
                 None
             }
         };
-        let kind = entry.as_ref().map_or("unreadable", Entry::kind);
+        let entry = decoded.as_ref();
+        let kind = entry.map_or("unreadable", Entry::kind);
         let count = report.kinds.entry(kind).or_default();
         *count = count.saturating_add(1);
-        log.check(index, entry.as_ref(), findings);
-        purse.check(index, entry.as_ref(), findings);
-        limits.check(index, entry.as_ref(), findings);
-        if let Some(Entry::Reserve(reserve)) = &entry {
+
+        self.log.check(index, entry, findings);
+        let origin = self.log.origin.as_deref();
+        self.keys.check(index, entry, origin, findings);
+        let by = self.officers.check(index, entry, origin, findings);
+        self.grants.check(index, entry, &by, findings);
+        self.reviews.check(index, entry, &by, findings);
+        self.purse
+            .check(index, entry, &mut self.grants, &by, findings);
+        self.limits.check(index, entry, findings);
+        if let Some(Entry::Reserve(reserve)) = entry {
             derivation::check(index, &reserve.certificate, findings);
-            let query_rho = log.query_rho(reserve.certificate.policy);
+            let query_rho = self.log.query_rho(reserve.certificate.policy);
             price::check(index, reserve, query_rho, findings);
         }
     }
-    if let Some((index, what)) = match aligned.slots.len() {
-        0 => Some((0, "there is no genesis")),
-        1 => Some((1, "there is no key")),
-        _ => None,
-    } {
-        findings.push(Finding::at(index, "F2", what));
-    }
-    (report.totals, report.open) = purse.close();
-    report.totals.extend(limits.close());
 
-    let signed = Signed {
-        checkpoints: &evidence.checkpoints,
-        vkey: &evidence.vkey,
-    };
-    let heads = checkpoints::check(&signed, &log, &aligned, findings);
-    (report.head, report.checkpoints) = (heads.newest, heads.count);
-    report.finish();
-    report
+    fn close(self, evidence: &Evidence, trust: &Trust, aligned: &Aligned<'_>, report: &mut Report) {
+        let findings = &mut report.findings;
+        if let Some(kept) = &trust.vkey {
+            self.kept_key(&evidence.vkey, kept, findings);
+        }
+        let signed = Signed {
+            checkpoints: &evidence.checkpoints,
+            vkey: &evidence.vkey,
+        };
+        let heads = checkpoints::check(&signed, &self.log, aligned, findings);
+        (report.head, report.checkpoints) = (heads.newest, heads.count);
+        let origin = self.log.origin.as_deref();
+        report.witnessed = trust
+            .policy
+            .as_ref()
+            .map(|policy| witnesses::check(policy, &heads, &self.keys, origin, findings));
+
+        report.reviews = self.reviews.close(aligned, findings);
+        report.cap = self.grants.cap();
+        let total;
+        (total, report.open, report.incidents) = self.purse.close(report.cap);
+        report.totals.extend(total);
+        report.totals.extend(self.limits.close());
+        report.officers = self.officers.close();
+        report.grants = self.grants.close();
+    }
+
+    /// The key that the auditor kept must have been the log's at some time: K1 leads from it to the one that signs the newest
+    /// checkpoint, which is the exported one by T2.
+    fn kept_key(&self, exported: &str, kept: &str, findings: &mut Vec<Finding>) {
+        let origin = self.log.origin.as_deref();
+        let known = VerifierKey::from_file(kept).is_ok_and(|key| self.keys.has(&key, origin));
+        // Where no entry has the exported key either, T2 says so of that.
+        if !known && kept.trim_end() != exported.trim_end() {
+            let what = "the verifier key that was kept is none of this log's";
+            findings.push(Finding::whole("T2", what));
+        }
+    }
 }

@@ -1,34 +1,66 @@
-//! Rules B1 and B2: the purse is the fold of all reserves, never passes its cap, and nothing comes back.
+//! Rules B1 and B2: the purse is the fold of all reserves and incidents, no reserve passes its cap, and nothing comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::{Entry, Genesis, Reserve};
+use crate::entry::{Account, Entry};
+use crate::grants::Grants;
 use crate::quantity::Loss;
+use crate::records::IncidentRecord;
 use crate::report::{Finding, ScopeTotal};
 
 /// The lifetime purse of the identity space.
 #[derive(Default)]
 pub(crate) struct Purse {
-    /// Scope and cap, once the genesis is read.
-    fixed: Option<(String, Loss)>,
+    /// Once the genesis is read.
+    scope: Option<String>,
     running: Loss,
-    /// An entry that could not be read stood since the last reserve, and may have been one.
+    /// An entry that could not be read stood since the last reserve or incident, and may have been one.
     unsure: bool,
     reserves: u64,
     open: BTreeSet<u64>,
     /// Reserve to the entry that ended it.
     ended: BTreeMap<u64, u64>,
+    incidents: Vec<IncidentRecord>,
 }
 
 impl Purse {
-    pub(crate) fn check(&mut self, index: u64, entry: Option<&Entry>, findings: &mut Vec<Finding>) {
+    /// `grants` knows the cap in force.
+    pub(crate) fn check(
+        &mut self,
+        index: u64,
+        entry: Option<&Entry>,
+        grants: &mut Grants,
+        approved_by: &[String],
+        findings: &mut Vec<Finding>,
+    ) {
         match entry {
             None => self.unsure = true,
-            Some(Entry::Genesis(genesis)) if index == 0 => self.open_purse(genesis),
+            Some(Entry::Genesis(genesis)) if index == 0 => {
+                self.scope = Some(format!("space:{}", genesis.space));
+            }
             Some(Entry::Reserve(reserve)) => {
                 self.open.insert(index);
                 self.reserves = self.reserves.saturating_add(1);
-                self.reserve(index, reserve, findings);
+                // There is at least one, by F1; the others are those of limits.
+                if let Some(account) = reserve.accounts.first() {
+                    self.charge(index, account, reserve.loss, grants, findings);
+                    if grants.cap().is_some_and(|cap| !account.after.within(cap)) {
+                        findings.push(Finding::at(index, "B1", "the total passes the cap"));
+                    }
+                }
+            }
+            Some(Entry::Incident(incident)) => {
+                // What is known too late is counted all the same: this alone may pass the cap.
+                self.charge(index, &incident.account, incident.loss, grants, findings);
+                if incident.loss == Loss::default() {
+                    findings.push(Finding::at(index, "B1", "an incident that cost nothing"));
+                }
+                self.incidents.push(IncidentRecord {
+                    entry: index,
+                    reserve: incident.reserve,
+                    loss: incident.loss,
+                    approved_by: approved_by.to_vec(),
+                });
             }
             Some(Entry::Release { reserve, .. } | Entry::Abort { reserve }) => {
                 if let Some(first) = self.ended.get(reserve) {
@@ -43,26 +75,20 @@ impl Purse {
         }
     }
 
-    fn open_purse(&mut self, genesis: &Genesis) {
-        self.fixed = Some((format!("space:{}", genesis.space), genesis.cap));
-    }
-
-    fn reserve(&mut self, index: u64, reserve: &Reserve, findings: &mut Vec<Finding>) {
+    fn charge(
+        &mut self,
+        index: u64,
+        account: &Account,
+        loss: Loss,
+        grants: &mut Grants,
+        findings: &mut Vec<Finding>,
+    ) {
         let mut fail = |what: &str| findings.push(Finding::at(index, "B1", what));
-        // There is at least one, by F1; the others are those of limits.
-        let Some(account) = reserve.accounts.first() else {
-            return;
-        };
-        if let Some((scope, cap)) = &self.fixed {
-            if account.scope != *scope {
-                fail(&format!("scope {:?}, not {scope:?}", account.scope));
-            }
-            if account.cap != *cap {
-                fail("the cap is not that of the genesis");
-            }
-            if !account.after.within(*cap) {
-                fail("the total passes the cap");
-            }
+        if let Some(scope) = self.scope.as_ref().filter(|scope| **scope != account.scope) {
+            fail(&format!("scope {:?}, not {scope:?}", account.scope));
+        }
+        if !grants.states(account.cap) {
+            fail("the cap is not the one in force");
         }
         // What an unreadable reserve took is unknown, but it cannot have given anything back.
         let follows =
@@ -71,29 +97,26 @@ impl Purse {
             let (before, running) = (account.before, self.running);
             fail(&format!("before is {before}, the running total {running}"));
         }
-        if account.before.plus(reserve.loss) != Some(account.after) {
+        if account.before.plus(loss) != Some(account.after) {
             fail("after is not before plus the loss");
         }
-        self.believe(reserve);
-    }
-
-    /// Takes the total as the entry states it: a broken entry is reported once, not at each one that follows.
-    fn believe(&mut self, reserve: &Reserve) {
-        if let Some(account) = reserve.accounts.first() {
-            self.running = account.after;
-        }
+        // Believed as stated: a broken entry is reported once, not at each one that follows.
+        self.running = account.after;
         self.unsure = false;
     }
 
-    /// Totals per scope and the reserves that nothing has ended.
-    pub(crate) fn close(self) -> (Vec<ScopeTotal>, Vec<u64>) {
+    /// The total, the reserves that nothing has ended, and the incidents.
+    pub(crate) fn close(
+        self,
+        cap: Option<Loss>,
+    ) -> (Option<ScopeTotal>, Vec<u64>, Vec<IncidentRecord>) {
         let (spent, reserves) = (self.running, self.reserves);
-        let total = self.fixed.map(|(scope, cap)| ScopeTotal {
+        let total = self.scope.zip(cap).map(|(scope, cap)| ScopeTotal {
             scope,
             cap,
             spent,
             reserves,
         });
-        (total.into_iter().collect(), self.open.into_iter().collect())
+        (total, self.open.into_iter().collect(), self.incidents)
     }
 }

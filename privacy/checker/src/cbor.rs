@@ -1,7 +1,8 @@
 //! The strict reader: core deterministic CBOR (RFC 8949 §4.2.1), narrowed as `docs/ledger-format.md` says.
 //!
 //! Every check stands where the byte is read, so there is one byte string per value by construction:
-//! what this reader accepts, an encoder of the same rules reproduces bit for bit.
+//! what this reader accepts, the writer below reproduces bit for bit. It is needed for statements, which
+//! are an entry's fields without some of them.
 
 use crate::report::Malformed;
 
@@ -141,58 +142,58 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Major type of a map.
+pub(crate) const MAP: u8 = 5;
+
+/// Appends the head of an item: its major type and argument, in the shortest form.
+pub(crate) fn head(major: u8, argument: u64, out: &mut Vec<u8>) {
+    let bytes = argument.to_be_bytes();
+    let [.., last] = bytes;
+    let (additional, leading) = match argument {
+        0..=23 => (last, 8),
+        24..=0xff => (24, 7),
+        0x100..=0xffff => (25, 6),
+        0x1_0000..=0xffff_ffff => (26, 4),
+        _ => (27, 0),
+    };
+    out.push(major << 5 | additional);
+    out.extend(bytes.iter().skip(leading));
+}
+
+/// Appends the canonical encoding of a value whose maps are in canonical order, as those that were read are.
+pub(crate) fn write(value: &Value<'_>, out: &mut Vec<u8>) {
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    match value {
+        Value::Uint(n) => head(0, *n, out),
+        Value::Bytes(bytes) => {
+            head(2, count(bytes.len()), out);
+            out.extend(*bytes);
+        }
+        Value::Text(text) => {
+            head(3, count(text.len()), out);
+            out.extend(text.as_bytes());
+        }
+        Value::Array(items) => {
+            head(4, count(items.len()), out);
+            for item in items {
+                write(item, out);
+            }
+        }
+        Value::Map(pairs) => {
+            head(MAP, count(pairs.len()), out);
+            for (key, item) in pairs {
+                write(&Value::Text(key), out);
+                write(item, out);
+            }
+        }
+        Value::Bool(value) => out.push(if *value { 0xf5 } else { 0xf4 }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Value, read};
+    use super::{Value, read, write};
     use proptest::prelude::*;
-
-    /// The encoder of the same rules, written for the round trip only.
-    fn encode(value: &Value<'_>, out: &mut Vec<u8>) {
-        fn head(major: u8, n: u64, out: &mut Vec<u8>) {
-            let major = major << 5;
-            match n {
-                0..=23 => out.push(major | u8::try_from(n).unwrap()),
-                24..=0xff => out.extend([major | 0x18, u8::try_from(n).unwrap()]),
-                0x100..=0xffff => {
-                    out.push(major | 0x19);
-                    out.extend(u16::try_from(n).unwrap().to_be_bytes());
-                }
-                0x1_0000..=0xffff_ffff => {
-                    out.push(major | 0x1a);
-                    out.extend(u32::try_from(n).unwrap().to_be_bytes());
-                }
-                _ => {
-                    out.push(major | 0x1b);
-                    out.extend(n.to_be_bytes());
-                }
-            }
-        }
-        match value {
-            Value::Uint(n) => head(0, *n, out),
-            Value::Bytes(b) => {
-                head(2, b.len() as u64, out);
-                out.extend(*b);
-            }
-            Value::Text(t) => {
-                head(3, t.len() as u64, out);
-                out.extend(t.as_bytes());
-            }
-            Value::Array(items) => {
-                head(4, items.len() as u64, out);
-                for item in items {
-                    encode(item, out);
-                }
-            }
-            Value::Map(pairs) => {
-                head(5, pairs.len() as u64, out);
-                for (key, value) in pairs {
-                    encode(&Value::Text(key), out);
-                    encode(value, out);
-                }
-            }
-            Value::Bool(b) => out.push(if *b { 0xf5 } else { 0xf4 }),
-        }
-    }
 
     #[test]
     fn accepts_the_shortest_heads_of_rfc_8949_appendix_a() {
@@ -268,7 +269,7 @@ mod tests {
         fn what_is_read_encodes_to_the_same_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Ok(value) = read(&bytes) {
                 let mut again = Vec::new();
-                encode(&value, &mut again);
+                write(&value, &mut again);
                 prop_assert_eq!(again, bytes);
             }
         }
@@ -279,7 +280,7 @@ mod tests {
             prop::sample::select(vec![0x00_u8, 0x01, 0x17, 0x18, 0x20, 0x40, 0x41, 0x60, 0x61, 0x62, 0x80, 0x81, 0x82, 0xa0, 0xa1, 0xa2, 0xf4, 0xf5]), 1..12)) {
             if let Ok(value) = read(&bytes) {
                 let mut again = Vec::new();
-                encode(&value, &mut again);
+                write(&value, &mut again);
                 prop_assert_eq!(again, bytes);
             }
         }

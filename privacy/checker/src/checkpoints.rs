@@ -1,10 +1,11 @@
 //! Second half of rule T1, and T2: signatures, and the recomputed roots against those that were signed.
 
 use crate::align::Aligned;
-use crate::note::{Checkpoint, Note, VerifierKey};
+use crate::note::{Checkpoint, Note};
 use crate::references::{Known, References};
 use crate::report::Finding;
-use crate::tree::{Frontier, Hash};
+use crate::tree::{Hash, roots_at};
+use crate::vkey::VerifierKey;
 
 /// Largest size that any of these checkpoints states, signed or not.
 pub(crate) fn claimed_size(checkpoints: &[Vec<u8>]) -> Option<u64> {
@@ -22,9 +23,12 @@ pub(crate) struct Signed<'a> {
     pub(crate) vkey: &'a str,
 }
 
-/// Size, root and number of the checkpoints with a good signature.
+/// The checkpoints with a good signature.
 pub(crate) struct Heads {
+    /// Size and root of the newest.
     pub(crate) newest: Option<(u64, Hash)>,
+    /// The newest, once for each copy: the lines of its witnesses may stand under different ones.
+    pub(crate) notes: Vec<Note>,
     pub(crate) count: u64,
 }
 
@@ -34,7 +38,7 @@ pub(crate) fn check(
     aligned: &Aligned<'_>,
     findings: &mut Vec<Finding>,
 ) -> Heads {
-    let trusted = match VerifierKey::parse(signed.vkey.trim_end_matches(['\n', '\r'])) {
+    let trusted = match VerifierKey::from_file(signed.vkey) {
         Ok(key) => Some(key),
         Err(error) => {
             findings.push(Finding::whole("T2", format!("verifier key: {error}")));
@@ -51,14 +55,18 @@ pub(crate) fn check(
         findings.push(Finding::at(0, "T2", what));
     }
     let mut good = authentic(signed.checkpoints, trusted.as_ref(), log, findings);
-    good.sort_by_key(|checkpoint| checkpoint.size);
+    good.sort_by_key(|(checkpoint, _)| checkpoint.size);
     match good.last() {
         None => findings.push(Finding::whole("T1", "no checkpoint with a good signature")),
-        Some(newest) => sizes(newest.size, aligned, findings),
+        Some((newest, _)) => sizes(newest.size, aligned, findings),
     }
+    let (good, mut notes): (Vec<Checkpoint>, Vec<Note>) = good.into_iter().unzip();
     roots(&good, aligned, findings);
+    let newest = notes.last().map(|note| note.text().to_owned());
+    notes.retain(|note| newest.as_deref() == Some(note.text()));
     Heads {
         newest: good.last().map(|newest| (newest.size, newest.root)),
+        notes,
         count: u64::try_from(good.len()).unwrap_or(u64::MAX),
     }
 }
@@ -83,7 +91,7 @@ fn authentic(
     trusted: Option<&VerifierKey>,
     log: &References,
     findings: &mut Vec<Finding>,
-) -> Vec<Checkpoint> {
+) -> Vec<(Checkpoint, Note)> {
     let mut good = Vec::new();
     // Good signatures by the trusted key where the log names another: the key entry is at fault, once.
     let mut disowned: Vec<Option<usize>> = Vec::new();
@@ -156,7 +164,7 @@ fn authentic(
             };
             newest = Some((size, vouched));
         }
-        good.push(checkpoint);
+        good.push((checkpoint, note));
     }
     // The trusted key vouches for everything below the newest checkpoint, through its root.
     match (newest, trusted) {
@@ -268,18 +276,10 @@ fn roots(good: &[Checkpoint], aligned: &Aligned<'_>, findings: &mut Vec<Finding>
 
 /// For each checkpoint, sorted by size: whether the root over that many of these hashes is the signed one.
 fn matching(good: &[Checkpoint], hashes: impl Iterator<Item = Option<Hash>>) -> Vec<bool> {
-    let mut hashes = hashes.fuse();
-    let mut tree = Frontier::default();
-    good.iter()
-        .map(|checkpoint| {
-            while tree.size() < checkpoint.size {
-                match hashes.next() {
-                    Some(Some(hash)) => tree.push(hash),
-                    // A hole: no root beyond it can be computed.
-                    _ => return false,
-                }
-            }
-            tree.root() == checkpoint.root
-        })
+    let sizes = good.iter().map(|checkpoint| checkpoint.size);
+    roots_at(sizes, hashes)
+        .into_iter()
+        .zip(good)
+        .map(|(root, checkpoint)| root == Some(checkpoint.root))
         .collect()
 }

@@ -4,19 +4,24 @@
 
 use crate::cbor::{self, Value};
 use crate::certificate::Certificate;
+use crate::grants::Grant;
+use crate::keys::Key;
 use crate::limits::{self, Limit};
+use crate::officers::Officer;
 use crate::quantity::{Fields, Loss};
 use crate::report::Malformed;
+use crate::reviews::Review;
+use crate::statements::{Approved, Statement};
 use crate::tree::Hash;
 
 /// Version of the format that this checker knows.
 const VERSION: u64 = 1;
-/// Longest entry that is decoded, in bytes: the items of a longer one could take all memory.
-const LONGEST: usize = 4 << 20;
+/// Longest entry, in bytes: the largest length that stands before an entry in a bundle of C2SP tlog-tiles.
+const LONGEST: usize = 65_535;
 
 pub(crate) enum Entry {
     Genesis(Genesis),
-    Key { public: [u8; 32] },
+    Key(Box<Key>),
     Dataset { dataset: String, space: String },
     Catalog { dataset: String },
     Policy { query_rho: u64, limits: Vec<Limit> },
@@ -26,6 +31,10 @@ pub(crate) enum Entry {
     Abort { reserve: u64 },
     Reuse(Box<Reuse>),
     Refuse,
+    Officer(Box<Officer>),
+    Grant(Box<Grant>),
+    Review(Box<Review>),
+    Incident(Box<Incident>),
 }
 
 pub(crate) struct Genesis {
@@ -53,6 +62,13 @@ pub(crate) struct Reuse {
     pub(crate) accounts: Vec<Account>,
 }
 
+pub(crate) struct Incident {
+    pub(crate) reserve: u64,
+    pub(crate) loss: Loss,
+    pub(crate) account: Account,
+    pub(crate) approved: Approved,
+}
+
 pub(crate) struct Account {
     pub(crate) scope: String,
     pub(crate) cap: Loss,
@@ -76,7 +92,7 @@ impl Entry {
         entry.end()?;
         match kind {
             "genesis" => genesis(body),
-            "key" => key(body),
+            "key" => Ok(Entry::Key(Box::new(Key::of(body)?))),
             "dataset" => dataset(body),
             "catalog" => catalog(body),
             "policy" => policy(body),
@@ -86,6 +102,10 @@ impl Entry {
             "abort" => abort(body),
             "reuse" => reuse(body, time),
             "refuse" => refuse(body),
+            "officer" => Ok(Entry::Officer(Box::new(Officer::of(body)?))),
+            "grant" => Ok(Entry::Grant(Box::new(Grant::of(body, time)?))),
+            "review" => Ok(Entry::Review(Box::new(Review::of(body)?))),
+            "incident" => incident(body),
             _ => Err(Malformed(format!("kind {kind:?} is not known"))),
         }
     }
@@ -94,7 +114,7 @@ impl Entry {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Entry::Genesis(_) => "genesis",
-            Entry::Key { .. } => "key",
+            Entry::Key(_) => "key",
             Entry::Dataset { .. } => "dataset",
             Entry::Catalog { .. } => "catalog",
             Entry::Policy { .. } => "policy",
@@ -104,6 +124,21 @@ impl Entry {
             Entry::Abort { .. } => "abort",
             Entry::Reuse(_) => "reuse",
             Entry::Refuse => "refuse",
+            Entry::Officer(_) => "officer",
+            Entry::Grant(_) => "grant",
+            Entry::Review(_) => "review",
+            Entry::Incident(_) => "incident",
+        }
+    }
+
+    /// What officers have approved in it.
+    pub(crate) fn approved(&self) -> Option<&Approved> {
+        match self {
+            Entry::Officer(officer) => Some(&officer.approved),
+            Entry::Grant(grant) => Some(&grant.approved),
+            Entry::Review(review) => Some(&review.approved),
+            Entry::Incident(incident) => Some(&incident.approved),
+            _ => None,
         }
     }
 }
@@ -122,13 +157,6 @@ fn genesis(body: Value<'_>) -> Result<Entry, Malformed> {
     body.take("rules")?.uint("rules")?;
     body.end()?;
     Ok(Entry::Genesis(genesis))
-}
-
-fn key(body: Value<'_>) -> Result<Entry, Malformed> {
-    let mut body = Fields::of(body, "key")?;
-    let public = body.take("public")?.hash("public")?;
-    body.end()?;
-    Ok(Entry::Key { public })
 }
 
 fn dataset(body: Value<'_>) -> Result<Entry, Malformed> {
@@ -264,4 +292,21 @@ fn refuse(body: Value<'_>) -> Result<Entry, Malformed> {
     body.take("question")?.hash("question")?;
     body.end()?;
     Ok(Entry::Refuse)
+}
+
+fn incident(body: Value<'_>) -> Result<Entry, Malformed> {
+    let statement = Statement::of("incident", &body);
+    let mut body = Fields::of(body, "incident")?;
+    let accounts = body.take("accounts")?.array("accounts")?;
+    let [account] = <[Value<'_>; 1]>::try_from(accounts)
+        .map_err(|_| Malformed("accounts: not one".to_owned()))?;
+    let incident = Incident {
+        reserve: body.take("reserve")?.uint("reserve")?,
+        loss: body.take("loss")?.loss("loss")?,
+        account: self::account(account)?,
+        approved: Approved::of(statement, body.optional("approvals"), 1)?,
+    };
+    body.take("note")?.hash("note")?;
+    body.end()?;
+    Ok(Entry::Incident(Box::new(incident)))
 }

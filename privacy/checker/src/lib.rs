@@ -13,8 +13,10 @@
 //!
 //! 1. [`audit`] decodes every entry with a strict reader (rule F1).
 //! 2. One pass over the entries follows references (F2, F3), re-derives each certificate (P1, P2) and
-//!    its price (P3 to P5) in exact rationals, and folds the purse (B1, B2).
-//! 3. The Merkle tree is rebuilt from the bytes and held against every signed checkpoint (T1, T2).
+//!    its price (P3 to P5) in exact rationals, holds what keys and officers have signed against who they
+//!    were at the time (K1, A1, O1, G1), and folds the purse and its limits (B1 to B3).
+//! 3. The Merkle tree is rebuilt from the bytes and held against every signed checkpoint (T1, T2) and
+//!    every review (R1); cosignatures of the newest against the auditor's policy (W1).
 //!
 //! Each failure is a [`Finding`]: the rule's name as in the format's page, and the entry's index.
 //! What cannot be recomputed is listed in [`Report::attested`] and [`OUTSIDE`]; `docs/proofs/checker-rules.md`
@@ -45,26 +47,42 @@ mod budget;
 mod cbor;
 mod certificate;
 mod checkpoints;
+mod cosignature;
 mod derivation;
+mod document;
 mod entry;
 mod export;
 mod fields;
+mod grants;
 mod json;
+mod keys;
 mod limits;
 mod note;
+mod officers;
+mod policy;
 mod price;
 mod quantity;
 mod receipt;
+mod records;
 mod references;
 mod report;
+mod reviews;
+mod statements;
+mod text;
 mod threshold;
 mod tree;
+mod vkey;
+mod witnesses;
 
-pub use audit::{Evidence, audit};
+pub use audit::{Evidence, Trust, audit, audit_with};
 pub use export::{Export, ExportError, read_export};
 pub use fields::{FIELDS, Field, OUTSIDE, Standing};
-pub use note::{Checkpoint, Note, NoteError, VerifierKey};
+pub use keys::log_keys;
+pub use note::{Checkpoint, Note, NoteError};
+pub use policy::{Policy, PolicyError};
 pub use quantity::Loss;
-pub use receipt::{Receipt, verify_receipt};
+pub use receipt::{Receipt, verify_receipt, verify_receipt_by};
+pub use records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord, Witnessed};
 pub use report::{Finding, Report, ScopeTotal};
 pub use tree::{Frontier, Hash, leaf_hash, node_hash, verify_consistency, verify_inclusion};
+pub use vkey::VerifierKey;

@@ -4,7 +4,10 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use salus_checker::{Evidence, Finding, audit, leaf_hash, read_export, verify_receipt};
+use salus_checker::{
+    Evidence, Finding, Policy, Trust, VerifierKey, audit_with, leaf_hash, log_keys, read_export,
+    verify_receipt_by,
+};
 
 const HELP: &str = "\
 Verifies a ledger that `salus ledger export` wrote.
@@ -12,12 +15,15 @@ Verifies a ledger that `salus ledger export` wrote.
 Usage: salus-audit DIR [options]
 
   --format text|json   form of the report (text)
-  --vkey FILE          verifier key from another source than DIR; it must be the one in DIR
+  --vkey FILE          verifier key from another source than DIR; it must be one that the log has had
   --checkpoint FILE    a checkpoint that you kept; it must be one of this log (may be repeated)
   --receipt FILE       a receipt that you were given; it must be of this log (may be repeated)
+  --policy FILE        the witnesses who must have cosigned the newest checkpoint, as a C2SP
+                       tlog-policy: `log <vkey>`, `witness <name> <vkey>`,
+                       `group <name> <k|any|all> <member>...`, `quorum <name|none>`
 
-Without a key, a checkpoint or a receipt of your own, a log that was rolled back to an earlier
-state, or written anew, looks like any other.
+Without a key, a checkpoint, a receipt or witnesses of your own, a log that was rolled back to an
+earlier state, or written anew, looks like any other.
 
 Exit code: 0 every rule holds, 1 a rule fails (rule and entry are printed), 2 cannot read.
 
@@ -31,6 +37,7 @@ struct Arguments {
     vkey: Option<PathBuf>,
     checkpoints: Vec<PathBuf>,
     receipts: Vec<PathBuf>,
+    policy: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -76,6 +83,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
             "--vkey" => arguments.vkey = Some(value()?.into()),
             "--checkpoint" => arguments.checkpoints.push(value()?.into()),
             "--receipt" => arguments.receipts.push(value()?.into()),
+            "--policy" => arguments.policy = Some(value()?.into()),
             _ if name.starts_with('-') => return Err(format!("unknown option {name}")),
             _ if directory.is_none() => directory = Some(PathBuf::from(argument)),
             _ => return Err("more than one directory".to_owned()),
@@ -96,26 +104,25 @@ fn read_text(path: &PathBuf) -> Result<String, String> {
 fn verify(arguments: &Arguments) -> Result<bool, String> {
     let export = read_export(&arguments.directory).map_err(|error| error.to_string())?;
     let (mut evidence, mut findings) = (export.evidence, export.misnamed);
+    let mut trust = Trust::default();
     if let Some(path) = &arguments.vkey {
-        let own = read_text(path)?;
-        if own.trim_end() != evidence.vkey.trim_end() {
-            let what = "the export's verifier key is not the one given with --vkey".to_owned();
-            findings.push(Finding {
-                index: None,
-                rule: "T2",
-                what,
-            });
-        }
-        evidence.vkey = own;
+        trust.vkey = Some(read_text(path)?);
+    }
+    if let Some(path) = &arguments.policy {
+        let policy = Policy::parse(&read(path)?);
+        trust.policy = Some(policy.map_err(|error| format!("{}: {error}", path.display()))?);
     }
     for path in &arguments.checkpoints {
         evidence.checkpoints.push(read(path)?);
     }
-    for path in &arguments.receipts {
-        let text = read_text(path)?;
-        findings.extend(receipt(&text, &mut evidence).err());
+    if !arguments.receipts.is_empty() {
+        let keys = receipt_keys(&evidence, trust.vkey.as_deref());
+        for path in &arguments.receipts {
+            let text = read_text(path)?;
+            findings.extend(receipt(&text, &keys, &mut evidence).err());
+        }
     }
-    let mut report = audit(&evidence);
+    let mut report = audit_with(&evidence, &trust);
     findings.append(&mut report.findings);
     report.findings = findings;
     print(&if arguments.json {
@@ -126,9 +133,19 @@ fn verify(arguments: &Arguments) -> Result<bool, String> {
     Ok(report.holds())
 }
 
+/// The keys by which a receipt may be signed: those of the log, those that were brought. Whether the one that signed was
+/// in force then is for the audit to say, which is given the receipt's checkpoint.
+fn receipt_keys(evidence: &Evidence, kept: Option<&str>) -> Vec<VerifierKey> {
+    let mut keys = log_keys(&evidence.entries);
+    let texts = [Some(evidence.vkey.as_str()), kept];
+    let brought = texts.into_iter().flatten();
+    keys.extend(brought.filter_map(|text| VerifierKey::parse(text.trim_end()).ok()));
+    keys
+}
+
 /// A receipt must verify and be of an entry as exported; its checkpoint joins the evidence.
-fn receipt(text: &str, evidence: &mut Evidence) -> Result<(), Finding> {
-    let receipt = verify_receipt(text, &evidence.vkey)?;
+fn receipt(text: &str, keys: &[VerifierKey], evidence: &mut Evidence) -> Result<(), Finding> {
+    let receipt = verify_receipt_by(text, keys)?;
     let exported = usize::try_from(receipt.index)
         .ok()
         .and_then(|index| evidence.entries.get(index));

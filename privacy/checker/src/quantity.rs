@@ -147,15 +147,26 @@ impl<'a> Value<'a> {
         }
     }
 
+    pub(crate) fn bool(&self, what: &str) -> Result<bool, Malformed> {
+        match self {
+            Value::Bool(value) => Ok(*value),
+            _ => Err(Malformed(format!("{what}: neither true nor false"))),
+        }
+    }
+
+    /// A byte string of `N` bytes: a nonce, a signature.
+    pub(crate) fn fixed<const N: usize>(&self, what: &str) -> Result<[u8; N], Malformed> {
+        <[u8; N]>::try_from(self.bytes(what)?)
+            .map_err(|_| Malformed(format!("{what}: not {N} bytes")))
+    }
+
     /// 32 bytes: a SHA-256, a salt or an Ed25519 public key.
     pub(crate) fn hash(&self, what: &str) -> Result<Hash, Malformed> {
-        Hash::try_from(self.bytes(what)?).map_err(|_| Malformed(format!("{what}: not 32 bytes")))
+        self.fixed(what)
     }
 
     pub(crate) fn delta(&self, what: &str) -> Result<u128, Malformed> {
-        let bytes = <[u8; 16]>::try_from(self.bytes(what)?)
-            .map_err(|_| Malformed(format!("{what}: not 16 bytes")))?;
-        let delta = u128::from_be_bytes(bytes);
+        let delta = u128::from_be_bytes(self.fixed(what)?);
         if delta > DELTA_ONE {
             return Err(Malformed(format!("{what}: above 2^80")));
         }

@@ -6,10 +6,11 @@ use sha2::{Digest, Sha256};
 
 use crate::cbor;
 use crate::entry::Entry;
-use crate::note::{self, Checkpoint, Note, NoteError, VerifierKey};
+use crate::note::{self, Checkpoint, Note, NoteError};
 use crate::quantity::Fields;
 use crate::report::{Finding, Malformed};
 use crate::tree::{Hash, leaf_hash, verify_inclusion};
+use crate::vkey::VerifierKey;
 
 const HEADER: &str = "c2sp.org/tlog-proof@v1";
 /// Most hashes in a proof: a tree of 2^64 leaves is 64 deep.
@@ -42,14 +43,27 @@ pub struct Receipt {
 /// Whoever holds the key has logged exactly this answer at this index. That the log as a whole keeps its rules
 /// takes [`audit`](crate::audit).
 pub fn verify_receipt(text: &str, vkey: &str) -> Result<Receipt, Finding> {
-    let key = VerifierKey::parse(vkey.trim_end_matches(['\n', '\r']))
+    let key = VerifierKey::from_file(vkey)
         .map_err(|error| Finding::whole("T2", format!("verifier key: {error}")))?;
+    verify_receipt_by(text, &[key])
+}
+
+/// The same for a checkpoint that any of these keys has signed: those of a log whose key was changed.
+///
+/// # Errors
+/// As [`verify_receipt`].
+///
+/// # Guarantee
+/// Whoever holds the key that signed has logged exactly this answer at this index. That the key was in force then takes
+/// [`audit`](crate::audit) with the receipt's checkpoint in the evidence.
+pub fn verify_receipt_by(text: &str, keys: &[VerifierKey]) -> Result<Receipt, Finding> {
     let parts = Parts::of(text).map_err(|what| Finding::whole("receipt", what))?;
     let index = parts.index;
 
     let signed = |error: NoteError| Finding::at(index, "T2", format!("checkpoint: {error}"));
     let note = Note::parse(parts.checkpoint.as_bytes()).map_err(signed)?;
-    note.verify(&key).map_err(signed)?;
+    let key = signer(&note, keys)
+        .map_err(|error| Finding::at(index, "T2", format!("checkpoint: {error}")))?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(signed)?;
     if checkpoint.origin != key.name() {
         return Err(Finding::at(
@@ -100,6 +114,19 @@ pub fn verify_receipt(text: &str, vkey: &str) -> Result<Receipt, Finding> {
         answer: extra.answer.to_owned(),
         checkpoint: parts.checkpoint.as_bytes().to_owned(),
     })
+}
+
+/// The key among these that has signed the note. If none has, a forged signature says more than a missing one.
+fn signer<'k>(note: &Note, keys: &'k [VerifierKey]) -> Result<&'k VerifierKey, NoteError> {
+    let mut failure = NoteError::Form("there is no key to verify it with");
+    for key in keys {
+        match note.verify(key) {
+            Ok(()) => return Ok(key),
+            Err(_) if matches!(failure, NoteError::Forged { .. }) => {}
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// `SHA-256("salus/commitment/v1" || 0x00 || salt || content)`.

@@ -55,7 +55,7 @@ impl References {
                 }
                 Known::Other
             }
-            Entry::Key { public } => Known::Key(*public),
+            Entry::Key(key) => Known::Key(key.public),
             Entry::Dataset { dataset, space } => {
                 if self.space.as_ref().is_some_and(|genesis| genesis != space) {
                     findings.push(Finding::at(
@@ -80,10 +80,7 @@ impl References {
                 Known::Reserve
             }
             Entry::Release { reserve, .. } | Entry::Abort { reserve } => {
-                if !matches!(self.at(*reserve), Some(Known::Reserve | Known::Unreadable)) {
-                    let what = format!("entry {reserve} is not an earlier reserve");
-                    findings.push(Finding::at(index, "F3", what));
-                }
+                self.ends_or_blames(index, *reserve, findings);
                 match entry {
                     Entry::Release { .. } => Known::Release,
                     _ => Known::Other,
@@ -97,9 +94,30 @@ impl References {
                 }
                 Known::Other
             }
-            Entry::Refuse => Known::Other,
+            Entry::Review(review) => {
+                for cited in [review.from, review.to] {
+                    if cited >= index {
+                        let what = format!("entry {cited} is not earlier");
+                        findings.push(Finding::at(index, "F3", what));
+                    }
+                }
+                Known::Other
+            }
+            Entry::Incident(incident) => {
+                self.ends_or_blames(index, incident.reserve, findings);
+                Known::Other
+            }
+            Entry::Refuse | Entry::Officer(_) | Entry::Grant(_) => Known::Other,
         };
         self.known.push(known);
+    }
+
+    /// What ends a reserve, or finds its price too low, cites one.
+    fn ends_or_blames(&self, index: u64, reserve: u64, findings: &mut Vec<Finding>) {
+        if !matches!(self.at(reserve), Some(Known::Reserve | Known::Unreadable)) {
+            let what = format!("entry {reserve} is not an earlier reserve");
+            findings.push(Finding::at(index, "F3", what));
+        }
     }
 
     /// The most that one query may cost by this policy entry, if it is one.

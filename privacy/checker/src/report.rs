@@ -1,22 +1,19 @@
-//! What an audit found, as data, as text and as JSON.
+//! What an audit found.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use crate::fields::{FIELDS, Field, OUTSIDE, Standing};
-use crate::json::Json;
+use crate::fields::{FIELDS, Field, Standing};
 use crate::quantity::Loss;
+use crate::records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord, Witnessed};
 use crate::tree::Hash;
 
-/// Most indices that one line of the text report names.
-const SHOWN: usize = 20;
-
-/// What limits are kept by and cannot know: who asked, when, and what for.
-const SAID: [(&str, &str); 4] = [
+/// What limits are kept by and cannot know: who asked, when, and what for. And whose key an officer's is.
+const SAID: [(&str, &str); 5] = [
     ("entry", "time"),
     ("reserve", "principal"),
     ("reserve", "purpose"),
     ("reuse", "principal"),
+    ("officer", "name"),
 ];
 
 /// Why bytes are not an entry; becomes a finding of rule F1.
@@ -53,9 +50,9 @@ impl Finding {
 pub struct ScopeTotal {
     /// `space:` and the identity space; or that of a limit.
     pub scope: String,
-    /// The lifetime cap of the genesis, or the limit.
+    /// The cap in force, or the limit.
     pub cap: Loss,
-    /// Running total after the last reserve, as the entries state it where they fail.
+    /// Running total after the last reserve or incident, as the entries state it where they fail.
     pub spent: Loss,
     /// Number of reserves, and of repeated answers where they count.
     pub reserves: u64,
@@ -72,6 +69,16 @@ pub struct Report {
     pub kinds: BTreeMap<&'static str, u64>,
     /// One total per scope.
     pub totals: Vec<ScopeTotal>,
+    /// The cap of the purse in force; `None` if the genesis cannot be read.
+    pub cap: Option<Loss>,
+    /// Who can approve, or could, in the order of their entries.
+    pub officers: Vec<OfficerRecord>,
+    /// What raised the cap.
+    pub grants: Vec<GrantRecord>,
+    /// Who looked at what.
+    pub reviews: Vec<ReviewRecord>,
+    /// Prices that were too low.
+    pub incidents: Vec<IncidentRecord>,
     /// Reserves that neither a release nor an abort has ended. They stay spent.
     pub open: Vec<u64>,
     /// Fields of the kinds that occur here whose truth rests on whoever wrote the entry.
@@ -80,6 +87,8 @@ pub struct Report {
     pub head: Option<(u64, Hash)>,
     /// Number of checkpoints whose signature is good.
     pub checkpoints: u64,
+    /// The witnesses of the auditor's policy who cosigned the newest checkpoint; `None` without a policy.
+    pub witnessed: Option<Vec<Witnessed>>,
 }
 
 impl Report {
@@ -88,7 +97,8 @@ impl Report {
     /// # Guarantee
     /// For an honest verifier key, and a newest checkpoint that others have seen, the entries are those that were
     /// logged, each release was paid for before at the price that its certificate states, and the sum of all prices
-    /// is within the cap of the genesis. It does not follow that attested fields are true or that noise was drawn as priced.
+    /// was within the cap in force, which officers alone raised and never above the ceiling of the genesis, but for what
+    /// incidents added later. It does not follow that attested fields are true or that noise was drawn as priced.
     pub fn holds(&self) -> bool {
         self.findings.is_empty()
     }
@@ -105,152 +115,4 @@ impl Report {
             .filter(|field| field.kind == "entry" || self.kinds.contains_key(field.kind))
             .collect();
     }
-
-    /// The report for a terminal.
-    pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let verdict = if self.holds() { "HOLDS" } else { "FAILS" };
-        // Writing to a String cannot fail.
-        let _ = writeln!(
-            text,
-            "{verdict}: {} entries, {} checkpoints with a good signature",
-            self.entries, self.checkpoints
-        );
-        for line in self.grouped() {
-            let _ = writeln!(text, "  {line}");
-        }
-        if let Some((size, root)) = &self.head {
-            let _ = writeln!(text, "newest checkpoint: size {size}, root {}", hex(root));
-        }
-        for total in &self.totals {
-            let _ = writeln!(
-                text,
-                "{}: {} reserves, spent {}, cap {}",
-                total.scope.escape_debug(),
-                total.reserves,
-                total.spent,
-                total.cap
-            );
-        }
-        let kinds: Vec<String> = self.kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
-        let _ = writeln!(text, "kinds: {}", kinds.join(", "));
-        let open: Vec<String> = self.open.iter().map(u64::to_string).collect();
-        let _ = match open.as_slice() {
-            [] => writeln!(text, "open reserves: none"),
-            _ => writeln!(text, "open reserves (they stay spent): {}", open.join(", ")),
-        };
-        let _ = writeln!(text, "attested only, not recomputed:");
-        for field in &self.attested {
-            let _ = writeln!(text, "  {}.{}: {}", field.kind, field.path, field.note);
-        }
-        let _ = writeln!(text, "outside of what any log can show:");
-        for line in OUTSIDE {
-            let _ = writeln!(text, "  {line}");
-        }
-        text
-    }
-
-    /// The findings, those that differ in the index alone on one line: a changed catalog is cited by many reserves.
-    fn grouped(&self) -> Vec<String> {
-        let mut order = Vec::new();
-        let mut groups: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
-        for finding in &self.findings {
-            let key = (finding.rule, finding.what.as_str());
-            let indices = groups.entry(key).or_default();
-            match finding.index {
-                Some(index) if !indices.is_empty() => indices.push(index),
-                index => {
-                    indices.extend(index);
-                    order.push((key, finding));
-                }
-            }
-        }
-        order
-            .into_iter()
-            .map(|(key, finding)| match groups.get(&key).map(Vec::as_slice) {
-                Some(indices @ [_, _, ..]) => {
-                    let (shown, rest) = indices.split_at(indices.len().min(SHOWN));
-                    let shown: Vec<String> = shown.iter().map(u64::to_string).collect();
-                    let more = match rest.len() {
-                        0 => String::new(),
-                        n => format!(" and {n} more"),
-                    };
-                    let (rule, what) = key;
-                    format!("{rule} entries {}{more}: {what}", shown.join(", "))
-                }
-                _ => finding.to_string(),
-            })
-            .collect()
-    }
-
-    /// The report as one JSON object. Quantities are decimal text: they do not fit a double.
-    pub fn to_json(&self) -> String {
-        let loss = |loss: Loss| {
-            Json::object([
-                ("rho", Json::text(loss.rho_decimal())),
-                ("delta", Json::text(loss.delta_decimal())),
-                ("rho_units", Json::text(loss.rho.to_string())),
-                ("delta_units", Json::text(loss.delta.to_string())),
-            ])
-        };
-        let findings = self.findings.iter().map(|finding| {
-            Json::object([
-                ("index", finding.index.map_or(Json::Null, Json::Number)),
-                ("rule", Json::text(finding.rule)),
-                ("what", Json::text(finding.what.clone())),
-            ])
-        });
-        let totals = self.totals.iter().map(|total| {
-            Json::object([
-                ("scope", Json::text(total.scope.clone())),
-                ("reserves", Json::Number(total.reserves)),
-                ("spent", loss(total.spent)),
-                ("cap", loss(total.cap)),
-            ])
-        });
-        let attested = self.attested.iter().map(|field| {
-            Json::object([
-                (
-                    "field",
-                    Json::text(format!("{}.{}", field.kind, field.path)),
-                ),
-                ("note", Json::text(field.note)),
-            ])
-        });
-        let head = self.head.map_or(Json::Null, |(size, root)| {
-            Json::object([
-                ("size", Json::Number(size)),
-                ("root", Json::text(hex(&root))),
-            ])
-        });
-        Json::object([
-            ("holds", Json::Bool(self.holds())),
-            ("entries", Json::Number(self.entries)),
-            ("checkpoints", Json::Number(self.checkpoints)),
-            ("head", head),
-            ("findings", Json::array(findings)),
-            ("totals", Json::array(totals)),
-            (
-                "kinds",
-                Json::object(self.kinds.iter().map(|(kind, n)| (*kind, Json::Number(*n)))),
-            ),
-            (
-                "open",
-                Json::array(self.open.iter().copied().map(Json::Number)),
-            ),
-            ("attested", Json::array(attested)),
-            (
-                "outside",
-                Json::array(OUTSIDE.iter().map(|line| Json::text(*line))),
-            ),
-        ])
-        .to_string()
-    }
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -60,6 +60,25 @@ impl Frontier {
     }
 }
 
+/// The roots over the first so many of these hashes, for sizes in ascending order, in one pass; `None` beyond the end
+/// or a hash that is missing.
+pub(crate) fn roots_at(
+    sizes: impl Iterator<Item = u64>,
+    hashes: impl Iterator<Item = Option<Hash>>,
+) -> Vec<Option<Hash>> {
+    // Nothing is known beyond the first gap.
+    let mut hashes = hashes.map_while(|hash| hash).fuse();
+    let mut tree = Frontier::default();
+    sizes
+        .map(|size| {
+            while tree.size() < size {
+                tree.push(hashes.next()?);
+            }
+            Some(tree.root())
+        })
+        .collect()
+}
+
 /// True if `proof` shows that `leaf` is leaf number `index` of the tree with `size` leaves and this root.
 ///
 /// Source: RFC 9162 §2.1.3.2.

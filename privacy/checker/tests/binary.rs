@@ -6,7 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use log::{Log, ORIGIN, signing_key, vkey};
+use log::witnesses::{cosigned, policy_text};
+use log::{
+    ANSWER, Item, Log, ORIGIN, SALT, checkpoint, map, receipt_text, root, signing_key, vkey,
+};
 use salus_checker::Evidence;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -189,6 +192,145 @@ fn what_the_auditor_kept_is_held_against_the_log() {
 }
 
 #[test]
+fn what_was_kept_from_before_a_change_of_keys_is_accepted() {
+    let log = Log::sample();
+    let kept = TempDir::new().unwrap();
+    let keep = |name: &str, bytes: &[u8]| {
+        let path = kept.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    // A receipt of the time of the first key, and one that the first key signed when it was no longer in force.
+    let signed_by_first = |size: usize| {
+        let leaves = &log.leaves()[..size];
+        let extra = map([
+            ("answer", Item::Bytes(ANSWER.to_vec())),
+            ("entry", Item::Bytes(log.entries[11].encode())),
+            ("salt", Item::Bytes(SALT.to_vec())),
+        ]);
+        let note = checkpoint(ORIGIN, size, root(leaves), &signing_key(1));
+        receipt_text(&extra, 11, &log::path(11, leaves), &note)
+    };
+    let key = keep(
+        "key",
+        format!("{}\n", vkey(ORIGIN, &signing_key(1))).as_bytes(),
+    );
+    let then = keep("then", signed_by_first(12).as_bytes());
+    let late = keep("late", signed_by_first(20).as_bytes());
+    let directory = export();
+    let (code, text, _) = run(&[path(&directory), "--vkey", &key, "--receipt", &then]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text, _) = run(&[path(&directory), "--receipt", &late]);
+    assert!(code == Some(1) && text.contains("T2 entry 19: "), "{text}");
+}
+
+#[test]
+fn witnesses_are_asked_for_by_a_policy() {
+    let mut evidence = Log::with_oversight().evidence();
+    let newest = evidence.checkpoints.last_mut().unwrap();
+    *newest = cosigned(newest, 1, 1_790_000_123);
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), &evidence);
+    let brought = TempDir::new().unwrap();
+    let policy = |more: &str| {
+        let path = brought.path().join("policy");
+        fs::write(&path, policy_text(more)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let ask = |more: &str, format: &str| {
+        run(&[
+            path(&directory),
+            "--policy",
+            &policy(more),
+            "--format",
+            format,
+        ])
+    };
+    let (code, text, _) = ask("quorum two\n", "text");
+    let line = "  \"two\" (w2.example): 2026-09-21T14:15:23Z";
+    assert!(code == Some(0) && text.contains(line), "{text}");
+    let (code, text, _) = ask("quorum two\n", "json");
+    assert_eq!(code, Some(0), "{text}");
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let two = serde_json::json!([{"witness": "two", "key": "w2.example", "time": 1_790_000_123}]);
+    assert_eq!(json["witnessed"], two);
+    let (code, text, _) = ask("quorum one\n", "text");
+    assert!(code == Some(1) && text.contains("W1 entry 24: "), "{text}");
+    // Without a policy nobody is asked for, and the report says so.
+    let (code, text, _) = run(&[path(&directory)]);
+    assert!(
+        code == Some(0) && text.contains("witnesses: none were asked for"),
+        "{text}"
+    );
+    let (_, text, _) = run(&[path(&directory), "--format", "json"]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&text).unwrap()["witnessed"],
+        Value::Null
+    );
+    // A policy that is not understood is not judged by.
+    for (more, why) in [
+        ("quorum four\n", "policy line 7: \"four\" is not defined"),
+        (
+            "treshold 2\nquorum two\n",
+            "policy line 7: \"treshold\" is not known",
+        ),
+        ("", "there is no `quorum`"),
+    ] {
+        let (code, text, error) = ask(more, "text");
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn officers_and_what_they_approved_are_told() {
+    let directory = TempDir::new().unwrap();
+    write(directory.path(), &Log::with_oversight().evidence());
+    let (code, text, _) = run(&[path(&directory)]);
+    assert_eq!(code, Some(0), "{text}");
+    for line in [
+        "cap in force: rho 10.00000000000",
+        "  \"dpo\": since entry 10, named by the log's key alone, ended by entry 19\n",
+        "  \"irb\": since entry 12, active\n",
+        "  entry 13: from rho 10 delta ",
+        "  entry 16: \"r1\" of entries 0 to 15, approved by \"irb\"\n",
+        "  entry 22: \"r1\" of entries 16 to 21, approved by nobody\n",
+        " for reserve 6, approved by \"ciso\"\n",
+        "  officer.name: ",
+        "  grant.reason: ",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    let (_, text, _) = run(&[path(&directory), "--format", "json"]);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    let officers = json["officers"].as_array().unwrap();
+    let told = |n: usize, field: &str| officers[n][field].clone();
+    assert_eq!(
+        (told(0, "name"), told(0, "active")),
+        ("dpo".into(), false.into())
+    );
+    assert_eq!((told(0, "since"), told(0, "until")), (10.into(), 19.into()));
+    assert_eq!(
+        (told(1, "self_named"), told(2, "self_named")),
+        (true.into(), false.into())
+    );
+    assert_eq!(
+        (told(3, "active"), told(3, "until")),
+        (true.into(), Value::Null)
+    );
+    assert_eq!(told(3, "public").as_str().unwrap().len(), 64);
+    assert_eq!(json["cap"], json["grants"][1]["new"]);
+    assert_eq!(json["cap"], json["totals"][0]["cap"]);
+    assert_eq!(
+        json["grants"][0]["approved_by"].as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(json["incidents"][1]["reserve"], 14);
+    assert_eq!(json["incidents"][0]["loss"]["rho_units"], "5");
+    assert_eq!(json["reviews"][1]["to"], 21);
+}
+
+#[test]
 fn what_cannot_be_read_exits_2() {
     let empty = TempDir::new().unwrap();
     let expect = |arguments: &[&str], why: &str| {
@@ -217,6 +359,10 @@ fn what_cannot_be_read_exits_2() {
     expect(
         &[path(&directory), "--receipt", "/no/such/receipt"],
         "/no/such/receipt",
+    );
+    expect(
+        &[path(&directory), "--policy", "/no/such/policy"],
+        "/no/such/policy",
     );
     let (code, text, _) = run(&["--help"]);
     assert!(code == Some(0) && text.contains("Exit code"), "{text}");

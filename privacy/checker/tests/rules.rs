@@ -41,7 +41,9 @@ const CERTIFICATE: &str = "body.certificate";
 #[test]
 fn f1_unknown_versions_kinds_and_forms() {
     expect(&with(13, "v", Item::Uint(2)), &["F1@13"]);
-    expect(&with(13, "kind", text("grant")), &["F1@13"]);
+    expect(&with(13, "kind", text("bond")), &["F1@13"]);
+    // A known kind, with another's fields.
+    expect(&with(13, "kind", text("review")), &["F1@13"]);
     expect(
         &with(10, &format!("{CERTIFICATE}.steps"), Item::Array(vec![])),
         &["F1@10"],
@@ -69,10 +71,17 @@ fn f1_unknown_versions_kinds_and_forms() {
         &["F1@10"],
     );
     expect(&with(19, "body.reason", text("refunded")), &["F1@19"]);
-    expect(
-        &with(13, "body.rule", text(&"x".repeat(4 << 20))),
-        &["F1@13"],
-    );
+}
+
+#[test]
+fn f1_the_longest_entry() {
+    let refusal = |letters: usize| with(13, "body.rule", text(&"x".repeat(letters)));
+    let others = refusal(1_000).entries[13].encode().len() - 1_000;
+    for (length, findings) in [(65_535, &[][..]), (65_536, &["F1@13"])] {
+        let log = refusal(length - others);
+        assert_eq!(log.entries[13].encode().len(), length);
+        expect(&log, findings);
+    }
 }
 
 #[test]
@@ -104,7 +113,8 @@ fn f2_the_beginning() {
     // Signed by the verifier key, but the log does not say so.
     expect(&short(vec![log::genesis()]), &["F2@1", "T2@-"]);
     let late = short(vec![log::genesis(), log::policy(1, 1), key.clone()]);
-    expect(&late, &["F2@1"]);
+    // And no key is before the first that could have endorsed it.
+    expect(&late, &["F2@1", "K1@2"]);
     let none = audit(&short(vec![key, log::genesis()]).evidence());
     assert_eq!(named(&none)[..2], ["F2@0", "F2@1"]);
 }

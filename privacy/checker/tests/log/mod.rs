@@ -3,6 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
 
 pub mod limits;
+pub mod oversight;
+pub mod witnesses;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +25,7 @@ pub enum Item {
     Array(Vec<Item>),
     Map(Vec<(String, Item)>),
     True,
+    False,
 }
 use Item::{Array, Bytes, Map, Text, Uint};
 
@@ -62,6 +65,7 @@ impl Item {
                     .collect()
             }
             Item::True => vec![0xf5],
+            Item::False => vec![0xf4],
         }
     }
 
@@ -522,7 +526,7 @@ impl Log {
             refuse(),                            // 13
             policy(2, most),                     // 14
             catalog("ehr", 2),                   // 15
-            key(&signing_key(2)),                // 16
+            oversight::endorsed(2, 1),           // 16
             reserve([2, 8, 15, 14], &mut spent), // 17
             reserve([2, 8, 15, 14], &mut spent), // 18
             abort(18, "failed"),                 // 19

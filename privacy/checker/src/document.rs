@@ -1,0 +1,145 @@
+//! The report as one JSON object.
+
+use std::fmt::Write as _;
+
+use crate::fields::OUTSIDE;
+use crate::json::Json;
+use crate::quantity::Loss;
+use crate::records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord};
+use crate::report::Report;
+use crate::tree::Hash;
+
+impl Report {
+    /// The report as one JSON object. Quantities are decimal text: they do not fit a double.
+    pub fn to_json(&self) -> String {
+        let findings = self.findings.iter().map(|finding| {
+            Json::object([
+                ("index", finding.index.map_or(Json::Null, Json::Number)),
+                ("rule", Json::text(finding.rule)),
+                ("what", Json::text(finding.what.clone())),
+            ])
+        });
+        let totals = self.totals.iter().map(|total| {
+            Json::object([
+                ("scope", Json::text(total.scope.clone())),
+                ("reserves", Json::Number(total.reserves)),
+                ("spent", loss(total.spent)),
+                ("cap", loss(total.cap)),
+            ])
+        });
+        let attested = self.attested.iter().map(|field| {
+            Json::object([
+                (
+                    "field",
+                    Json::text(format!("{}.{}", field.kind, field.path)),
+                ),
+                ("note", Json::text(field.note)),
+            ])
+        });
+        let head = self.head.map_or(Json::Null, |(size, root)| {
+            Json::object([
+                ("size", Json::Number(size)),
+                ("root", Json::text(hex(&root))),
+            ])
+        });
+        let witnessed = self.witnessed.as_ref().map_or(Json::Null, |witnesses| {
+            Json::array(witnesses.iter().map(|witnessed| {
+                Json::object([
+                    ("witness", Json::text(witnessed.witness.clone())),
+                    ("key", Json::text(witnessed.key.clone())),
+                    ("time", Json::Number(witnessed.time)),
+                ])
+            }))
+        });
+        Json::object([
+            ("holds", Json::Bool(self.holds())),
+            ("entries", Json::Number(self.entries)),
+            ("checkpoints", Json::Number(self.checkpoints)),
+            ("head", head),
+            ("findings", Json::array(findings)),
+            ("totals", Json::array(totals)),
+            ("cap", self.cap.map_or(Json::Null, loss)),
+            ("grants", Json::array(self.grants.iter().map(grant))),
+            (
+                "incidents",
+                Json::array(self.incidents.iter().map(incident)),
+            ),
+            ("officers", Json::array(self.officers.iter().map(officer))),
+            ("reviews", Json::array(self.reviews.iter().map(review))),
+            ("witnessed", witnessed),
+            (
+                "kinds",
+                Json::object(self.kinds.iter().map(|(kind, n)| (*kind, Json::Number(*n)))),
+            ),
+            (
+                "open",
+                Json::array(self.open.iter().copied().map(Json::Number)),
+            ),
+            ("attested", Json::array(attested)),
+            (
+                "outside",
+                Json::array(OUTSIDE.iter().map(|line| Json::text(*line))),
+            ),
+        ])
+        .to_string()
+    }
+}
+
+fn loss(loss: Loss) -> Json {
+    Json::object([
+        ("rho", Json::text(loss.rho_decimal())),
+        ("delta", Json::text(loss.delta_decimal())),
+        ("rho_units", Json::text(loss.rho.to_string())),
+        ("delta_units", Json::text(loss.delta.to_string())),
+    ])
+}
+
+fn names(by: &[String]) -> Json {
+    Json::array(by.iter().map(|name| Json::text(name.clone())))
+}
+
+fn officer(record: &OfficerRecord) -> Json {
+    Json::object([
+        ("name", Json::text(record.name.clone())),
+        ("public", Json::text(hex(&record.public))),
+        ("since", Json::Number(record.since)),
+        ("self_named", Json::Bool(record.self_named)),
+        ("active", Json::Bool(record.until.is_none())),
+        ("until", record.until.map_or(Json::Null, Json::Number)),
+    ])
+}
+
+fn grant(record: &GrantRecord) -> Json {
+    Json::object([
+        ("entry", Json::Number(record.entry)),
+        ("old", loss(record.old)),
+        ("new", loss(record.new)),
+        ("approved_by", names(&record.approved_by)),
+    ])
+}
+
+fn review(record: &ReviewRecord) -> Json {
+    Json::object([
+        ("entry", Json::Number(record.entry)),
+        ("principal", Json::text(record.principal.clone())),
+        ("from", Json::Number(record.from)),
+        ("to", Json::Number(record.to)),
+        ("approved_by", names(&record.approved_by)),
+    ])
+}
+
+fn incident(record: &IncidentRecord) -> Json {
+    Json::object([
+        ("entry", Json::Number(record.entry)),
+        ("reserve", Json::Number(record.reserve)),
+        ("loss", loss(record.loss)),
+        ("approved_by", names(&record.approved_by)),
+    ])
+}
+
+pub(crate) fn hex(hash: &Hash) -> String {
+    hash.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
