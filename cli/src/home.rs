@@ -1,9 +1,8 @@
 //! A home on disk: lake, ledger, keys, policy.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
@@ -11,12 +10,14 @@ use salus_lake::Lake;
 use salus_ledger::anchor::Directory;
 use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{EntryIndex, Genesis, Ledger, Signer, Surroundings, key};
+use salus_ledger::{EntryIndex, Genesis, Ledger, Signer, Surroundings, key, key_in_force};
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
 use crate::failure::Failure;
+use crate::files;
 use crate::memory::Memory;
+use crate::output::hex;
 use crate::settings::Settings;
 
 /// The directory that `salus init` made.
@@ -31,7 +32,7 @@ impl Home {
         let home = Self {
             root: root.to_owned(),
         };
-        if !home.key_file().exists() {
+        if !home.vkey_file().exists() {
             return Err(Failure::usage(format!(
                 "{} is not a Salus home; run `salus init --home {}` first, or name another with --home or SALUS_HOME",
                 root.display(),
@@ -41,20 +42,23 @@ impl Home {
         Ok(home)
     }
 
-    /// Makes the directories of a new home. Refuses if there is one.
-    pub(crate) fn create(root: &Path) -> Result<Self, Failure> {
-        let home = Self {
-            root: root.to_owned(),
-        };
+    /// Makes the directories of a new home under a name beside it; [`Home::settle`] gives it its own, once it is whole.
+    pub(crate) fn draft(root: &Path) -> Result<Self, Failure> {
         let occupied = fs::read_dir(root).is_ok_and(|mut files| files.next().is_some());
-        if occupied {
+        if occupied || root.is_file() {
             return Err(Failure::usage(format!(
                 "{} is not empty; nothing was overwritten. Choose another --home",
                 root.display()
             )));
         }
+        let root = absolute(root).with_context(|| format!("cannot use {}", root.display()))?;
+        let mut nonce = [0_u8; 8];
+        getrandom::fill(&mut nonce).map_err(|e| anyhow!("no randomness: {e}"))?;
+        let mut name = root.as_os_str().to_owned();
+        name.push(format!(".{}.new", hex(&nonce)));
+        let home = Self { root: name.into() };
         let dirs = ["keys", "policies", "receipts"].map(|name| home.root.join(name));
-        for dir in [root.to_owned()].iter().chain(&dirs) {
+        for dir in [home.root.clone()].iter().chain(&dirs) {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
@@ -62,6 +66,24 @@ impl Home {
                 .with_context(|| format!("cannot create {}", dir.display()))?;
         }
         Ok(home)
+    }
+
+    /// Gives a whole home its name, in one step.
+    pub(crate) fn settle(self, root: &Path) -> Result<Self, Failure> {
+        let root = absolute(root).with_context(|| format!("cannot use {}", root.display()))?;
+        fs::rename(&self.root, &root)
+            .and_then(|()| files::sync_parent(&root))
+            .with_context(|| {
+                let (draft, root) = (self.root.display(), root.display());
+                format!("cannot rename {draft} to {root}")
+            })?;
+        Ok(Self { root })
+    }
+
+    /// Removes what was made of a home that did not come to be.
+    pub(crate) fn discard(&self) {
+        // Whatever is left is under a name that nobody opens.
+        let _ = fs::remove_dir_all(&self.root);
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -98,18 +120,54 @@ impl Home {
         Ok(Lake::open(&self.root)?)
     }
 
-    pub(crate) fn signer(&self) -> Result<Signer, Failure> {
-        Ok(key::load(&self.key_file())?)
+    /// The signing key that the ledger puts into force; where the ledger cannot be read, the first, for the ledger to judge.
+    pub(crate) async fn signer(&self) -> Result<Signer, Failure> {
+        let in_force = key_in_force(&self.ledger_dir()).await.ok();
+        let signers = self.signers()?;
+        let found = signers
+            .into_iter()
+            .find(|(_, signer)| Some(signer.verifier().public()) == in_force);
+        match found {
+            Some((_, signer)) => Ok(signer),
+            None => Ok(key::load(&self.key_file()).with_context(|| {
+                format!(
+                    "{} holds no signing key that can be used",
+                    self.key_file().display()
+                )
+            })?),
+        }
     }
 
-    /// The key that a rotation is about to put into force.
-    pub(crate) fn next_key_file(&self) -> PathBuf {
-        self.root.join("keys/next.key")
+    /// The file of the private half of a signing key that came later than the first.
+    pub(crate) fn later_key_file(&self, id: &str) -> PathBuf {
+        self.root.join(format!("keys/ledger-{id}.key"))
     }
 
-    /// Signing keys that were replaced.
+    /// Verifier keys that were replaced.
     pub(crate) fn retired_keys(&self) -> PathBuf {
         self.root.join("keys/retired")
+    }
+
+    /// Who replaces or deletes keys goes alone.
+    pub(crate) fn lock_keys(&self) -> Result<fs::File, Failure> {
+        files::lock(&self.root.join("keys/lock"))
+    }
+
+    /// Every signing key whose private half is here, with its file.
+    pub(crate) fn signers(&self) -> Result<Vec<(PathBuf, Signer)>, Failure> {
+        let dir = self.root.join("keys");
+        let mut signers = Vec::new();
+        for file in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+            let path = file?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let is_key = name.is_some_and(|name| {
+                name.starts_with("ledger") && path.extension().is_some_and(|end| end == "key")
+            });
+            if is_key && let Ok(signer) = key::load(&path) {
+                signers.push((path, signer));
+            }
+        }
+        Ok(signers)
     }
 
     pub(crate) fn anchor_dir(&self) -> Result<PathBuf, Failure> {
@@ -136,52 +194,63 @@ impl Home {
         signer: Signer,
         genesis: Genesis,
     ) -> Result<Ledger, Failure> {
-        let around = self.surroundings()?;
+        // Witnesses cannot know it yet.
+        let around = Surroundings {
+            witnesses: None,
+            ..self.surroundings()?
+        };
         Ok(Ledger::create_in(&self.ledger_dir(), signer, genesis, around).await?)
     }
 
     pub(crate) async fn ledger(&self) -> Result<Ledger, Failure> {
-        let (dir, around) = (self.ledger_dir(), self.surroundings()?);
-        let next = self.next_key_file();
-        if next.exists() {
-            // A rotation stopped half-way: the ledger knows which key is in force.
-            let signer = key::load(&next)?;
-            if let Ok(ledger) = Ledger::open_in(&dir, signer.clone(), around.clone()).await {
-                self.finish_rotation(&signer)?;
-                return Ok(ledger);
+        self.ledger_in(self.surroundings()?).await
+    }
+
+    /// The ledger, which is the one that this user knows, in these surroundings.
+    pub(crate) async fn ledger_in(&self, around: Surroundings) -> Result<Ledger, Failure> {
+        let dir = self.ledger_dir();
+        let mut tries = 0;
+        let ledger = loop {
+            let signer = self.signer().await?;
+            let public = signer.verifier().public();
+            match Ledger::open_in(&dir, signer, around.clone()).await {
+                Ok(ledger) => break ledger,
+                // The key was replaced while the ledger was being opened.
+                Err(_) if tries < 3 && key_in_force(&dir).await.is_ok_and(|key| key != public) => {
+                    tries += 1;
+                }
+                Err(error) => return Err(error.into()),
             }
-        }
-        let ledger = Ledger::open_in(&dir, self.signer()?, around).await?;
+        };
         Memory::of(&ledger.genesis().origin)?.check(&ledger).await?;
+        self.keep_vkey(&ledger.vkey())?;
         Ok(ledger)
     }
 
-    /// Puts the files of a key that is in force where they belong; can be repeated.
-    pub(crate) fn finish_rotation(&self, signer: &Signer) -> Result<(), Failure> {
-        let (current, retired) = (self.key_file(), self.retired_keys());
+    /// Writes down the verifier key in force, where it is not, and keeps the one before it.
+    fn keep_vkey(&self, vkey: &str) -> Result<(), Failure> {
+        let known = self.vkey()?;
+        if known == vkey {
+            return Ok(());
+        }
+        // Another lock than that of rotations, which open the ledger while they hold theirs.
+        let _alone = files::lock(&self.root.join("keys/vkey.lock"))?;
+        let known = self.vkey()?;
+        if known == vkey {
+            return Ok(());
+        }
+        let retired = self.retired_keys();
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&retired)
             .with_context(|| format!("cannot create {}", retired.display()))?;
-        let vkey = signer.vkey();
-        let known = fs::read_to_string(self.vkey_file()).unwrap_or_default();
-        if known.trim() != vkey {
-            let old = known.trim().to_owned();
-            let id = old.split('+').nth(1).unwrap_or("unknown").to_owned();
-            if current.exists() {
-                fs::copy(&current, retired.join(format!("{id}.key")))
-                    .with_context(|| format!("cannot write {}", retired.display()))?;
-            }
-            let draft = self.vkey_file().with_extension("new");
-            let _ = fs::remove_file(&draft);
-            write_private(&draft, format!("{vkey}\n").as_bytes())?;
-            write_file(&retired.join(format!("{id}.vkey")), &old)?;
-            fs::rename(&draft, self.vkey_file()).context("cannot write keys/ledger.vkey")?;
-        }
-        fs::rename(self.next_key_file(), &current)
-            .with_context(|| format!("cannot write {}", current.display()))?;
-        Ok(())
+        let id = known.split('+').nth(1).unwrap_or("unknown");
+        files::replace(
+            &retired.join(format!("{id}.vkey")),
+            format!("{known}\n").as_bytes(),
+        )?;
+        files::replace(&self.vkey_file(), format!("{vkey}\n").as_bytes())
     }
 
     /// The verifier keys of the log, that in force first.
@@ -255,9 +324,7 @@ impl Home {
             .map_err(Failure::usage)?;
         let file = self.policy_file(&Sha256::digest(text.as_bytes()));
         // In one step, so that one of the same name, which has the same text, is there at every moment.
-        let draft = file.with_extension(format!("{}.new", std::process::id()));
-        write_private(&draft, text.as_bytes())?;
-        fs::rename(&draft, &file).with_context(|| format!("cannot write {}", file.display()))?;
+        files::replace(&file, text.as_bytes())?;
         Ok(ledger.record(fact).await?)
     }
 
@@ -272,7 +339,7 @@ impl Home {
     pub(crate) fn write_pseudonym_key(&self) -> Result<(), Failure> {
         let mut secret = [0_u8; 32];
         getrandom::fill(&mut secret).map_err(|e| anyhow!("no randomness: {e}"))?;
-        write_private(&self.pseudonym_file(), &secret)
+        files::create(&self.pseudonym_file(), &secret)
     }
 
     /// The pseudonym under which a user stands in the ledger: staff are not named in leaves.
@@ -303,26 +370,4 @@ fn pseudonym(secret: &[u8], user: &str) -> String {
     let mut name = crate::output::hex(&digest);
     name.truncate(12);
     format!("p-{name}")
-}
-
-/// Writes a small public file, over one of the same name.
-fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, format!("{text}\n"))
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
-}
-
-/// Writes a new file that only its owner can read, and syncs it.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot create {}", path.display()))?;
-    file.write_all(bytes)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.sync_all()
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(())
 }

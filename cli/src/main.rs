@@ -4,6 +4,7 @@ mod arguments;
 mod commands;
 mod crash;
 mod failure;
+mod files;
 mod home;
 mod memory;
 mod output;

@@ -8,12 +8,13 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use salus_checker::{Checkpoint, Note, VerifierKey, verify_consistency};
+use salus_checker::{Checkpoint, Note, verify_consistency};
 use salus_ledger::Ledger;
 use sha2::{Digest, Sha256};
 
+use crate::arguments::Format;
 use crate::failure::Failure;
-use crate::home::write_private;
+use crate::files;
 use crate::output::hex;
 
 /// The state directory of the user: `$XDG_STATE_HOME`, else `~/.local/state`.
@@ -44,7 +45,7 @@ impl Memory {
         let seen = match (text, &file) {
             (Some(text), Some(file)) => Some(Checkpoint::parse(&text).map_err(|_| {
                 Failure::Integrity(format!(
-                    "{} is damaged; it is what you have seen of the ledger {origin}",
+                    "{} is damaged; it is what you have seen of the ledger {origin}. Remove it if you know that no backup was restored",
                     file.display()
                 ))
             })?),
@@ -89,12 +90,14 @@ impl Memory {
                 return Ok(());
             }
         }
-        if let Some(file) = &self.file
-            && let Err(error) = remember(file, &receipt.checkpoint)
-        {
+        let remembered = match &self.file {
+            Some(file) => remember(file, &given, &receipt.checkpoint),
+            None => Err(Failure::usage("neither XDG_STATE_HOME nor HOME is set")),
+        };
+        if let Err(failure) = remembered {
+            failure.report(Format::Table);
             eprintln!(
-                "salus: cannot remember this answer's checkpoint in {} ({error}); a ledger that is put back to before it will not be noticed here",
-                file.display()
+                "salus: this answer's checkpoint is not remembered; a ledger that is put back to before it will not be noticed here"
             );
         }
         Ok(())
@@ -109,7 +112,7 @@ async fn expect_prefix(ledger: &Ledger, old: &Checkpoint, new: &Checkpoint) -> R
     }
     Err(Failure::Integrity(format!(
         "this is not the ledger that you were given an answer from: its first {} entries are others. It was put back to an earlier \
-         state and went on from there, or was replaced",
+         state and went on from there, or was replaced by another of the same origin",
         old.size
     )))
 }
@@ -119,27 +122,39 @@ fn parse(note: &[u8]) -> Result<Checkpoint, Failure> {
     Checkpoint::parse(note.text()).map_err(|what| Failure::Integrity(what.to_string()))
 }
 
-fn remember(file: &Path, note: &[u8]) -> Result<(), std::io::Error> {
-    let wrong = |what: &str| std::io::Error::other(what.to_owned());
-    let note = Note::parse(note).map_err(|_| wrong("no note"))?;
+/// The newest that anybody of this user's processes was given.
+fn remember(file: &Path, given: &Checkpoint, note: &[u8]) -> Result<(), Failure> {
+    let note = Note::parse(note).map_err(|what| Failure::Integrity(what.to_string()))?;
     if let Some(dir) = file.parent() {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(dir)?;
+            .create(dir)
+            .with_context(|| format!("cannot create {}", dir.display()))?;
     }
-    let draft = file.with_extension(format!("{}.new", std::process::id()));
-    let _ = fs::remove_file(&draft);
-    write_private(&draft, note.text().as_bytes()).map_err(|_| wrong("not writable"))?;
-    fs::rename(&draft, file)
+    let _lock = files::lock(&file.with_extension("lock"))?;
+    let newer = fs::read_to_string(file)
+        .ok()
+        .and_then(|text| Checkpoint::parse(&text).ok())
+        .is_some_and(|known| known.size >= given.size);
+    if newer {
+        return Ok(());
+    }
+    files::replace(file, note.text().as_bytes())
 }
 
 /// Checks a receipt as anybody would who was given it, by the program that shares nothing with the ledger.
-pub(crate) fn verify(text: &str, vkey: &str) -> Result<salus_checker::Receipt, Failure> {
-    VerifierKey::parse(vkey).map_err(|what| Failure::Integrity(what.to_string()))?;
-    salus_checker::verify_receipt(text, vkey).map_err(|finding| {
-        Failure::Integrity(format!(
-            "the receipt of the answer does not hold, so the answer is not shown: {finding}"
-        ))
-    })
+///
+/// `vkeys` are the keys of the log: which of them signed depends on when.
+pub(crate) fn verify(text: &str, vkeys: &[String]) -> Result<salus_checker::Receipt, Failure> {
+    let mut why = "there is no verifier key".to_owned();
+    for vkey in vkeys.iter().rev() {
+        match salus_checker::verify_receipt(text, vkey) {
+            Ok(receipt) => return Ok(receipt),
+            Err(finding) => why = finding.to_string(),
+        }
+    }
+    Err(Failure::Integrity(format!(
+        "the receipt of the answer does not hold, so the answer is not shown: {why}"
+    )))
 }

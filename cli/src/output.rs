@@ -77,9 +77,10 @@ pub(crate) fn time(seconds: u64) -> String {
     i64::try_from(seconds)
         .ok()
         .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
-        .map_or_else(String::new, |time| {
-            time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
-        })
+        .map_or_else(
+            || format!("second {seconds}"),
+            |time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        )
 }
 
 /// A JSON value as a cell.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::arguments::Format;
 use crate::failure::Failure;
-use crate::home::write_private;
+use crate::files;
 use crate::output::{Rows, print};
 
 /// A proposal and the approvals it has so far.
@@ -83,6 +83,12 @@ impl Paper {
                 "a text in it is not the one that the statement commits to; it was changed",
             ));
         }
+        if written.what != in_words(&proposal) {
+            return Err(wrong(&format!(
+                "its words are not what its statement says, which is: {}",
+                in_words(&proposal)
+            )));
+        }
         let mut approvals = Vec::new();
         for signed in written.approvals {
             let officer = BASE64.decode(&signed.officer).ok();
@@ -130,10 +136,7 @@ impl Paper {
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<(), Failure> {
-        let draft = path.with_extension(format!("{}.new", std::process::id()));
-        write_private(&draft, self.text()?.as_bytes())?;
-        fs::rename(&draft, path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(())
+        files::replace(path, self.text()?.as_bytes())
     }
 
     /// Writes a proposal that has just been made.
@@ -180,26 +183,47 @@ pub(crate) fn key_text(public: &[u8; 32]) -> String {
     BASE64.encode(public)
 }
 
+/// Text as a terminal shows it and nothing else: what moves, hides or turns other text around is spelt out.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let hides = c.is_control()
+                || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+            let shown: Vec<char> = if hides || c == '"' {
+                c.escape_unicode().collect()
+            } else {
+                vec![c]
+            };
+            shown
+        })
+        .collect()
+}
+
 /// What the statement says, from its bytes and nothing else.
 pub(crate) fn in_words(proposal: &Proposal) -> String {
     let text = |name: &str| {
         let opening = proposal.openings().iter().find(|(known, _)| known == name);
         opening.map_or_else(String::new, |(_, opening)| {
-            format!(": {}", String::from_utf8_lossy(&opening.content))
+            let text = String::from_utf8_lossy(&opening.content);
+            format!("; it says \"{}\"", plain(&text))
         })
     };
     match proposal.body() {
         Body::Officer(officer) if officer.active => {
             format!(
-                "{} approves from here on, with the key {}",
-                officer.name,
+                "OFFICER: {} approves from here on, with the key {}",
+                plain(&officer.name),
                 key_text(&officer.public)
             )
         }
-        Body::Officer(officer) => format!("{} no longer approves", officer.name),
+        Body::Officer(officer) => format!(
+            "OFFICER: {} no longer approves, with the key {}",
+            plain(&officer.name),
+            key_text(&officer.public)
+        ),
         Body::Grant(grant) => format!(
-            "raise the cap of {} from rho {} and delta {} to rho {} and delta {}, until {}{}",
-            grant.scope,
+            "GRANT: raise the cap of {} from rho {} and delta {} to rho {} and delta {}, until {}{}",
+            plain(&grant.scope),
             grant.old.rho,
             grant.old.delta,
             grant.new.rho,
@@ -208,7 +232,7 @@ pub(crate) fn in_words(proposal: &Proposal) -> String {
             text("reason")
         ),
         Body::Review(review) => format!(
-            "entries {} to {} were looked at{}",
+            "REVIEW: entries {} to {} were looked at{}",
             review.from,
             review.to,
             text("note")

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::home::write_private;
+use crate::files;
 
 const FILE: &str = "home.yaml";
 
@@ -35,9 +35,6 @@ impl Settings {
 
     pub(crate) fn write(&self, root: &Path) -> Result<(), Failure> {
         let text = serde_yaml_ng::to_string(self)?;
-        let draft = root.join(format!("{FILE}.{}.new", std::process::id()));
-        write_private(&draft, text.as_bytes())?;
-        fs::rename(&draft, root.join(FILE)).with_context(|| format!("cannot write {FILE}"))?;
-        Ok(())
+        files::replace(&root.join(FILE), text.as_bytes())
     }
 }

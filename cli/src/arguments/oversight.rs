@@ -21,7 +21,7 @@ pub(crate) enum Key {
     List,
     /// Put a new signing key of the log into force; the present one endorses it.
     #[command(
-        after_help = "Example:\n  salus key rotate\n\nReceipts that were given before still verify. The old key stays in keys/retired until `salus key retire`."
+        after_help = "Example:\n  salus key rotate\n\nReceipts that were given before still verify. The private half of the old key stays in keys/ until `salus key retire`."
     )]
     Rotate,
     /// Delete the private halves of signing keys that were replaced.
@@ -109,6 +109,9 @@ pub(crate) enum Proposal {
         /// Where the approved copy is written; into FILE itself when not given.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Do not ask on a terminal.
+        #[arg(long)]
+        yes: bool,
     },
     /// Enter a proposal with the approvals of all its copies.
     #[command(after_help = "Example:\n  salus proposal enter grant.ada.json grant.ben.json")]

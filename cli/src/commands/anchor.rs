@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
 use anyhow::Context;
-use salus_ledger::anchor::{Directory, newest};
+use salus_ledger::anchor::{Anchor as _, Directory, newest};
 use salus_ledger::note::Checkpoint;
 use salus_ledger::{EntryIndex, Finding, Ledger, Surroundings};
 use serde_json::json;
@@ -36,14 +36,14 @@ async fn show(home: &Home, format: Format) -> Result<(), Failure> {
     };
     let text = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
     let spent = spent.map(|spent| spent.rho.to_string());
-    let mut rows = Rows::new(&["anchor", "record", "entries signed", "spent (rho)"]);
+    let mut rows = Rows::new(&["anchor", "newest follows", "entries signed", "spent (rho)"]);
     rows.push([
         place.display().to_string(),
         text(number),
         text(size),
         spent.clone().unwrap_or_default(),
     ]);
-    let json = json!({"anchor": place, "record": number, "entries": size, "spent_rho": spent});
+    let json = json!({"anchor": place, "follows": number, "entries": size, "spent_rho": spent});
     print(format, &rows, &json);
     Ok(())
 }
@@ -51,8 +51,18 @@ async fn show(home: &Home, format: Format) -> Result<(), Failure> {
 async fn set(home: &Home, dir: &Path, lost: bool, format: Format) -> Result<(), Failure> {
     let place: PathBuf = absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?;
     let ledger = if lost {
-        let around = Surroundings::default();
-        Ledger::open_in(&home.ledger_dir(), home.signer()?, around).await?
+        // What can be read was not lost, and what it holds against the ledger is not to be forgotten.
+        let present = Directory::at(&home.anchor_dir()?);
+        let records = match &present {
+            Ok(present) => present.newest(1).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        if !records.is_empty() {
+            return Err(Failure::usage(
+                "the present anchor can be read, so it is not lost; without --lost the ledger is compared with it",
+            ));
+        }
+        home.ledger_in(Surroundings::default()).await?
     } else {
         home.ledger().await?
     };

@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::arguments::{Format, Init};
 use crate::commands::budget::loss_json;
 use crate::failure::Failure;
-use crate::home::{Home, witnesses, write_private};
+use crate::files;
+use crate::home::{Home, witnesses};
 use crate::output::{Rows, hex, print};
 use crate::settings::Settings;
 
@@ -56,19 +57,6 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         None => format!("localhost/salus/{}", random_name()?),
     };
 
-    if let Some(file) = &init.witness_policy {
-        witnesses(file)?;
-    }
-    let home = Home::create(root)?;
-    let signer = key::generate(&home.key_file(), &origin)?;
-    write_private(&home.vkey_file(), format!("{}\n", signer.vkey()).as_bytes())?;
-    home.write_pseudonym_key()?;
-    let text = Policy::default_yaml().replace(
-        "query_max_epsilon: \"10\"",
-        &format!("query_max_epsilon: \"{}\"", init.epsilon),
-    );
-    let policy = Policy::parse(&text).map_err(|what| anyhow!("policy: {what}"))?;
-    let lake = Lake::create(home.root())?;
     let genesis = Genesis {
         origin: origin.clone(),
         space: init.space.clone(),
@@ -78,27 +66,17 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: RULES,
     };
-    let anchor = match &init.anchor {
-        Some(dir) => absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?,
-        None => PathBuf::from("anchor"),
-    };
-    let witness_policy = match &init.witness_policy {
-        Some(file) => {
-            let file = absolute(file).with_context(|| format!("cannot use {}", file.display()))?;
-            Some(file)
+    let settings = settings(init)?;
+    let home = Home::draft(root)?;
+    let made = fill(&home, init, &settings, genesis).await;
+    let vkey = match made {
+        Ok(vkey) => vkey,
+        Err(failure) => {
+            home.discard();
+            return Err(failure);
         }
-        None => None,
     };
-    Settings {
-        anchor,
-        witness_policy,
-    }
-    .write(home.root())?;
-    let ledger = home.create_ledger(signer, genesis).await?;
-    home.apply_policy(&ledger, &policy, &text).await?;
-    home.books(&lake, &ledger).await?;
-    let vkey = ledger.vkey();
-    ledger.close().await?;
+    let home = home.settle(root)?;
 
     let mut rows = Rows::new(&[
         "home",
@@ -127,6 +105,59 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         );
     }
     Ok(())
+}
+
+/// What is around the home, checked before anything is made.
+fn settings(init: &Init) -> Result<Settings, Failure> {
+    let whole =
+        |path: &Path| absolute(path).with_context(|| format!("cannot use {}", path.display()));
+    let anchor = match &init.anchor {
+        Some(dir) => whole(dir)?,
+        None => PathBuf::from("anchor"),
+    };
+    let used = std::fs::read_dir(&anchor).is_ok_and(|mut files| files.next().is_some());
+    if init.anchor.is_some() && used {
+        return Err(Failure::usage(format!(
+            "{} is not empty; an anchor begins in an empty directory, and each ledger has one of its own",
+            anchor.display()
+        )));
+    }
+    let witness_policy = match &init.witness_policy {
+        Some(file) => {
+            witnesses(file)?;
+            Some(whole(file)?)
+        }
+        None => None,
+    };
+    Ok(Settings {
+        anchor,
+        witness_policy,
+    })
+}
+
+/// Puts everything into a new home, and gives the verifier key of its ledger.
+async fn fill(
+    home: &Home,
+    init: &Init,
+    settings: &Settings,
+    genesis: Genesis,
+) -> Result<String, Failure> {
+    let signer = key::generate(&home.key_file(), &genesis.origin)?;
+    files::create(&home.vkey_file(), format!("{}\n", signer.vkey()).as_bytes())?;
+    home.write_pseudonym_key()?;
+    let text = Policy::default_yaml().replace(
+        "query_max_epsilon: \"10\"",
+        &format!("query_max_epsilon: \"{}\"", init.epsilon),
+    );
+    let policy = Policy::parse(&text).map_err(|what| anyhow!("policy: {what}"))?;
+    let lake = Lake::create(home.root())?;
+    settings.write(home.root())?;
+    let ledger = home.create_ledger(signer, genesis).await?;
+    home.apply_policy(&ledger, &policy, &text).await?;
+    home.books(&lake, &ledger).await?;
+    let vkey = ledger.vkey();
+    ledger.close().await?;
+    Ok(vkey)
 }
 
 fn parse_epsilon(name: &str, text: &str) -> Result<Epsilon, Failure> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use salus_ledger::entry::{Body, Kind};
 use salus_ledger::key;
 use salus_ledger::note::Verifier;
@@ -12,18 +12,23 @@ use serde_json::json;
 use crate::arguments::{Format, Key};
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output::{Rows, print};
+use crate::output::{Rows, hex, print};
 
 pub(crate) async fn run(root: &Path, command: &Key, format: Format) -> Result<(), Failure> {
     match command {
         Key::New { file, name } => new(file, name, format),
         Key::List => list(&Home::at(root)?, format).await,
         Key::Rotate => rotate(&Home::at(root)?, format).await,
-        Key::Retire => retire(&Home::at(root)?, format),
+        Key::Retire => retire(&Home::at(root)?, format).await,
     }
 }
 
 fn new(file: &Path, name: &str, format: Format) -> Result<(), Failure> {
+    if !key::is_plain_name(name) {
+        return Err(Failure::usage(
+            "--name: 1 to 64 letters, digits, dots, hyphens, slashes or underscores",
+        ));
+    }
     let signer = key::generate(file, name).map_err(|error| match error {
         salus_ledger::Error::Refused(what) => Failure::usage(format!("{}: {what}", file.display())),
         other => other.into(),
@@ -77,18 +82,24 @@ async fn list(home: &Home, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The new key is on the disk before the ledger names it, and takes the place of the old one once it does. What stops in between is taken up
-/// at the next opening; see [`Home::ledger`].
+/// The new key is on the disk, under a name of its own, before the ledger names it; from then on the ledger says which key is in force.
 async fn rotate(home: &Home, format: Format) -> Result<(), Failure> {
+    let alone = home.lock_keys()?;
     let ledger = home.ledger().await?;
-    let next = home.next_key_file();
-    if next.exists() {
-        // Of an attempt that did not come so far: the ledger, which was just opened, does not know it.
-        fs::remove_file(&next).with_context(|| format!("cannot remove {}", next.display()))?;
-    }
-    let signer = key::generate(&next, &ledger.genesis().origin)?;
-    let entry = ledger.rotate(signer.clone()).await?;
-    home.finish_rotation(&signer)?;
+    let mut nonce = [0_u8; 4];
+    getrandom::fill(&mut nonce).map_err(|e| anyhow!("no randomness: {e}"))?;
+    let file = home.later_key_file(&hex(&nonce));
+    let signer = key::generate(&file, &ledger.genesis().origin)?;
+    let rotated = ledger.rotate(signer.clone()).await;
+    drop(alone);
+    let entry = rotated.with_context(|| {
+        format!(
+            "whether {} is in force the ledger says; `salus key list` shows it",
+            signer.vkey()
+        )
+    })?;
+    // Writes the verifier key down.
+    home.ledger().await?.close().await?;
     let mut rows = Rows::new(&["verifier key", "from entry"]);
     rows.push([signer.vkey(), entry.to_string()]);
     print(
@@ -98,23 +109,22 @@ async fn rotate(home: &Home, format: Format) -> Result<(), Failure> {
     );
     if format == Format::Table {
         println!(
-            "Give the verifier key to whoever checks; receipts of before verify with the one they had."
+            "Give the verifier key to whoever checks, witnesses too; receipts of before verify with the one they had."
         );
     }
     Ok(())
 }
 
-fn retire(home: &Home, format: Format) -> Result<(), Failure> {
-    let dir = home.retired_keys();
+async fn retire(home: &Home, format: Format) -> Result<(), Failure> {
+    let ledger = home.ledger().await?;
+    let in_force = ledger.vkey();
+    ledger.close().await?;
+    let _alone = home.lock_keys()?;
     let mut removed = Vec::new();
-    if dir.exists() {
-        for file in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
-            let path = file?.path();
-            if path.extension().is_some_and(|extension| extension == "key") {
-                fs::remove_file(&path)
-                    .with_context(|| format!("cannot remove {}", path.display()))?;
-                removed.push(path);
-            }
+    for (path, signer) in home.signers()? {
+        if signer.vkey() != in_force {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+            removed.push(path);
         }
     }
     let mut rows = Rows::new(&["removed"]);

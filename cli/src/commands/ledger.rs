@@ -297,6 +297,8 @@ fn outcome_rows(report: &Report) -> Rows {
 
 /// Two looks at the log: the independent checker over its static form, and the store's own tables against the entries.
 async fn verify(home: &Home, format: Format) -> Result<(), Failure> {
+    // Opening it first writes down which key is in force; what is wrong with it is said after what the checker finds.
+    let opened = home.ledger().await;
     let evidence = Evidence::read(&home.ledger_dir(), &home.vkey()?).await?;
     let report = audit(&Exhibit {
         entries: evidence.entries,
@@ -321,7 +323,7 @@ async fn verify(home: &Home, format: Format) -> Result<(), Failure> {
             named.join("; ")
         )));
     }
-    let ledger = home.ledger().await?;
+    let ledger = opened?;
     ledger.audit_accounts().await?;
     ledger.close().await?;
     Ok(())

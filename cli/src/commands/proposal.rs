@@ -1,5 +1,6 @@
 //! `salus proposal`.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use salus_ledger::{Error, key};
@@ -17,9 +18,12 @@ pub(crate) async fn run(root: &Path, command: &Proposal, format: Format) -> Resu
             show(&Paper::read(file)?, format);
             Ok(())
         }
-        Proposal::Approve { file, key, out } => {
-            approve(file, key, out.as_deref().unwrap_or(file), format)
-        }
+        Proposal::Approve {
+            file,
+            key,
+            out,
+            yes,
+        } => approve(file, key, out.as_deref().unwrap_or(file), *yes, format),
         Proposal::Enter { files } => enter(&Home::at(root)?, files, format).await,
     }
 }
@@ -34,15 +38,29 @@ fn show(paper: &Paper, format: Format) {
     print(format, &rows, &paper.json());
 }
 
-fn approve(file: &Path, key: &Path, out: &Path, format: Format) -> Result<(), Failure> {
+fn approve(file: &Path, key: &Path, out: &Path, yes: bool, format: Format) -> Result<(), Failure> {
     let mut paper = Paper::read(file)?;
     let officer = key::load(key).map_err(|error| match error {
         Error::Refused(what) => Failure::usage(format!("{}: {what}", key.display())),
         other => other.into(),
     })?;
+    // What is signed is read first.
+    show(&paper, format);
+    if std::io::stdin().is_terminal() && !yes {
+        eprint!("Approve this as {}? [y/N] ", officer.origin());
+        let mut said = String::new();
+        std::io::stdin()
+            .read_line(&mut said)
+            .map_err(anyhow::Error::from)?;
+        if !matches!(said.trim(), "y" | "Y" | "yes") {
+            return Err(Failure::usage("not approved; nothing was written"));
+        }
+    }
     paper.add(paper.proposal.approve(&officer));
     paper.write(out)?;
-    show(&paper, format);
+    if format == Format::Table {
+        println!("Approved as {}, in {}.", officer.origin(), out.display());
+    }
     Ok(())
 }
 

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use crate::arguments::{Format, NoiseKind, Query};
 use crate::commands::budget::{loss_json, loss_text};
 use crate::failure::Failure;
-use crate::home::{Home, write_private};
+use crate::files;
+use crate::home::Home;
 use crate::memory::{self, Memory};
 use crate::output::{Rows, cell, figure, print};
 
@@ -74,16 +75,16 @@ pub(super) async fn answered(
     // Each asking has a receipt of its own, also where two prove the same answer.
     let named = asked.published.reused.unwrap_or(asked.published.entry);
     let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
-    // A request that is sent again has its receipt.
-    if !receipt.exists() {
-        write_private(&receipt, asked.published.receipt.as_bytes())?;
+    // It was paid for, and is shown whatever becomes of the file.
+    if let Err(failure) = files::replace(&receipt, asked.published.receipt.as_bytes()) {
+        failure.report(Format::Table);
     }
     Ok((asked, receipt))
 }
 
 /// What is shown is what a receipt proves, and of the ledger that this user knows.
 async fn prove(asked: &Asked, ledger: &Ledger) -> Result<(), Failure> {
-    let proven = memory::verify(&asked.published.receipt, &ledger.vkey())?;
+    let proven = memory::verify(&asked.published.receipt, &ledger.vkeys().await?)?;
     if proven.answer != asked.published.answer {
         return Err(Failure::Integrity(
             "the receipt is of another answer".to_owned(),

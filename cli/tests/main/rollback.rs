@@ -113,7 +113,7 @@ fn an_anchor_can_be_moved_and_its_loss_confessed() {
         .exits(0);
     let shown = home.json(&["anchor", "show"]);
     assert_eq!(shown["anchor"], place.to_str().unwrap());
-    assert!(shown["record"].as_u64().unwrap() >= 1);
+    assert!(shown["follows"].as_u64().unwrap() >= 1);
     // Not where something stands already.
     home.run(&["anchor", "set", place.to_str().unwrap()])
         .exits(2);
@@ -130,4 +130,52 @@ fn an_anchor_can_be_moved_and_its_loss_confessed() {
     let entries = home.entries();
     assert!(entries.iter().any(|entry| entry["kind"] == "review"));
     home.run(&["ledger", "verify"]).exits(0);
+}
+
+#[test]
+fn an_anchor_that_can_be_read_is_not_lost() {
+    let home = asked_twice();
+    restore(&home, "ledger");
+    let other = home.beside("another");
+    home.run(&["anchor", "set", other.to_str().unwrap(), "--lost"])
+        .exits(2);
+    is_refused(&home);
+}
+
+#[test]
+fn a_home_is_made_whole_or_not_at_all() {
+    let used = Home::anchored(20);
+    let anchor = used.beside("anchor");
+    let target = used.beside("second");
+    let refused = used
+        .command(&["init", "--anchor", anchor.to_str().unwrap()])
+        .env("SALUS_HOME", &target)
+        .status()
+        .unwrap();
+    assert_eq!(refused.code(), Some(2));
+    let names = |dir: &std::path::Path| -> Vec<String> {
+        let files = fs::read_dir(dir).unwrap();
+        files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let beside = names(used.root().parent().unwrap());
+    assert!(
+        !beside.iter().any(|name| name.starts_with("second")),
+        "{beside:?}"
+    );
+    // Into an empty directory, and where the path to it is not there yet.
+    for target in ["empty", "not/there/yet"] {
+        let target = used.beside(target);
+        if target.ends_with("empty") {
+            fs::create_dir(&target).unwrap();
+        }
+        let made = used
+            .command(&["init"])
+            .env("SALUS_HOME", &target)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        assert!(target.join("ledger/ledger.db").exists());
+    }
 }

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::authority::Authority;
+use crate::cosign;
 use crate::entry::{Body, Genesis, Movement};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
@@ -29,7 +30,6 @@ pub(crate) struct Audited {
     pub(crate) genesis: Genesis,
     /// The policy in force and the number of reserves after it that nothing ended.
     pub(crate) unanswered: (Option<EntryIndex>, usize),
-    pub(crate) authority: Authority,
 }
 
 /// Reads the log from its first entry and compares the store with it, at one moment of the database.
@@ -94,7 +94,6 @@ pub(crate) async fn audit(
     Ok(Audited {
         genesis,
         unanswered: (fold.policy, fold.unanswered.len()),
-        authority: fold.authority,
     })
 }
 
@@ -106,6 +105,9 @@ pub(crate) async fn check_checkpoint(
     root: salus_certificate::Hash,
 ) -> Result<()> {
     let (filed, note) = store::newest_checkpoint(db).await?;
+    // What others added to it is theirs to answer for.
+    let note =
+        cosign::own(&note).map_err(|why| integrity(format!("the newest checkpoint: {why}")))?;
     let checkpoint = Checkpoint::open(&note, verifier)
         .map_err(|why| integrity(format!("the newest checkpoint: {why}")))?;
     if checkpoint.size != filed || checkpoint.size != size {

@@ -83,8 +83,10 @@ impl Authority {
 
     fn check_officer(&self, officer: &Officer) -> Result<(), String> {
         let fails = |what: &str| Err(format!("O1: {what}"));
-        if officer.name.is_empty() {
-            return fails("an officer has a name");
+        if !key::is_plain_name(&officer.name) {
+            return fails(
+                "an officer's name is 1 to 64 letters, digits, dots, hyphens, slashes or underscores",
+            );
         }
         if officer.approvals.is_empty() && !(officer.active && self.names_itself()) {
             return fails(

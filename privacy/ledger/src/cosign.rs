@@ -107,6 +107,12 @@ impl Signer {
     }
 }
 
+/// Whether these are signature lines, one or more, each whole.
+pub(crate) fn are_lines(lines: &str) -> bool {
+    let whole = |line: &str| line.starts_with("\u{2014} ") && line.ends_with('\n');
+    !lines.is_empty() && lines.split_inclusive('\n').all(whole)
+}
+
 /// The note with its first signature line, which is the log's, and no other.
 pub(crate) fn own(note: &[u8]) -> Result<Vec<u8>, NoteError> {
     let (text, lines) = note::parts(note)?;

@@ -25,7 +25,7 @@ pub(crate) async fn create(
 ) -> Result<()> {
     check(signer, &genesis)?;
     if let Some(anchor) = &around.anchor
-        && anchor.newest().await?.is_some()
+        && !anchor.newest(1).await?.is_empty()
     {
         return Err(Error::Refused(
             "the anchor holds the checkpoints of another ledger; each ledger has one of its own"
@@ -77,7 +77,7 @@ pub(crate) async fn begin_anchor(
     spent: Loss,
 ) -> Result<()> {
     let record = Record { checkpoint, spent }.encode();
-    if anchor.newest().await?.is_none() && anchor.create(0, &record).await? {
+    if anchor.newest(1).await?.is_empty() && anchor.create(0, &record).await? {
         return Ok(());
     }
     Err(Error::Refused("the anchor is not empty".to_owned()))

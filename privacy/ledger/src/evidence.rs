@@ -8,6 +8,7 @@ use salus_certificate::Hash;
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::entry::{Body, Kind};
 use crate::error::{Error, Result};
 use crate::note::Checkpoint;
 use crate::store::{self, failed};
@@ -80,6 +81,21 @@ impl Evidence {
             format!("{}\n", self.vkey).as_bytes(),
         )
         .map_err(unwritable)
+    }
+}
+
+/// The public key that the log puts into force last, unchecked: to find the file of its private half.
+///
+/// # Errors
+///
+/// [`Error::Integrity`] or [`Error::Unavailable`] if there is none to be read.
+pub async fn key_in_force(dir: &Path) -> Result<[u8; 32]> {
+    let mut db = store::connect_unchecked(&store::database(dir)).await?;
+    let newest = store::newest(&mut db, Kind::Key).await;
+    db.close().await.map_err(failed)?;
+    match newest?.map(|stored| stored.entry.body) {
+        Some(Body::Key(key)) => Ok(key.public),
+        _ => Err(Error::Integrity("there is no key".to_owned())),
     }
 }
 

@@ -24,6 +24,12 @@ pub struct Signer {
     verifier: Verifier,
 }
 
+/// Whether a name reads as what it is: 1 to 64 ASCII letters, digits, dots, hyphens, slashes or underscores.
+pub fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
+}
+
 /// A new random key for the log `origin`, written to the new file `path` with mode 0600.
 ///
 /// # Errors
@@ -35,20 +41,12 @@ pub fn generate(path: &Path, origin: &str) -> Result<Signer> {
     getrandom::fill(&mut seed)
         .map_err(|_| Error::Unavailable("the operating system gives no randomness"))?;
     let signer = Signer::from_seed(origin, &seed)?;
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                Error::Refused("the key file exists already".to_owned())
-            }
-            _ => Error::Unavailable("the key file cannot be written"),
-        })?;
-    writeln!(file, "{}", signer.private_text())
-        .and_then(|()| file.sync_all())
-        .map_err(|_| Error::Unavailable("the key file cannot be written"))?;
+    write_whole(path, &signer.private_text()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Error::Refused("the key file exists already".to_owned())
+        }
+        _ => Error::Unavailable("the key file cannot be written"),
+    })?;
     Ok(signer)
 }
 
@@ -70,6 +68,31 @@ pub fn load(path: &Path) -> Result<Signer> {
     file.read_to_string(&mut text).map_err(unreadable)?;
     Signer::parse(text.trim_end())
         .ok_or_else(|| Error::Refused("the key file holds no signing key".to_owned()))
+}
+
+/// Writes the file whole or not at all, and durably: a key that signs must not be lost.
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut nonce = [0; 8];
+    getrandom::fill(&mut nonce).map_err(std::io::Error::other)?;
+    let draft = path.with_extension(format!("{:016x}.new", u64::from_be_bytes(nonce)));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut file| {
+            writeln!(file, "{text}")?;
+            file.sync_all()
+        })
+        // A link never replaces.
+        .and_then(|()| std::fs::hard_link(&draft, path));
+    // Whatever cannot be removed is under a name that nobody reads.
+    let _ = std::fs::remove_file(&draft);
+    written?;
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
 }
 
 /// Whether `signature` is that of `public` over `message`, strictly: see [`Verifier::verify`].

@@ -147,7 +147,7 @@ mod writer;
 pub use commitment::{Opening, commit};
 pub use entry::{Body, Entry, Genesis, Kind};
 pub use error::{Error, ReserveError, Result};
-pub use evidence::Evidence;
+pub use evidence::{Evidence, key_in_force};
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{

@@ -212,12 +212,89 @@ async fn several_processes_share_an_anchor() {
 async fn a_record_is_created_and_never_changed() {
     let place = tempfile::tempdir().unwrap();
     let anchor = Directory::at(place.path()).unwrap();
-    assert_eq!(anchor.newest().await.unwrap(), None);
+    assert!(anchor.newest(1).await.unwrap().is_empty());
     for number in [0, 1, 999, 1000, 2001] {
         assert!(anchor.create(number, b"first").await.unwrap());
         assert!(!anchor.create(number, b"second").await.unwrap());
         assert_eq!(anchor.get(number).await.unwrap().unwrap(), b"first");
-        assert_eq!(anchor.newest().await.unwrap(), Some(number));
+        assert_eq!(anchor.newest(1).await.unwrap(), [number]);
     }
     assert_eq!(anchor.get(5).await.unwrap(), None);
+    assert_eq!(anchor.newest(3).await.unwrap(), [2001, 1000, 999]);
+    // Nothing else in there counts, and nothing else is read.
+    fs::write(place.path().join("00000000000000002/+99"), b"").unwrap();
+    fs::create_dir(place.path().join("00000000000000002/002")).unwrap();
+    assert_eq!(anchor.newest(1).await.unwrap(), [2002]);
+    assert!(anchor.get(2002).await.is_err());
+}
+
+/// Files of the anchor, oldest first.
+fn records(place: &Path) -> Vec<std::path::PathBuf> {
+    let folder = place.join("00000000000000000");
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[tokio::test]
+async fn an_old_record_under_a_new_name_opens_nothing() {
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    rolled_back(dir.path(), place.path()).await;
+    let files = records(place.path());
+    let size = |file: &std::path::PathBuf| {
+        let record = salus_ledger::anchor::Record::decode(&fs::read(file).unwrap()).unwrap();
+        salus_ledger::note::Checkpoint::stated_size(&record.checkpoint).unwrap()
+    };
+    let (newest, old) = (files.last().unwrap(), &files[files.len() - 2]);
+    let folder = newest.parent().unwrap();
+    // Where the next would stand, and anywhere after it: only added, nothing removed.
+    for name in [size(newest), size(newest) + 5, 999] {
+        let added = folder.join(format!("{name:03}"));
+        fs::copy(old, &added).unwrap();
+        let error = open(dir.path(), place.path()).await.unwrap_err();
+        assert!(matches!(error, Error::Integrity(_)), "{name}: {error}");
+        fs::remove_file(added).unwrap();
+    }
+    // A record that is taken out of the chain is missed.
+    fs::remove_file(old).unwrap();
+    assert!(open(dir.path(), place.path()).await.is_err());
+}
+
+#[tokio::test]
+async fn damaged_records_open_nothing() {
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ledger = create_in(dir.path(), 10, anchored(place.path())).await;
+    ledger.close().await.unwrap();
+    let newest = records(place.path()).pop().unwrap();
+    let bytes = fs::read(&newest).unwrap();
+    fs::remove_file(&newest).unwrap();
+    for wrong in [&b""[..], &bytes[1..], &bytes[..bytes.len() - 1]] {
+        fs::write(&newest, wrong).unwrap();
+        let error = open(dir.path(), place.path()).await.unwrap_err();
+        assert!(matches!(error, Error::Integrity(_)), "{error}");
+    }
+    fs::write(&newest, bytes).unwrap();
+    open(dir.path(), place.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_anchor_goes_on_over_a_new_key() {
+    let (dir, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ledger = create_in(dir.path(), 10, anchored(place.path())).await;
+    let next = salus_ledger::key::generate(&dir.path().join("next"), support::ORIGIN).unwrap();
+    ledger.rotate(next.clone()).await.unwrap();
+    let path = ledger_path(dir.path());
+    let ledger = Ledger::open_in(&path, next.clone(), anchored(place.path()))
+        .await
+        .unwrap();
+    answer(ledger.reserve(question()).await.unwrap())
+        .await
+        .unwrap();
+    ledger.close().await.unwrap();
+    Ledger::open_in(&path, next, anchored(place.path()))
+        .await
+        .unwrap();
 }

@@ -17,6 +17,12 @@ use crate::{PolicyError, Request};
 /// How long one witness is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Times that a witness is asked for one checkpoint while others are quicker.
+const TRIES: usize = 32;
+
+/// Longest answer that is read, in bytes.
+const LONGEST: usize = 64 << 10;
+
 const OTHER_HISTORY: &str = "a witness has signed another history of this ledger: it was put back to an earlier state, or replaced. \
      Put the newest state back; what was spent since is not given back";
 
@@ -69,65 +75,66 @@ impl Quorum {
         signed.insert(name.to_owned(), size);
     }
 
-    /// The line of this witness; `None` if it cannot be had now.
+    /// What this witness says. It can be wrong about anything, so whatever it says but a signature is only believed if there is no quorum
+    /// without it.
     async fn ask(
         &self,
         asked: &Asked,
         request: &CosignRequest,
         (text, note): (&str, &str),
         proofs: &mut dyn Proofs,
-    ) -> Result<Option<Cosigned>> {
+    ) -> Result<Said> {
         let Some(url) = &asked.url else {
-            return Ok(None);
+            return Ok(Said::Nothing);
         };
         let address = format!("{}/add-checkpoint", url.trim_end_matches('/'));
         let mut old = self.known(&asked.name);
-        // The second time with the size that the witness has told.
-        for _ in 0..2 {
+        // Again with the size that the witness has told, as long as others keep being quicker.
+        for _ in 0..TRIES {
             let body = Request {
                 old,
                 proof: proofs.consistency(old).await?,
                 note: note.to_owned(),
             }
             .encode();
-            let Ok(response) = self.client.post(&address).body(body).send().await else {
-                return Ok(None);
-            };
-            let status = response.status();
-            let told = response.headers().get(CONTENT_TYPE);
-            let tells_size = told.is_some_and(|told| told == "text/x.tlog.size");
-            let Ok(answer) = response.text().await else {
-                return Ok(None);
+            let Some((status, tells_size, answer)) = self.post(&address, body).await else {
+                return Ok(Said::Nothing);
             };
             match status {
                 StatusCode::OK => {
-                    let line = answer.split_inclusive('\n').find(|line| {
-                        asked
-                            .key
-                            .cosigned(line.trim_end_matches('\n'), text)
-                            .is_some()
-                    });
-                    if line.is_some() {
-                        self.learn(&asked.name, request.size);
-                    }
-                    return Ok(line.map(|line| Cosigned::Lines(line.to_owned())));
-                }
-                StatusCode::CONFLICT if tells_size => {
-                    let Ok(size) = answer.trim_end_matches('\n').parse() else {
-                        return Ok(None);
+                    let signed = |line: &&str| asked.key.cosigned(line, text).is_some();
+                    let Some(line) = answer.lines().find(signed) else {
+                        return Ok(Said::Nothing);
                     };
-                    if size > request.size {
-                        return Ok(Some(Cosigned::Ahead(size)));
-                    }
-                    old = size;
+                    self.learn(&asked.name, request.size);
+                    return Ok(Said::Line(format!("{line}\n")));
                 }
-                StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => {
-                    return Err(Error::Integrity(OTHER_HISTORY.to_owned()));
-                }
-                _ => return Ok(None),
+                StatusCode::CONFLICT if tells_size => match answer.trim_end().parse::<u64>() {
+                    Ok(size) if size > request.size => return Ok(Said::Ahead(size)),
+                    Ok(size) if size != old => old = size,
+                    _ => return Ok(Said::Nothing),
+                },
+                StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY => return Ok(Said::Other),
+                _ => return Ok(Said::Nothing),
             }
         }
-        Ok(None)
+        Ok(Said::Nothing)
+    }
+
+    /// Status, whether the body is a size, and the body, which is short.
+    async fn post(&self, address: &str, body: String) -> Option<(StatusCode, bool, String)> {
+        let mut response = self.client.post(address).body(body).send().await.ok()?;
+        let status = response.status();
+        let told = response.headers().get(CONTENT_TYPE);
+        let tells_size = told.is_some_and(|told| told == "text/x.tlog.size");
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.ok()? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > LONGEST {
+                return None;
+            }
+        }
+        Some((status, tells_size, String::from_utf8(bytes).ok()?))
     }
 
     async fn all(&self, request: CosignRequest, proofs: &mut dyn Proofs) -> Result<Cosigned> {
@@ -135,27 +142,46 @@ impl Quorum {
         let note = String::from_utf8_lossy(&request.note).into_owned();
         let mut lines = String::new();
         let mut signed = BTreeSet::new();
+        let (mut ahead, mut others) = (None, Vec::new());
         for asked in &self.policy.witnesses {
             if self.policy.is_met(&signed) {
                 break;
             }
             match self.ask(asked, &request, (&text, &note), proofs).await? {
-                Some(Cosigned::Lines(line)) => {
+                Said::Line(line) => {
                     lines.push_str(&line);
                     signed.insert(asked.name.as_str());
                 }
-                Some(ahead) => return Ok(ahead),
-                None => {}
+                Said::Ahead(size) => ahead = ahead.max(Some(size)),
+                Said::Other => others.push(asked.name.as_str()),
+                Said::Nothing => {}
             }
         }
         if self.policy.is_met(&signed) {
-            Ok(Cosigned::Lines(lines))
-        } else {
-            Err(Error::Unavailable(
+            return Ok(Cosigned::Lines(lines));
+        }
+        match ahead {
+            Some(size) => Ok(Cosigned::Ahead(size)),
+            None if others.is_empty() => Err(Error::Unavailable(
                 "too few witnesses have signed; what was asked stands in the ledger and is answered, at no further cost, once they do",
-            ))
+            )),
+            None => Err(Error::Integrity(format!(
+                "{OTHER_HISTORY} (said by {})",
+                others.join(", ")
+            ))),
         }
     }
+}
+
+/// What one witness says.
+enum Said {
+    Line(String),
+    /// It has signed so many entries, which are more.
+    Ahead(u64),
+    /// It has signed another history.
+    Other,
+    /// Nothing of use.
+    Nothing,
 }
 
 impl Witnesses for Quorum {

@@ -50,6 +50,7 @@ pub struct Witness {
     logs: Vec<Verifier>,
     /// One at a time: what is signed next depends on what was signed last.
     turn: Mutex<()>,
+    _lock: File,
 }
 
 impl Witness {
@@ -64,7 +65,13 @@ impl Witness {
             .mode(0o700)
             .create(dir)
             .map_err(|_| Refused::Forgetful("its directory cannot be made"))?;
+        // Two of one memory could sign two histories. The lock goes with the process.
+        let lock = File::create(dir.join("lock"))
+            .map_err(|_| Refused::Forgetful("its directory cannot be written"))?;
+        lock.try_lock()
+            .map_err(|_| Refused::Forgetful("another witness has this directory"))?;
         Ok(Self {
+            _lock: lock,
             dir: dir.to_owned(),
             signer,
             logs,

@@ -362,6 +362,8 @@ async fn a_witness_signs_what_extends_what_it_has_signed_and_nothing_else() {
     let second = note().await;
     assert_eq!(ask(2, &second), Err(Refused::NotExtended));
     // What it remembers, it remembers after a restart.
+    assert!(Witness::new(&memory, name.clone(), vec![log.clone()]).is_err());
+    drop(witness);
     let again = Witness::new(&memory, name, vec![log]).unwrap();
     let request = Request {
         old: 0,
@@ -369,6 +371,13 @@ async fn a_witness_signs_what_extends_what_it_has_signed_and_nothing_else() {
         note: first.clone(),
     };
     assert_eq!(again.cosign(&request), Err(Refused::Stale(2)));
+    let again_asks = |old: u64, note: &str| {
+        again.cosign(&Request {
+            old,
+            proof: vec![],
+            note: note.to_owned(),
+        })
+    };
     // Not for others, nor under other keys, nor what is no checkpoint.
     let forged = Ledger::create(
         &dir.path().join("forged"),
@@ -382,11 +391,99 @@ async fn a_witness_signs_what_extends_what_it_has_signed_and_nothing_else() {
     .unwrap();
     let forged = forged.evidence().await.unwrap().checkpoints.pop().unwrap();
     assert_eq!(
-        ask(2, std::str::from_utf8(&forged).unwrap()),
+        again_asks(2, std::str::from_utf8(&forged).unwrap()),
         Err(Refused::Unsigned)
     );
     let elsewhere = first.replace(ORIGIN, unknown.origin());
-    assert_eq!(ask(2, &elsewhere), Err(Refused::UnknownLog));
-    assert!(matches!(ask(2, "nonsense"), Err(Refused::Malformed(_))));
-    assert!(matches!(ask(3, &first), Err(Refused::Malformed(_))));
+    assert_eq!(again_asks(2, &elsewhere), Err(Refused::UnknownLog));
+    assert!(matches!(
+        again_asks(2, "nonsense"),
+        Err(Refused::Malformed(_))
+    ));
+    assert!(matches!(again_asks(3, &first), Err(Refused::Malformed(_))));
+}
+
+/// A server that answers everything with these bytes.
+async fn liar(response: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = vec![0; 64 << 10];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(response.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_witness_that_lies_stops_no_quorum_and_breaks_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = key::generate(&dir.path().join("log.key"), ORIGIN).unwrap();
+    let honest = witness(dir.path(), "honest.example", &signer.vkey()).await;
+    let other = key::generate(&dir.path().join("other.key"), "liar.example").unwrap();
+    let body = |status: &str, kind: &str, body: &str| {
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut asked = 0;
+    for response in [
+        body("409 Conflict", "text/x.tlog.size", "99999999\n"),
+        body("409 Conflict", "text/x.tlog.size", "1\n"),
+        body("409 Conflict", "text/x.tlog.size", "nonsense"),
+        body("409 Conflict", "text/plain", ""),
+        body("422 Unprocessable", "text/plain", ""),
+        body("200 OK", "text/plain", "\u{2014} liar.example AAAA\n"),
+        body("200 OK", "text/plain", &"x".repeat(1 << 20)),
+        body("500 Oops", "text/plain", ""),
+        "nonsense".to_owned(),
+    ] {
+        let liar = Running {
+            key: WitnessKey::of(&other),
+            url: liar(response).await,
+            stop: None,
+        };
+        // The liar is asked first, and one signature is enough.
+        let lone = quorum(&[&liar, &honest], 1);
+        if asked == 0 {
+            let ledger = create(dir.path(), signer.clone(), lone).await;
+            assert!(cosigned(&answer(&ledger).await.unwrap(), &honest));
+            ledger.close().await.unwrap();
+        } else {
+            let path = ledger_dir(dir.path());
+            let ledger = Ledger::open_in(&path, signer.clone(), around(lone))
+                .await
+                .unwrap();
+            assert!(cosigned(&answer(&ledger).await.unwrap(), &honest));
+            ledger.close().await.unwrap();
+        }
+        asked += 1;
+        // Alone it gives nothing, and the ledger is as it was.
+        let path = ledger_dir(dir.path());
+        let alone = quorum(&[&liar], 1);
+        let ledger = Ledger::open_in(&path, signer.clone(), around(alone))
+            .await
+            .unwrap();
+        assert!(answer(&ledger).await.is_err());
+        ledger.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn lines_without_an_end_are_whole_lines_in_the_books() {
+    let dir = tempfile::tempdir().unwrap();
+    let signer = key::generate(&dir.path().join("log.key"), ORIGIN).unwrap();
+    let first = witness(dir.path(), "a.example", &signer.vkey()).await;
+    let ledger = create(dir.path(), signer.clone(), quorum(&[&first], 1)).await;
+    // Every answer that is not cut off by its last byte is one that a verifier reads.
+    answer(&ledger).await.unwrap();
+    for note in ledger.evidence().await.unwrap().checkpoints {
+        assert!(note.ends_with(b"\n"));
+        salus_ledger::cosign::note_parts(&note).unwrap();
+    }
+    ledger.audit_accounts().await.unwrap();
 }

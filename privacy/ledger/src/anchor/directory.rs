@@ -11,10 +11,10 @@ use futures::future::BoxFuture;
 use super::Anchor;
 use crate::error::{Error, Result};
 
-/// Records in one folder, so that the newest is found without reading all names.
+/// Names in one folder, so that the newest is found without reading all of them.
 const FOLDER: u64 = 1000;
 
-/// Records as files: `<number / 1000>/<number % 1000>`.
+/// Records as files: `<name / 1000>/<name % 1000>`, in 17 and 3 digits.
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: PathBuf,
@@ -41,19 +41,27 @@ impl Directory {
         self.folder(number).join(format!("{:03}", number % FOLDER))
     }
 
-    fn find_newest(&self) -> Result<Option<u64>> {
-        let mut folders = numbers(&self.root)?;
+    fn find_newest(&self, most: usize) -> Result<Vec<u64>> {
+        let mut folders = numbers(&self.root, 17)?;
         folders.sort_unstable();
+        let mut names = Vec::new();
         // A folder can be made and its first record not yet.
         for folder in folders.into_iter().rev() {
-            let start = folder
-                .checked_mul(FOLDER)
-                .ok_or(Error::Unavailable("the anchor holds an impossible number"))?;
-            if let Some(last) = numbers(&self.folder(start))?.into_iter().max() {
-                return Ok(start.checked_add(last));
+            if names.len() >= most {
+                break;
             }
+            let impossible = Error::Unavailable("the anchor holds an impossible number");
+            let start = folder.checked_mul(FOLDER).ok_or(impossible)?;
+            let mut here = numbers(&self.folder(start), 3)?;
+            here.sort_unstable();
+            names.extend(
+                here.into_iter()
+                    .rev()
+                    .filter_map(|name| start.checked_add(name)),
+            );
         }
-        Ok(None)
+        names.truncate(most);
+        Ok(names)
     }
 
     /// Written whole under a name of its own, then linked to its number, which fails where there is one.
@@ -76,6 +84,9 @@ impl Directory {
         }
     }
 }
+
+/// Longest record, in bytes: a checkpoint with many cosignatures has a few thousand.
+const LONGEST: u64 = 1 << 20;
 
 const UNWRITABLE: Error = Error::Unavailable("the anchor cannot be written");
 const UNREADABLE: Error = Error::Unavailable("the anchor cannot be read");
@@ -105,25 +116,32 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The names in `folder` that are numbers.
-fn numbers(folder: &Path) -> Result<Vec<u64>> {
+/// The names in `folder` that are numbers of so many digits.
+fn numbers(folder: &Path, digits: usize) -> Result<Vec<u64>> {
     let entries = std::fs::read_dir(folder).map_err(|_| UNREADABLE)?;
     let mut numbers = Vec::new();
     for entry in entries {
         let name = entry.map_err(|_| UNREADABLE)?.file_name();
-        numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+        let name = name.to_str().unwrap_or_default();
+        if name.len() == digits && name.bytes().all(|byte| byte.is_ascii_digit()) {
+            numbers.extend(name.parse::<u64>());
+        }
     }
     Ok(numbers)
 }
 
 impl Anchor for Directory {
-    fn newest(&self) -> BoxFuture<'_, Result<Option<u64>>> {
-        std::future::ready(self.find_newest()).boxed()
+    fn newest(&self, most: usize) -> BoxFuture<'_, Result<Vec<u64>>> {
+        std::future::ready(self.find_newest(most)).boxed()
     }
 
     fn get(&self, number: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>> {
-        let read = match std::fs::read(self.file(number)) {
-            Ok(bytes) => Ok(Some(bytes)),
+        let file = self.file(number);
+        let read = match std::fs::symlink_metadata(&file) {
+            Ok(meta) if meta.is_file() && meta.len() <= LONGEST => {
+                std::fs::read(&file).map(Some).map_err(|_| UNREADABLE)
+            }
+            Ok(_) => Err(Error::Unavailable("a record of the anchor is no file")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(_) => Err(UNREADABLE),
         };

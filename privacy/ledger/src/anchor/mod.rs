@@ -1,8 +1,8 @@
 //! Checkpoints that stand apart from the ledger: what tells a restored backup from the log that it was.
 //!
 //! A database that was put back to an earlier state is whole in every respect, its budget included. So every checkpoint under which
-//! something leaves is also put into an *anchor*: numbered records in a place apart, best one that somebody else administers and where
-//! nothing can be replaced. A record is only ever created, never changed; of two who put the same number, one learns what the other put.
+//! something leaves is also put into an *anchor*: a chain of records in a place apart, best one that somebody else administers and where
+//! nothing can be replaced. A record is only ever created, never changed; of two who follow the same one, one learns what the other put.
 //! A ledger that does not contain what its anchor holds is not opened and answers nothing.
 
 mod directory;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result, integrity};
 
 pub use directory::Directory;
 
-/// What stands in an anchor under one number.
+/// What stands in an anchor under one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// A signed checkpoint, with its cosignatures.
@@ -53,41 +53,41 @@ impl Record {
 }
 
 /// A place for records that can be created and not changed: a directory, or a bucket with conditional writes.
+///
+/// A record goes by the number of entries that the one before it signs, 0 for the first: of two that would follow the same one, one is
+/// there and the other is not. So the records are a chain, and one that was put in its place later has no place in it.
 pub trait Anchor: Send + Sync + std::fmt::Debug {
-    /// The largest number there is, if there is any.
-    fn newest(&self) -> BoxFuture<'_, Result<Option<u64>>>;
+    /// The largest names there are, at most so many, largest first.
+    fn newest(&self, most: usize) -> BoxFuture<'_, Result<Vec<u64>>>;
 
-    /// The record of this number.
-    fn get(&self, number: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
+    /// The record of this name.
+    fn get(&self, after: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>>>;
 
-    /// Creates the record of this number; durable on return. `false` if there is one, which stays as it is.
-    fn create<'a>(&'a self, number: u64, record: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
+    /// Creates the record of this name; durable on return. `false` if there is one, which stays as it is.
+    fn create<'a>(&'a self, after: u64, record: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
 }
 
 /// An anchor that is shared.
 pub type SharedAnchor = Arc<dyn Anchor>;
 
-/// The newest record of `anchor` and its number.
+/// The newest record of `anchor` and its name.
 ///
 /// # Errors
 ///
 /// [`Error::Integrity`] if it is no record.
 pub async fn newest(anchor: &dyn Anchor) -> Result<Option<(u64, Record)>> {
-    let Some(number) = anchor.newest().await? else {
-        return Ok(None);
-    };
-    let record = read(anchor, number)
-        .await?
-        .ok_or(Error::Unavailable("the anchor's newest record is gone"))?;
-    Ok(Some((number, record)))
+    match anchor.newest(1).await?.first() {
+        Some(after) => Ok(Some((*after, read(anchor, *after).await?))),
+        None => Ok(None),
+    }
 }
 
-/// The record of this number.
-pub(crate) async fn read(anchor: &dyn Anchor, number: u64) -> Result<Option<Record>> {
-    let Some(bytes) = anchor.get(number).await? else {
-        return Ok(None);
-    };
-    let record = Record::decode(&bytes)
-        .map_err(|why| integrity(format!("record {number} of the anchor: {why}")))?;
-    Ok(Some(record))
+/// The record of this name, which is there.
+pub(crate) async fn read(anchor: &dyn Anchor, after: u64) -> Result<Record> {
+    let bytes = anchor
+        .get(after)
+        .await?
+        .ok_or(Error::Unavailable("a record of the anchor is gone"))?;
+    Record::decode(&bytes)
+        .map_err(|why| integrity(format!("the anchor's record after {after} entries: {why}")))
 }

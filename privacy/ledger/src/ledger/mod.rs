@@ -24,6 +24,7 @@ use crate::error::{ReserveError, Result, integrity};
 use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::merkle::consistency_path;
+use crate::note::Verifier;
 use crate::store::{self, StoredEntry, failed};
 use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence, limits};
@@ -314,6 +315,17 @@ impl Ledger {
     /// The verifier key of the log: `<origin>+<key id>+<base64>`.
     pub fn vkey(&self) -> String {
         self.shared.signer.vkey()
+    }
+
+    /// The verifier keys of the log, that in force last.
+    pub async fn vkeys(&self) -> Result<Vec<String>> {
+        let keys = self.all_of(Kind::Key).await?.into_iter();
+        let origin = &self.shared.genesis.origin;
+        let text = |stored: StoredEntry| match stored.entry.body {
+            Body::Key(key) => Some(Verifier::new(origin, &key.public).ok()?.to_string()),
+            _ => None,
+        };
+        Ok(keys.filter_map(text).collect())
     }
 
     /// Appends a fact; durable on return.

@@ -5,16 +5,22 @@ use sqlx::sqlite::SqliteConnection;
 use super::Head;
 use crate::anchor::{self, Record, SharedAnchor};
 use crate::cosign::SharedWitnesses;
-use crate::error::{Error, Result, integrity};
+use crate::entry::{Body, Kind};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::{Result, integrity};
 use crate::note::{Checkpoint, Verifier};
 use crate::store;
+
+/// Records of the anchor that are compared at each opening: whoever adds some must have as many of this log.
+const COMPARED: usize = 64;
 
 /// The newest of the log that is known from elsewhere than the database.
 pub(super) struct Guard {
     anchor: Option<SharedAnchor>,
     pub(super) witnesses: Option<SharedWitnesses>,
-    /// Number of the newest record of the anchor, and the size that it signs.
-    anchored: Option<(u64, u64)>,
+    /// Entries that the newest record of the anchor signs.
+    anchored: u64,
     /// The newest checkpoint that this process has seen.
     seen: Option<Checkpoint>,
 }
@@ -24,33 +30,44 @@ impl Guard {
         Self {
             anchor,
             witnesses,
-            anchored: None,
+            anchored: 0,
             seen: None,
         }
     }
 
-    /// Compares the log with the anchor's newest record.
+    /// Compares the log with the newest records of the anchor.
     ///
     /// # Errors
     ///
-    /// [`Error::Integrity`] if the anchor holds what the log does not, or nothing.
-    pub(super) async fn open(
-        &mut self,
-        db: &mut SqliteConnection,
-        verifier: impl Fn(u64) -> Option<Verifier>,
-    ) -> Result<()> {
+    /// [`Error::Integrity`] if the anchor holds what the log does not, or what is no chain, or nothing.
+    pub(super) async fn open(&mut self, db: &mut SqliteConnection, origin: &str) -> Result<()> {
         let Some(place) = self.anchor.clone() else {
             return Ok(());
         };
-        let Some((number, record)) = anchor::newest(place.as_ref()).await? else {
+        let names = place.newest(COMPARED).await?;
+        let mut follower: Option<u64> = None;
+        for after in names {
+            let record = anchor::read(place.as_ref(), after).await?;
+            let checkpoint = signed(db, &record, origin).await?;
+            let follows = follower.is_none_or(|follower| follower == checkpoint.size);
+            if after >= checkpoint.size || !follows {
+                return Err(integrity(
+                    "the records of the anchor are no chain: some were removed, or put there by somebody else",
+                ));
+            }
+            is_prefix(db, &checkpoint).await?;
+            if follower.is_none() {
+                self.anchored = checkpoint.size;
+                self.seen = Some(checkpoint);
+            }
+            follower = Some(after);
+        }
+        if self.anchored == 0 {
             return Err(integrity(
-                "the anchor is empty, and this ledger has had one: it was removed, or another is named",
+                "the anchor is empty, and this ledger has had one: it was removed, or another is named. If it was lost, \
+                 `salus anchor set DIR --lost` begins another",
             ));
-        };
-        let checkpoint = signed(&record, verifier)?;
-        is_prefix(db, &checkpoint).await?;
-        self.anchored = Some((number, checkpoint.size));
-        self.seen = Some(checkpoint);
+        }
         Ok(())
     }
 
@@ -63,19 +80,20 @@ impl Guard {
     }
 
     pub(super) fn see(&mut self, checkpoint: Checkpoint) {
-        self.seen = Some(checkpoint);
-    }
-
-    /// Whether the first `size` entries are below what is anchored, or there is no anchor.
-    fn covers(&self, size: u64) -> bool {
-        self.anchor.is_none() || self.anchored.is_some_and(|(_, anchored)| anchored >= size)
+        if self
+            .seen
+            .as_ref()
+            .is_none_or(|seen| seen.size < checkpoint.size)
+        {
+            self.seen = Some(checkpoint);
+        }
     }
 
     /// Puts the checkpoint into the anchor, unless a larger one of this log is there.
     pub(super) async fn anchor(
         &mut self,
         db: &mut SqliteConnection,
-        verifier: &Verifier,
+        origin: &str,
         head: &Head,
     ) -> Result<()> {
         let Some(place) = self.anchor.clone() else {
@@ -86,36 +104,42 @@ impl Guard {
             spent: head.spent,
         }
         .encode();
-        while !self.covers(head.size) {
-            let next = self
-                .anchored
-                .map_or(0, |(number, _)| number.saturating_add(1));
-            if place.create(next, &record).await? {
-                self.anchored = Some((next, head.size));
+        while self.anchored < head.size {
+            let after = self.anchored;
+            if place.create(after, &record).await? {
+                self.anchored = head.size;
                 return Ok(());
             }
             // Another process of this ledger was first; or a ledger that is not this one any more.
-            let theirs = anchor::read(place.as_ref(), next)
-                .await?
-                .ok_or(Error::Unavailable("a record of the anchor is gone"))?;
-            let theirs = signed(&theirs, |_| Some(verifier.clone()))?;
+            let theirs = anchor::read(place.as_ref(), after).await?;
+            let theirs = signed(db, &theirs, origin).await?;
+            if theirs.size <= after {
+                return Err(integrity("a record of the anchor goes backwards"));
+            }
             is_prefix(db, &theirs).await?;
-            self.anchored = Some((next, theirs.size));
+            self.anchored = theirs.size;
+            self.see(theirs);
         }
         Ok(())
     }
 }
 
-fn signed(record: &Record, verifier: impl Fn(u64) -> Option<Verifier>) -> Result<Checkpoint> {
+/// The checkpoint of a record, signed by the key that was in force at its size.
+async fn signed(db: &mut SqliteConnection, record: &Record, origin: &str) -> Result<Checkpoint> {
     let size = Checkpoint::stated_size(&record.checkpoint)
-        .ok_or_else(|| integrity("the anchor holds no checkpoint"))?;
-    let verifier = verifier(size).ok_or_else(|| {
+        .ok_or_else(|| integrity("the anchor holds what is no checkpoint"))?;
+    let mut keys = store::all_of(db, Kind::Key).await?;
+    keys.retain(|stored| stored.index.0 < size);
+    let verifier = match keys.pop().map(|stored| stored.entry.body) {
+        Some(Body::Key(key)) => Verifier::new(origin, &key.public).ok(),
+        _ => None,
+    };
+    let verifier = verifier.ok_or_else(|| integrity("the anchor is of another ledger"))?;
+    Checkpoint::open(&record.checkpoint, &verifier).map_err(|why| {
         integrity(format!(
-            "the anchor holds a checkpoint of {size} entries, and the ledger has no key for it"
+            "the anchor's checkpoint of {size} entries is not of this ledger as it stands: {why}"
         ))
-    })?;
-    Checkpoint::open(&record.checkpoint, &verifier)
-        .map_err(|why| integrity(format!("the anchor's newest checkpoint: {why}")))
+    })
 }
 
 /// Whether the log begins with what the checkpoint signs.

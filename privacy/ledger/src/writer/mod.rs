@@ -25,7 +25,6 @@ use crate::cosign::{self, CosignRequest, Cosigned};
 use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
-use crate::note::Verifier;
 use crate::proposal::{Enter, Finding, Proposal};
 use crate::store::{self, failed};
 use crate::transaction::{Draft, Released, Transaction};
@@ -206,14 +205,9 @@ impl Desk {
         let Audited {
             genesis,
             unanswered,
-            authority,
         } = audit(&mut db, signer.verifier(), Depth::Opening).await?;
         let mut guard = Guard::new(around.anchor, around.witnesses);
-        let verifier = |size| {
-            let key = authority.key_at(size)?;
-            Verifier::new(&genesis.origin, &key).ok()
-        };
-        guard.open(&mut db, verifier).await?;
+        guard.open(&mut db, &genesis.origin).await?;
         Ok(Self {
             guard,
             db,
@@ -375,6 +369,9 @@ impl Desk {
                 };
                 match witnesses.cosign(request, &mut proofs).await? {
                     Cosigned::Lines(lines) => {
+                        if !cosign::are_lines(&lines) {
+                            return Err(Error::Unavailable("a witness answered nonsense"));
+                        }
                         store::insert_cosignatures(&mut self.db, head.size, &lines).await?;
                         head.note.extend_from_slice(lines.as_bytes());
                         break;
@@ -384,7 +381,7 @@ impl Desk {
             }
         }
         self.guard
-            .anchor(&mut self.db, self.signer.verifier(), &head)
+            .anchor(&mut self.db, &self.genesis.origin, &head)
             .await?;
         Ok(head)
     }
