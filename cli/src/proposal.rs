@@ -38,7 +38,7 @@ struct Written {
 #[serde(deny_unknown_fields)]
 struct Text {
     name: String,
-    text: String,
+    content: String,
     salt: String,
 }
 
@@ -73,7 +73,7 @@ impl Paper {
                 .ok()
                 .and_then(|salt| salt.try_into().ok())
                 .ok_or_else(|| wrong("a salt is not 32 bytes in base64"))?;
-            let content = text.text.into_bytes();
+            let content = text.content.into_bytes();
             openings.push((text.name, Opening { salt, content }));
         }
         let proposal = Proposal::read(&statement, openings)
@@ -119,7 +119,7 @@ impl Paper {
             texts: texts
                 .map(|(name, opening)| Text {
                     name: name.clone(),
-                    text: String::from_utf8_lossy(&opening.content).into_owned(),
+                    content: String::from_utf8_lossy(&opening.content).into_owned(),
                     salt: BASE64.encode(opening.salt),
                 })
                 .collect(),

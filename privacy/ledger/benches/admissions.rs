@@ -94,7 +94,7 @@ async fn admit(ledger: &Ledger, clients: usize) -> (f64, Vec<Duration>) {
     let span = start.elapsed().as_secs_f64();
     let (mut waits, mut number) = (Vec::new(), 0.0);
     for (waited, charges) in done {
-        number += charges.len() as f64;
+        number += u32::try_from(charges.len()).map_or(0.0, f64::from);
         waits.extend(waited);
         // Dropped they would ask for as many aborts, which are rationed.
         std::mem::forget(charges);

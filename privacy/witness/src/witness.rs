@@ -1,5 +1,6 @@
 //! The memory of a witness: for each log the checkpoint that it signed last.
 
+use std::fmt::Write as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -149,8 +150,13 @@ impl Witness {
     }
 
     fn file(&self, origin: &str) -> PathBuf {
-        let digest = Sha256::digest(origin);
-        let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = Sha256::digest(origin)
+            .iter()
+            .fold(String::new(), |mut name, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(name, "{byte:02x}");
+                name
+            });
         self.dir.join(name)
     }
 

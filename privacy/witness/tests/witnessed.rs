@@ -54,14 +54,17 @@ async fn run(dir: &Path, signer: Signer, log: &str, address: &str) -> Running {
 }
 
 fn quorum(witnesses: &[&Running], least: usize) -> SharedWitnesses {
-    let mut text = String::new();
-    let mut names = Vec::new();
-    for (number, witness) in witnesses.iter().enumerate() {
-        text += &format!("witness w{number} {} {}\n", witness.key, witness.url);
-        names.push(format!("w{number}"));
-    }
-    text += &format!(
-        "group all-of-them {least} {}\nquorum all-of-them\n",
+    let lines: Vec<String> = witnesses
+        .iter()
+        .enumerate()
+        .map(|(number, witness)| format!("witness w{number} {} {}", witness.key, witness.url))
+        .collect();
+    let names: Vec<String> = (0..lines.len())
+        .map(|number| format!("w{number}"))
+        .collect();
+    let text = format!(
+        "{}\ngroup all-of-them {least} {}\nquorum all-of-them\n",
+        lines.join("\n"),
         names.join(" ")
     );
     Arc::new(Quorum::new(Policy::parse(&text).unwrap()).unwrap())
@@ -430,8 +433,7 @@ async fn a_witness_that_lies_stops_no_quorum_and_breaks_nothing() {
             body.len()
         )
     };
-    let mut asked = 0;
-    for response in [
+    let responses = [
         body("409 Conflict", "text/x.tlog.size", "99999999\n"),
         body("409 Conflict", "text/x.tlog.size", "1\n"),
         body("409 Conflict", "text/x.tlog.size", "nonsense"),
@@ -441,7 +443,8 @@ async fn a_witness_that_lies_stops_no_quorum_and_breaks_nothing() {
         body("200 OK", "text/plain", &"x".repeat(1 << 20)),
         body("500 Oops", "text/plain", ""),
         "nonsense".to_owned(),
-    ] {
+    ];
+    for (asked, response) in responses.into_iter().enumerate() {
         let liar = Running {
             key: WitnessKey::of(&other),
             url: liar(response).await,
@@ -461,7 +464,6 @@ async fn a_witness_that_lies_stops_no_quorum_and_breaks_nothing() {
             assert!(cosigned(&answer(&ledger).await.unwrap(), &honest));
             ledger.close().await.unwrap();
         }
-        asked += 1;
         // Alone it gives nothing, and the ledger is as it was.
         let path = ledger_dir(dir.path());
         let alone = quorum(&[&liar], 1);
