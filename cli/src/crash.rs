@@ -1,5 +1,6 @@
 //! What a bug may say. A panic's message can hold a value of somebody's record; where it happened says enough.
 
+use std::io::Write as _;
 use std::panic::PanicHookInfo;
 
 /// From here on a panic prints its place and nothing else.
@@ -12,7 +13,7 @@ fn report(panic: &PanicHookInfo<'_>) {
     if panic
         .payload()
         .downcast_ref::<String>()
-        .is_some_and(|text| text.starts_with("failed printing to stdout"))
+        .is_some_and(|text| text.starts_with("failed printing to std"))
     {
         std::process::exit(1);
     }
@@ -20,7 +21,8 @@ fn report(panic: &PanicHookInfo<'_>) {
         .location()
         .map(ToString::to_string)
         .unwrap_or_default();
-    eprintln!("salus: internal error at {place}");
+    // Where nobody listens any more there is nothing to say.
+    let _ = writeln!(std::io::stderr(), "salus: internal error at {place}");
 }
 
 #[cfg(test)]

@@ -8,6 +8,8 @@ use crate::anchor::Anchor;
 use crate::commitment::Opening;
 use crate::create;
 use crate::entry::{Approval, Body, Kind};
+#[cfg(doc)]
+use crate::error::Error;
 use crate::error::Result;
 use crate::key::Signer;
 use crate::proposal::{Finding, Proposal};

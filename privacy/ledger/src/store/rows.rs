@@ -57,6 +57,14 @@ fn hash(bytes: Vec<u8>) -> Result<Hash> {
     Hash::try_from(bytes).map_err(|_| integrity("a hash in the store is not 32 bytes"))
 }
 
+/// A number that changes with every commit of another connection, and with none of this one.
+pub(crate) async fn data_version(db: &mut SqliteConnection) -> Result<i64> {
+    sqlx::query_scalar("PRAGMA data_version;")
+        .fetch_one(db)
+        .await
+        .map_err(failed)
+}
+
 /// Number of entries.
 pub(crate) async fn size(db: &mut SqliteConnection) -> Result<u64> {
     let size: i64 = sqlx::query_scalar(include_str!("size.sql"))

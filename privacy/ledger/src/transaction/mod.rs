@@ -159,7 +159,50 @@ pub(crate) struct Transaction<'t> {
     successor: Option<Signer>,
 }
 
+/// Where a transaction left the log: good for the next one as long as nobody else has written.
+pub(crate) struct Left {
+    frontier: Frontier,
+    cap: Loss,
+    spent: Loss,
+    grounds: Option<(References, Arc<Grounds>, usize)>,
+}
+
 impl<'t> Transaction<'t> {
+    /// Goes on from where the one before left the log.
+    pub(crate) fn resume(
+        db: &'t mut SqliteConnection,
+        signer: &'t Signer,
+        genesis: &'t Genesis,
+        unanswered: (Option<EntryIndex>, usize),
+        time: u64,
+        left: Left,
+    ) -> Self {
+        Self {
+            db,
+            signer,
+            genesis,
+            frontier: left.frontier,
+            cap: left.cap,
+            spent: left.spent,
+            time,
+            unanswered,
+            buffer: Buffer::default(),
+            grounds: left.grounds,
+            appended: false,
+            successor: None,
+        }
+    }
+
+    /// For the next transaction, once this one is committed.
+    pub(crate) fn leave(self) -> Left {
+        Left {
+            frontier: self.frontier,
+            cap: self.cap,
+            spent: self.spent,
+            grounds: self.grounds,
+        }
+    }
+
     /// Reads the head of the log and refuses to go on from one that contradicts itself.
     pub(crate) async fn begin(
         db: &'t mut SqliteConnection,

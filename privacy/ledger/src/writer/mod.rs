@@ -27,7 +27,7 @@ use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
 use crate::proposal::{Enter, Finding, Proposal};
 use crate::store::{self, failed};
-use crate::transaction::{Draft, Released, Transaction};
+use crate::transaction::{Draft, Left, Released, Transaction};
 use crate::{Clock, Fact, Surroundings};
 
 /// Most requests in one transaction.
@@ -187,6 +187,8 @@ struct Desk {
     unanswered: (Option<EntryIndex>, usize),
     clock: Clock,
     guard: Guard,
+    /// Where the last transaction left the log, and the version of the data then.
+    left: Option<(i64, Left)>,
     /// For tickets.
     sender: WeakUnboundedSender<Request>,
     /// After a commit that failed nobody knows what is on the disk, and after a contradiction nothing is to be trusted: no further
@@ -209,6 +211,7 @@ impl Desk {
         let mut guard = Guard::new(around.anchor, around.witnesses);
         guard.open(&mut db, &genesis.origin).await?;
         Ok(Self {
+            left: None,
             guard,
             db,
             signer,
@@ -280,15 +283,16 @@ impl Desk {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed)?;
-        self.guard.check(&mut lock).await?;
-        let mut log = Transaction::begin(
-            &mut lock,
-            &self.signer,
-            &self.genesis,
-            self.unanswered,
-            (self.clock)(),
-        )
-        .await?;
+        // Read under the lock: it is the same as long as no other connection has written.
+        let version = store::data_version(&mut lock).await?;
+        let left = self.left.take().filter(|(known, _)| *known == version);
+        let (signer, genesis, time) = (&self.signer, &self.genesis, (self.clock)());
+        let mut log = if let Some((_, left)) = left {
+            Transaction::resume(&mut lock, signer, genesis, self.unanswered, time, left)
+        } else {
+            self.guard.check(&mut lock).await?;
+            Transaction::begin(&mut lock, signer, genesis, self.unanswered, time).await?
+        };
         for pending in pending.iter_mut() {
             pending.decide(&mut log).await?;
         }
@@ -297,12 +301,14 @@ impl Desk {
         }
         let note = log.sign().await?;
         let (checkpoint, spent, remaining) = (log.checkpoint(), log.spent(), log.remaining());
+        let left = log.leave();
         if let Err(error) = lock.commit().await.map_err(failed) {
             self.closed = Some(Error::Unavailable(
                 "a commit failed; open the ledger again to verify it",
             ));
             return Err(error);
         }
+        self.left = Some((version, left));
         self.guard.see(checkpoint.clone());
         for pending in pending.iter() {
             if let (Request::Rotate(next, _), Some(Decision::Appended(_))) =
