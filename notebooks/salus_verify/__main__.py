@@ -1,4 +1,4 @@
-"""`python -m salus_verify DIR`. Exit code 0: every rule holds; 1: one does not; 2: nothing to verify."""
+"""`python -m salus_verify DIR`. Exit code 0: every rule holds; 1: one does not; 2: nothing to verify, or no way to."""
 
 import argparse
 import os
@@ -8,6 +8,8 @@ from pathlib import Path
 from . import report
 from .audit import audit
 from .export import Unreadable, read_bytes, read_export, read_text
+from .findings import Malformed
+from .witnesses import Policy
 
 
 def main(arguments=None) -> int:
@@ -20,9 +22,10 @@ def main(arguments=None) -> int:
     add = parser.add_argument
     add("directory", type=Path)
     add("--json", action="store_true", help="the report as one JSON document")
-    add("--vkey", type=Path, metavar="FILE", help="verifier key from another source; it must be the one in DIR")
+    add("--vkey", type=Path, metavar="FILE", help="a verifier key of the log, of now or before, that you kept")
     add("--checkpoint", type=Path, metavar="FILE", action="append", default=[], help="a checkpoint that you kept")
     add("--receipt", type=Path, metavar="FILE", action="append", default=[], help="a receipt that you were given")
+    add("--policy", type=Path, metavar="FILE", help="a C2SP tlog-policy: who must have cosigned the newest checkpoint")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="backslashreplace")  # no terminal is too plain for a report
     try:
@@ -30,10 +33,14 @@ def main(arguments=None) -> int:
         kept = [read_bytes(path) for path in options.checkpoint]
         receipts = [read_text(path) for path in options.receipt]
         vkey = read_text(options.vkey) if options.vkey else None
+        policy = Policy(read_bytes(options.policy)) if options.policy else None
+    except Malformed as error:
+        print(f"salus_verify: {options.policy}: {error}", file=sys.stderr)
+        return 2
     except Unreadable as error:
         print(f"salus_verify: {error}", file=sys.stderr)
         return 2
-    result = audit(evidence, kept, receipts, vkey)
+    result = audit(evidence, kept, receipts, vkey, policy)
     try:
         print(report.as_json(result) if options.json else report.as_text(result), flush=True)
     except OSError as error:

@@ -7,7 +7,9 @@ from . import entries, receipt
 from .books import Books
 from .findings import Finding, Malformed
 from .history import History, align
-from .note import Checkpoint
+from .merkle import roots
+from .note import Checkpoint, Key
+from .witnesses import Policy
 
 
 class Evidence(NamedTuple):
@@ -25,34 +27,49 @@ class Report(NamedTuple):
     kinds: dict
     history: History
     books: Books
+    cosigned: Optional[list]  # of each witness of the policy, if one was brought: name, key's name, time or None
 
     @property
     def holds(self) -> bool:
         return not self.findings
 
 
-def audit(evidence: Evidence, kept=(), receipts=(), vkey: Optional[str] = None) -> Report:
-    """Verifies `evidence`, and against it the checkpoints, receipts and verifier key that the auditor brings along."""
+def audit(
+    evidence: Evidence, kept=(), receipts=(), vkey: Optional[str] = None, policy: Optional[Policy] = None
+) -> Report:
+    """Verifies `evidence`, and against it the checkpoints, receipts, key and policy that the auditor brings along."""
     findings = []
-    theirs = evidence.vkey.rstrip("\r\n")
-    trusted = theirs if vkey is None else vkey.rstrip("\r\n")
-    if trusted != theirs:
-        findings.append(Finding(None, "T2", "the export's verifier key is not the one given"))
     checkpoints = _checkpoints(evidence, kept, findings)
-    for text in receipts:
-        _receipt(text, trusted, evidence, checkpoints, findings)
     places, hashes, misplaced = align(evidence.entries, evidence.leaves, checkpoints)
     findings += misplaced
     parsed = [_parse(index, data, findings) for index, data in enumerate(places)]
-    books = Books(parsed)
+    trees = [roots(leaves) for leaves in hashes]
+    books = Books(parsed, trees, next((index for index, data in enumerate(places) if data == b""), None))
     findings += books.findings
     origin = books.genesis["origin"] if books.genesis else None
-    history = History(parsed, hashes, origin, trusted, checkpoints)
+    theirs = _key(evidence.vkey)
+    name = theirs.name if origin is None and theirs else origin or ""
+    keys = [Key(name, public) for _, public in books.signers.keys]
+    # One that was kept from before the key changed is as good: each key has signed the next.
+    if vkey is not None and _key(vkey) not in [*keys, theirs]:
+        findings.append(Finding(None, "T2", "the verifier key given is no key of this log"))
+    for text in receipts:
+        _receipt(text, [*keys, theirs] if theirs else keys, evidence, checkpoints, findings)
+    history = History(books.signers.keys, trees, origin, evidence.vkey.rstrip("\r\n"), checkpoints)
     findings += history.findings
+    unwatched, cosigned = policy.judge(keys, history.good, history.head) if policy else ([], None)
+    findings += unwatched
     kinds = Counter(entry[0] if entry else "unreadable" for entry in parsed)
     # By entry, so that what is wrong with one stands together; what names no entry comes last.
     findings.sort(key=lambda f: (f.index is None, f.index or 0, f.rule))
-    return Report(findings, len(evidence.entries), dict(sorted(kinds.items())), history, books)
+    return Report(findings, len(evidence.entries), dict(sorted(kinds.items())), history, books, cosigned)
+
+
+def _key(vkey):
+    try:
+        return Key.parse(vkey.rstrip("\r\n"))
+    except Malformed:
+        return None
 
 
 def _parse(index, data, findings):
@@ -79,10 +96,10 @@ def _checkpoints(evidence, kept, findings):
     return result
 
 
-def _receipt(text, vkey, evidence, checkpoints, findings):
+def _receipt(text, keys, evidence, checkpoints, findings):
     """A receipt must verify and be of the entry as exported; its checkpoint joins the evidence."""
     try:
-        shown = receipt.verify(text, vkey)
+        shown = receipt.verify(text, keys)
     except receipt.Failure as failure:
         findings.append(failure.args[0])
         return

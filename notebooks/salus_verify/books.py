@@ -1,45 +1,58 @@
-"""Rules about entries among each other: F2 (the beginning), F3 (what is cited), B1 (the purse), B2 (endings), B3 (limits).
+"""Rules about entries among each other: F2 (the beginning), F3 (what is cited), B2 (endings), R1 (reviews). What others
+say of the price, the purse, the limits and the signatures of an entry is collected here.
 
 An entry is (kind, body), or None where it cannot be read or is missing. What is unknown is already a failure, so it is
-not held against the entries that cite it, and it may have taken budget: the next `before` is believed, if not too low.
+not held against the entries that cite it or build on it.
 """
 
 from . import prices
-from .amounts import NOTHING, plus, within
+from .amounts import within
 from .entries import DELTA_ONE
 from .findings import Finding
 from .limits import SHARES, Limits
+from .purse import Purse
+from .signers import Signers
 
 
 class Books:
-    """One pass over the log. `findings`, `spent`, `reserves` and `open` are the result."""
+    """One pass over the log. `findings`, `reserves`, `open`, and what the others keep, are the result.
 
-    def __init__(self, entries):
+    `trees` have the root of each prefix, by the entries' bytes and by the stored leaf hashes; but nobody knows it from
+    `gap` on, where an entry has no bytes.
+    """
+
+    def __init__(self, entries, trees, gap=None):
         self.entries = entries
         self.findings = []
-        self.spent = NOTHING
         self.reserves = []
         self.limits = Limits()
-        self._doubt = False  # an unreadable entry since the last reserve may have spent
+        self._trees = trees
+        self._gap = len(entries) if gap is None else gap
         self._ended = set()
         self._newest_policy = None
         self._newest_catalog = {}
         first = entries[0] if entries else None
         self.genesis = first[1] if first and first[0] == "genesis" else None
+        self.purse = Purse(self.genesis)
+        self.signers = Signers(self.genesis and self.genesis["origin"])
         self._beginning()
         for index, entry in enumerate(entries):
             if entry is None:
-                self._doubt = True
-                self.limits.unreadable()
+                for account in (self.purse, self.signers, self.limits):
+                    account.unreadable()
             else:
                 kind, body = entry
-                for rule, what in getattr(self, "_" + kind)(index, body):
+                for rule, what in (*self.signers.approvals(index, kind, body), *getattr(self, "_" + kind)(index, body)):
                     self.findings.append(Finding(index, rule, what))
 
     @property
     def open(self):
         """Reserves without an ending: nobody saw an answer, and they stay spent."""
         return [index for index in self.reserves if index not in self._ended]
+
+    def of(self, kind):
+        """Index and body of each entry of a kind."""
+        return [(index, entry[1]) for index, entry in enumerate(self.entries) if entry and entry[0] == kind]
 
     def _beginning(self):
         for index, kind in enumerate(("genesis", "key")):
@@ -60,9 +73,15 @@ class Books:
             yield "F2", "a delta of 1 promises nothing"
 
     def _key(self, index, body):
+        return self.signers.key(index, body)
+
+    def _officer(self, index, body):
+        return self.signers.officer(index, body)
+
+    def _snapshot(self, index, body):
         return ()
 
-    _snapshot = _refuse = _key
+    _refuse = _snapshot
 
     def _dataset(self, index, body):
         if self.genesis and body["space"] != self.genesis["space"]:
@@ -103,7 +122,7 @@ class Books:
         if cited["policy"] and certificate["policy"] < self._newest_policy:
             yield "F3", "not the newest policy"
         yield from prices.check(body, cited["policy"])
-        yield from self._account(body)
+        yield from self.purse.charge(body)
         dataset = cited["dataset"] and cited["dataset"]["dataset"]
         charged = self._charged(body, dataset)
         yield from self.limits.charge(body["accounts"][1:], body["loss"], charged, SHARES)
@@ -112,22 +131,6 @@ class Books:
         space = self.genesis and self.genesis["space"]
         shares = {"space": space, "dataset": dataset, "analyst": body["principal"], "purpose": body["purpose"]}
         return {**shares, "time": body["time"]}
-
-    def _account(self, body):
-        account = body["accounts"][0]  # those after it are of limits
-        before, after = account["before"], account["after"]
-        if self.genesis and account["scope"] != "space:" + self.genesis["space"]:
-            yield "B1", "not the account of the identity space"
-        if self.genesis and account["cap"] != self.genesis["cap"]:
-            yield "B1", "another cap than the genesis's"
-        if before != self.spent and not (self._doubt and within(self.spent, before)):
-            yield "B1", "before is not the running total"
-        if after != plus(before, body["loss"]):
-            yield "B1", "after is not before and the loss"
-        if not within(after, account["cap"]):
-            yield "B1", "above the cap"
-        # As stated even where it is wrong, so that one broken entry is not reported a thousand times.
-        self.spent, self._doubt = after, False
 
     def _release(self, index, body):
         right, _ = self._cited(index, body["reserve"], "reserve")
@@ -148,3 +151,22 @@ class Books:
         loss = reserve and reserve["loss"]
         # It costs no privacy, and counts as hers who asks.
         yield from self.limits.charge(body.get("accounts", []), loss, self._charged(body, None), ("analyst",))
+
+    def _grant(self, index, body):
+        return self.purse.grant(body)
+
+    def _review(self, index, body):
+        first, last = body["from"], body["to"]
+        if max(first, last) >= index:
+            yield "F3", "looks at what is no earlier entry"
+        if first > last:
+            yield "R1", "ends before it begins"
+        there = last < min(index, self._gap)
+        if there and body["root"] not in (tree[last + 1] for tree in self._trees):
+            yield "R1", "another root than that of the entries so far"
+
+    def _incident(self, index, body):
+        right, _ = self._cited(index, body["reserve"], "reserve")
+        if not right:
+            yield "F3", "was of no earlier reserve"
+        yield from self.purse.charge(body, incident=True)

@@ -1,4 +1,4 @@
-"""Strict decoder of the CBOR subset of the ledger: every value has exactly one encoding.
+"""The CBOR subset of the ledger, in which every value has exactly one encoding: a strict decoder, and the encoder.
 
 Written by hand because a general library accepts what must be refused here.
 """
@@ -87,3 +87,26 @@ def _map(data: bytes, at: int, length: int, depth: int):
         last = data[start:at]
         result[key], at = _item(data, at, depth + 1)
     return result, at
+
+
+def encode(item) -> bytes:
+    """The one encoding of what `decode` answers."""
+    if isinstance(item, bool):
+        return b"\xf5" if item else b"\xf4"
+    if isinstance(item, int):
+        return _shortest(0, item)
+    if isinstance(item, bytes):
+        return _shortest(2, len(item)) + item
+    if isinstance(item, str):
+        return _shortest(3, len(item.encode())) + item.encode()
+    if isinstance(item, list):
+        return _shortest(4, len(item)) + b"".join(map(encode, item))
+    # No key's encoding begins another's, so that pairs sort as their keys do.
+    return _shortest(5, len(item)) + b"".join(sorted(encode(key) + encode(value) for key, value in item.items()))
+
+
+def _shortest(major: int, argument: int) -> bytes:
+    if argument < 24:
+        return bytes([major << 5 | argument])
+    short = next(n for n in range(4) if argument < 1 << (8 << n))
+    return bytes([major << 5 | 24 + short]) + argument.to_bytes(1 << short, "big")

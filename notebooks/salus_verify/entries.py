@@ -11,9 +11,8 @@ from . import cbor
 from .findings import Malformed
 
 DELTA_ONE = 1 << 80
-# Limits in bytes of the checkers alone, far above anything that version 1 writes.
-LONGEST = 4 << 20
-LONGEST_BIG = 1024
+LONGEST = 65_535  # bytes
+LONGEST_BIG = 1024  # a limit of the checkers alone, far above anything that version 1 writes
 
 
 def uint(item):
@@ -25,6 +24,12 @@ def uint(item):
 def positive(item):
     if uint(item) < 1:
         raise Malformed("below 1")
+    return item
+
+
+def truth(item):
+    if not isinstance(item, bool):
+        raise Malformed("neither true nor false")
     return item
 
 
@@ -52,10 +57,10 @@ def one_of(*words):
     return check
 
 
-def many(check, least=0):
+def many(check, least=0, most=None):
     def check_all(item):
-        if not isinstance(item, list) or len(item) < least:
-            raise Malformed(f"not a list of at least {least}")
+        if not isinstance(item, list) or len(item) < least or most is not None and len(item) > most:
+            raise Malformed(f"not a list of at least {least}, or of more than there may be")
         return [check(each) for each in item]
 
     return check_all
@@ -98,8 +103,8 @@ def big(item):
 
 
 def rational(item):
-    pair = many(big)(item)
-    if len(pair) != 2 or pair[1] == 0 or gcd(*pair) != 1:
+    pair = many(big, 2, 2)(item)
+    if pair[1] == 0 or gcd(*pair) != 1:
         raise Malformed("not a fraction in lowest terms")
     return Fraction(*pair)
 
@@ -159,9 +164,14 @@ def limits(items):
 
 booked = dict(certificate=certificate, loss=loss, accounts=many(account, 1))
 promised = dict(adjacency=text, ceiling=loss, cap=loss, conversion_delta=delta)  # F2 says which adjacency
+approval = record(officer=blob(32), signature=blob(64))
+alone, together = dict(approvals=many(approval, 1)), dict(approvals=many(approval, 2))  # how many approve, at least
+raised = dict(scope=text, old=loss, new=loss, nonce=blob(16), expires=uint, reason=hash32)
+missed = dict(reserve=uint, loss=loss, note=hash32, accounts=many(account, 1, 1))
+looked = {"principal": text, "from": uint, "to": uint, "root": hash32, "note": hash32}
 BODIES = {
     "genesis": record(origin=text, space=text, build=text, rules=uint, **promised),
-    "key": record(public=hash32),
+    "key": record(("signature",), public=blob(32), signature=blob(64)),
     "dataset": record(dataset=text, unit=text, space=text),
     "catalog": record(dataset=text, version=uint, sha256=hash32),
     "policy": record(("limits",), version=uint, sha256=hash32, query_rho=uint, limits=limits),
@@ -171,17 +181,26 @@ BODIES = {
     "abort": record(reserve=uint, reason=one_of("failed", "dropped")),
     "reuse": record(("accounts",), roles=many(text), release=uint, accounts=many(account, 1), **asked),
     "refuse": record(rule=text, **asked),
+    "officer": record(("approvals",), public=blob(32), name=text, active=truth, **together),
+    "grant": record(**raised, **together),
+    "review": record(("approvals",), **looked, **alone),
+    "incident": record(("approvals",), **missed, **alone),
 }
 _ENVELOPE = record(v=uint, kind=text, time=uint, body=lambda item: item)
 
 
 def parse(data: bytes):
-    """Kind and body of an entry of version 1, its time among the fields of the body."""
+    """Kind and body of an entry of version 1. Among the fields of the body are its time and, as they stand, those that
+    are `signed` if anybody signs the entry."""
     if len(data) > LONGEST:
-        raise Malformed("longer than 4 MiB")
+        raise Malformed(f"longer than {LONGEST} bytes")
     entry = _ENVELOPE(cbor.decode(data))
     if entry["v"] != 1:
         raise Malformed("unknown version")
     if entry["kind"] not in BODIES:
         raise Malformed("unknown kind")
-    return entry["kind"], {**BODIES[entry["kind"]](entry["body"]), "time": entry["time"]}
+    body = BODIES[entry["kind"]](entry["body"])
+    body["time"] = entry["time"]
+    if "signature" in body or "approvals" in body:
+        body["signed"] = {name: item for name, item in entry["body"].items() if name not in ("signature", "approvals")}
+    return entry["kind"], body

@@ -1,8 +1,8 @@
 """Rules T1 (the tree) and T2 (the checkpoints and their signatures)."""
 
 from .findings import Finding, Malformed
-from .merkle import leaf_hash, roots
-from .note import Checkpoint, Key
+from .merkle import leaf_hash
+from .note import Key
 
 
 def align(entries, leaves, checkpoints):
@@ -39,14 +39,14 @@ def align(entries, leaves, checkpoints):
 class History:
     """Checks checkpoints against the tree and the keys. `findings`, `good` and `head` are the result.
 
-    `places` are the aligned entries as (kind, body) or None, `hashes` the lists that `align` answers.
+    `keys` are index and public key of each key entry, `trees` the roots over the lists that `align` answers.
     """
 
-    def __init__(self, places, hashes, origin, vkey, checkpoints):
+    def __init__(self, keys, trees, origin, vkey, checkpoints):
         self.findings = []
         # Where the lists differ an entry is named already; a checkpoint that agrees with one of them adds nothing.
-        self._trees = [roots(leaves) for leaves in hashes]
-        self._keys = [(n, entry[1]["public"]) for n, entry in enumerate(places) if entry and entry[0] == "key"]
+        self._trees = trees
+        self._keys = keys
         self._vkey = self._verifier_key(vkey, origin)
         # If the two differ, that is named once, not at every checkpoint.
         self._names = {origin, self._vkey and self._vkey.name} - {None}
@@ -56,7 +56,7 @@ class History:
         if self.head is None:
             self._fail(None, "T1", "no checkpoint with a good signature")
         else:
-            self._compare(len(places))
+            self._compare(len(trees[0]) - 1)
             self._newest_key()
 
     def _fail(self, index, rule, what):
@@ -77,7 +77,7 @@ class History:
         return next((key for key in reversed(self._keys) if key[0] < size), (None, None))
 
     def _is_good(self, checkpoint):
-        """Signed by the key in force. The auditor's own key vouches too, but then the log's key entry is wrong."""
+        """Signed by the key in force. The export's verifier key vouches too, but then the log's key entry is wrong."""
         _, public = self._in_force(checkpoint.size)
         if public and checkpoint.origin in self._names and checkpoint.note.signed_by(Key(checkpoint.origin, public)):
             return True

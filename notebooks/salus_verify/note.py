@@ -1,4 +1,4 @@
-"""C2SP signed notes, verifier keys and checkpoints."""
+"""C2SP signed notes, verifier keys, checkpoints and cosignatures."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from .findings import Malformed
 
 MOST_SIGNATURES = 64
-ED25519 = b"\1"
+ED25519, COSIGNATURE = b"\1", b"\4"  # types of signatures, the second that of witnesses
 
 
 def unbase64(text: str) -> bytes:
@@ -44,24 +44,39 @@ class Key(NamedTuple):
 
     name: str
     public: bytes
+    type: bytes = ED25519
 
     @property
     def id(self) -> bytes:
-        return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
+        return sha256(self.name.encode() + b"\n" + self.type + self.public).digest()[:4]
 
     @staticmethod
-    def parse(text: str) -> "Key":
+    def parse(text: str, type: bytes = ED25519) -> "Key":
         """A verifier key: `<name>+<8 hex digits>+<base64>`."""
         parts = text.split("+", 2)
         if len(parts) != 3 or not re.fullmatch("[0-9a-fA-F]{8}", parts[1]):
             raise Malformed("a verifier key is <origin>+<id>+<key>")
         encoded = unbase64(parts[2])
-        if len(encoded) != 33 or encoded[:1] != ED25519:
-            raise Malformed("not an Ed25519 key")
-        key = Key(_named(parts[0]), encoded[1:])
+        if len(encoded) != 33 or encoded[:1] != type:
+            raise Malformed(f"not an Ed25519 key of signature type {type[0]}")
+        key = Key(_named(parts[0]), encoded[1:], type)
         if key.id.hex() != parts[1].lower():
             raise Malformed("the key's id is not that of name and key")
         return key
+
+    def made(self, signature: bytes, text: str) -> bool:
+        message = text.encode()
+        if self.type == COSIGNATURE:
+            time, signature = cosigned_at(signature), signature[8:]
+            message = b"cosignature/v1\ntime %d\n" % time + message
+            if time >= 1 << 63:
+                return False
+        return verifies(self.public, message, signature)
+
+
+def cosigned_at(signature: bytes) -> int:
+    """The time that a witness's signature begins with, in seconds."""
+    return int.from_bytes(signature[:8], "big")
 
 
 class Note(NamedTuple):
@@ -84,10 +99,13 @@ class Note(NamedTuple):
             raise Malformed("a note has too many signatures")
         return Note(text + "\n", [_signature(line) for line in lines])
 
+    def of(self, key: Key) -> list:
+        """The signatures that say they are of this key."""
+        return [signature for name, id, signature in self.signatures if (name, id) == (key.name, key.id)]
+
     def signed_by(self, key: Key) -> bool:
-        """All signatures that say they are of this key are right, and there is one. Those of others are ignored."""
-        own = [s for name, id, s in self.signatures if (name, id) == (key.name, key.id)]
-        return bool(own) and all(verifies(key.public, self.text.encode(), s) for s in own)
+        """All of this key's signatures are right, and there is one. Those of others are ignored."""
+        return bool(self.of(key)) and all(key.made(signature, self.text) for signature in self.of(key))
 
 
 def _signature(line: str):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from . import cbor, entries
 from .findings import Finding, Malformed
 from .merkle import included, leaf_hash
-from .note import Checkpoint, Key, number, unbase64
+from .note import Checkpoint, number, unbase64
 
 FIRST_LINE = "c2sp.org/tlog-proof@v1"
 COMMITMENT = b"salus/commitment/v1\0"
@@ -42,20 +42,18 @@ def _parse(text):
     return lines[0][6:], number(lines[1][6:]), proof, signed.encode()
 
 
-def verify(text: str, vkey: str) -> Receipt:
-    """What a receipt shows by itself, or `Failure`."""
-    index, rule = None, "T2"  # what a form that is not right fails
+def verify(text: str, keys: list) -> Receipt:
+    """What a receipt that one of these keys has signed shows by itself, or `Failure`."""
+    index, rule = None, "receipt"  # what a form that is not right fails
     try:
-        key = Key.parse(vkey)
-        rule = "receipt"
         extra, index, proof, signed = _parse(text)
         extra = _extra(cbor.decode(unbase64(extra)))
         rule = "T2"
         checkpoint = Checkpoint.parse(signed)
     except Malformed as error:
         _fail(index, rule, str(error))
-    if checkpoint.origin != key.name or not checkpoint.note.signed_by(key):
-        _fail(index, "T2", "the checkpoint is not signed by the verifier key")
+    if not any(checkpoint.origin == key.name and checkpoint.note.signed_by(key) for key in keys):
+        _fail(index, "T2", "the checkpoint is not signed by a key of the log")
     if not included(index, checkpoint.size, leaf_hash(extra["entry"]), proof, checkpoint.root):
         _fail(index, "T1", "the entry is not in the checkpoint's tree")
     try:

@@ -10,8 +10,11 @@ the one canonical form of every entry, its fields, types and ranges (F1)
 the beginning, what is cited, the newest catalog and policy (F2, F3)
 the Merkle tree over all entries; checkpoints and their signatures (T1, T2)
 derivations, sensitivities and prices, recomputed in exact fractions (P1 to P5)
-the running total against the cap; at most one ending per reserve (B1, B2)
-the limits of the policy in force, each against its own account (B3)""".split("\n")
+the running total against the cap in force, what raised the cap; at most one ending per reserve (B1, G1, B2)
+the limits of the policy in force, each against its own account (B3)
+who signed: keys by the key before them, officers and what these approved (K1, O1, A1)
+that reviews were of the entries that are here (R1)""".split("\n")
+COSIGNED = "that the policy's quorum of witnesses cosigned the newest checkpoint of this log (W1)"
 
 # The fields of standing A in docs/proofs/checker-rules.md, which says who could vouch for each.
 ATTESTED = {
@@ -27,6 +30,10 @@ ATTESTED = {
     "abort": ["reason"],
     "reuse": ["principal", "roles[]", "purpose", "question"],
     "refuse": ["principal", "purpose", "rule", "question"],
+    "officer": ["name"],
+    "grant": ["reason"],
+    "review": ["principal", "note"],
+    "incident": ["note"],
 }
 
 OUTSIDE = """\
@@ -61,8 +68,37 @@ def _attested(report):
 def _totals(report):
     """Scope, cap, spent and number of charges: of the purse, where there is a genesis to say so, and of each limit."""
     books, genesis = report.books, report.books.genesis
-    purse = [("space:" + genesis["space"], genesis["cap"], books.spent, len(books.reserves))] if genesis else []
+    purse = [(books.purse.scope, books.purse.cap, books.purse.spent, len(books.reserves))] if genesis else []
     return purse + books.limits.totals
+
+
+def _verified(report):
+    return VERIFIED if report.cosigned is None else [*VERIFIED, COSIGNED]
+
+
+def _watched(report):
+    """The cap in force, and what those did who watch the analysts: officers, reviewers, witnesses."""
+    if report.books.purse.cap:
+        yield f"cap in force: {_shown(report.books.purse.cap)}"
+    for officer in report.books.signers.officers:
+        how = "self-named" if officer["self_named"] else "approved"
+        until = "active" if officer["active"] else f"until entry {officer['until']}"
+        yield f"officer {_plain(officer['name'])}: since entry {officer['since']}, {how}, {until}"
+    for index, body in report.books.of("grant"):
+        yield f"grant {index}: from {_shown(body['old'])} to {_shown(body['new'])}{_approved(report, index)}"
+    for index, body in report.books.of("review"):
+        looked = f"{_plain(body['principal'])} looked at entries {body['from']} to {body['to']}"
+        yield f"review {index}: {looked}{_approved(report, index)}"
+    for index, body in report.books.of("incident"):
+        cost = f"reserve {body['reserve']} cost {_shown(body['loss'])} more than it said"
+        yield f"incident {index}: {cost}{_approved(report, index)}"
+    for name, key, time in report.cosigned or ():
+        said = "not cosigned" if time is None else f"cosigned at second {time}"
+        yield f"witness {_plain(name)} ({_plain(key)}): {said}"
+
+
+def _approved(report, index):
+    return ", approved by " + (", ".join(map(_plain, report.books.signers.approvers[index])) or "nobody")
 
 
 def as_text(report):
@@ -75,10 +111,11 @@ def as_text(report):
         lines.append(f"newest checkpoint: size {head.size}, root {head.root.hex()}")
     for scope, cap, spent, count in _totals(report):
         lines.append(f"{_plain(scope)}: {count} reserves, spent {_shown(spent)}, cap {_shown(cap)}")
+    lines += _watched(report)
     lines.append("kinds: " + ", ".join(f"{kind} {count}" for kind, count in report.kinds.items()))
     lines.append("open reserves (they stay spent): " + (", ".join(map(str, report.books.open)) or "none"))
     lines.append("verified:" if report.holds else "checked, and where no rule is named above, verified:")
-    lines += ["  " + line for line in VERIFIED]
+    lines += ["  " + line for line in _verified(report)]
     lines.append("attested only, not recomputed:")
     lines += [f"  {kind}: {', '.join(fields)}" for kind, fields in _attested(report).items()]
     lines.append("outside of what any log can show:")
@@ -88,6 +125,15 @@ def as_text(report):
 
 def _units(loss):
     return {f"{name}_units": str(units) for name, units in loss.items()}
+
+
+def _entered(report, kind, *fields):
+    """The entries of a kind: where, these of their fields, and who approved."""
+    result = []
+    for index, body in report.books.of(kind):
+        shown = {name: _units(body[name]) if isinstance(body[name], dict) else body[name] for name in fields}
+        result.append({"entry": index, **shown, "approved_by": report.books.signers.approvers[index]})
+    return result
 
 
 def as_json(report):
@@ -105,7 +151,14 @@ def as_json(report):
         ],
         "kinds": report.kinds,
         "open": report.books.open,
-        "verified": VERIFIED,
+        "cap": report.books.purse.cap and _units(report.books.purse.cap),
+        "officers": report.books.signers.officers,
+        "grants": _entered(report, "grant", "old", "new"),
+        "reviews": _entered(report, "review", "principal", "from", "to"),
+        "incidents": _entered(report, "incident", "reserve", "loss"),
+        "witnessed": report.cosigned
+        and [{"witness": name, "key": key, "time": time} for name, key, time in report.cosigned if time is not None],
+        "verified": _verified(report),
         "attested": [{"field": f"{kind}.{field}"} for kind, fields in _attested(report).items() for field in fields],
         "outside": OUTSIDE,
     }

@@ -6,6 +6,7 @@ not, one unit more is asked for.
 
 from fractions import Fraction
 from math import floor, isqrt
+from typing import Optional
 
 from .entries import DELTA_ONE
 
@@ -43,7 +44,7 @@ def _laplace(x: int, scale: Fraction) -> Fraction:
     return Fraction(_exp_minus(x / scale), ONE) / (1 + max(0, 1 - 1 / scale))
 
 
-def least_delta(kind: str, groups: int, weighted: dict | None, minimum: int, tau: int, sigma: Fraction) -> int:
+def least_delta(kind: str, groups: int, weighted: Optional[dict], minimum: int, tau: int, sigma: Fraction) -> int:
     """D in units of 2^-80, rounded down."""
     weighted = weighted or {"unit": 1, "groups": groups}
     unit, tail = weighted["unit"], {"discrete_gaussian": _gaussian, "discrete_laplace": _laplace}[kind]

@@ -93,13 +93,13 @@ def b64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def key_id(name: str, key: bytes) -> bytes:
-    return sha256(name.encode() + b"\n\x01" + key).digest()[:4]
+def key_id(name: str, key: bytes, type: bytes = b"\1") -> bytes:
+    return sha256(name.encode() + b"\n" + type + key).digest()[:4]
 
 
-def vkey(name: str, n: int) -> str:
-    encoded = b64(b"\x01" + public(n))
-    return f"{name}+{key_id(name, public(n)).hex()}+{encoded}"
+def vkey(name: str, n: int, type: bytes = b"\1") -> str:
+    encoded = b64(type + public(n))
+    return f"{name}+{key_id(name, public(n), type).hex()}+{encoded}"
 
 
 def note(text: str, name: str, n: int) -> bytes:
@@ -109,6 +109,12 @@ def note(text: str, name: str, n: int) -> bytes:
 
 def checkpoint(origin: str, size: int, tree_root: bytes, n: int) -> bytes:
     return note(f"{origin}\n{size}\n{b64(tree_root)}\n", origin, n)
+
+
+def statement(origin: str, kind: str, body: dict) -> bytes:
+    """What keys and officers sign of an entry."""
+    said = {name: item for name, item in body.items() if name not in ("signature", "approvals")}
+    return b"salus/statement/v1\0" + encode({"body": said, "kind": kind, "origin": origin})
 
 
 def units(item: dict) -> dict:
@@ -127,7 +133,7 @@ class Log:
     def __init__(self, entries: list, sizes: Optional[list] = None):
         self.entries = entries
         self.sizes = sizes  # of the checkpoints; None: one for each entry from the second on
-        self.keys = {public(n): n for n in range(1, 10)}
+        self.keys = {public(n): n for n in range(1, 10)}  # those that sign checkpoints
 
     def clone(self) -> "Log":
         return Log(copy.deepcopy(self.entries), self.sizes)
@@ -150,13 +156,35 @@ class Log:
         """Another reserve with the certificate of `like`, following the newest total."""
         body = copy.deepcopy(self.entries[like]["body"])
         body["certificate"].update(cites)
-        body["accounts"][0]["before"] = self.spent()
+        body["accounts"] = [{**body["accounts"][0], "cap": self.cap(), "before": self.spent()}]
         settle(body)
         return self.push("reserve", **body)
 
     def spent(self) -> dict:
-        of = [entry["body"] for entry in self.entries if entry["kind"] == "reserve"]
+        of = [entry["body"] for entry in self.entries if entry["kind"] in ("reserve", "incident")]
         return copy.deepcopy(of[-1]["accounts"][0]["after"])
+
+    def cap(self) -> dict:
+        raised = [entry["body"]["new"] for entry in self.entries if entry["kind"] == "grant"]
+        return copy.deepcopy((raised or [self.entries[0]["body"]["cap"]])[-1])
+
+    def endorse(self, index: int, by: int) -> "Log":
+        """The key of this entry, signed by another."""
+        body = self.entries[index]["body"]
+        body["signature"] = signing_key(by).sign(statement(self.origin, "key", body))
+        return self
+
+    def renamed(self, origin: str) -> "Log":
+        """Under another origin, over which the sample's second key is signed too."""
+        return self.put(0, ("body", "origin"), origin).endorse(26, 1)
+
+    def approve(self, index: int, *officers: int, origin: Optional[str] = None) -> "Log":
+        """The entry, approved by these, in the order that there must be."""
+        body = self.entries[index]["body"]
+        said = statement(self.origin if origin is None else origin, self.entries[index]["kind"], body)
+        approvals = [{"officer": public(n), "signature": signing_key(n).sign(said)} for n in officers]
+        body["approvals"] = sorted(approvals, key=lambda approval: approval["officer"])
+        return self
 
     @property
     def origin(self) -> str:
@@ -229,7 +257,7 @@ def sample() -> Log:
     dataset = log.push("dataset", dataset=name, unit="person_id", space=space)
     catalog = log.push("catalog", dataset=name, version=1, sha256=leaf(b"catalog"))
     snapshot = log.push("snapshot", dataset=name, snapshot=1, commitment=leaf(b"snapshot"))
-    log.push("key", public=public(2))
+    log.endorse(log.push("key", public=public(2)), 1)
     reserve = log.reserve(21, dataset=dataset, catalog=catalog, snapshot=snapshot)
     log.push("release", reserve=reserve, answer=leaf(b"answer"))
     dropped = log.reserve(16)

@@ -24,7 +24,7 @@ class Apart(unittest.TestCase):
 
     def test_a_control_character_that_c2sp_allows_in_a_key_name(self):
         """A signed note excludes those below U+0020 and no other; salus-audit refuses U+007F too."""
-        self.expect(sample().put(0, ("body", "origin"), "a\x7fb").evidence())
+        self.expect(sample().renamed("a\x7fb").evidence())
 
     def test_a_second_ending_of_what_is_no_reserve(self):
         """B2 counts endings of a reserve; salus-audit counts those of any earlier entry. F3 is named by both."""

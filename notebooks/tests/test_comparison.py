@@ -16,15 +16,21 @@ FACTS = dict(
     kinds={"key": 1},
     open=[],
     totals=[],
+    cap=None,
+    officers=[],
+    grants=[],
+    reviews=[],
+    incidents=[],
+    witnessed=None,
 )
 
 
 class Comparison(unittest.TestCase):
     def test_each_difference_is_seen(self):
         verdict.must_agree(FACTS, copy.deepcopy(FACTS), 1, "equal")
-        for name, other in dict(
-            holds=True, findings=[("T1", 4)], entries=5, checkpoints=1, head={"size": 1}, kinds={}, open=[1], totals=[0]
-        ).items():
+        others = dict(holds=True, findings=[("T1", 4)], entries=5, checkpoints=1, head={"size": 1}, kinds={}, cap={})
+        lists = dict.fromkeys(["open", "totals", "officers", "grants", "reviews", "incidents", "witnessed"], [0])
+        for name, other in {**others, **lists}.items():
             with self.assertRaises(AssertionError, msg=name):
                 verdict.must_agree(FACTS, {**FACTS, name: other}, 1, name)
         for code in (0, 2, 101, -6):

@@ -21,7 +21,7 @@ class Decoder(unittest.TestCase):
             data = bytes.fromhex(text)
             self.assertEqual(cbor.decode(data), item, text)
             self.assertEqual(type(cbor.decode(data)), type(item), text)
-            self.assertEqual(encode(item), data, text)
+            self.assertEqual((encode(item), cbor.encode(item)), (data, data), text)
             for spoilt in (data + b"\0", data[:-1]):
                 with self.assertRaises(Malformed, msg=spoilt.hex()):
                     cbor.decode(spoilt)
@@ -44,7 +44,7 @@ class Decoder(unittest.TestCase):
                 item = cbor.decode(data)
             except Malformed:
                 continue
-            self.assertEqual(encode(item), data)
+            self.assertEqual((encode(item), cbor.encode(item)), (data, data))
             read += 1
         self.assertGreater(read, 1000)
 

@@ -5,6 +5,7 @@ import unittest
 
 import support
 import verdict
+from governed import approved_again, governed, reviewed_again
 from salus_verify.report import ATTESTED
 from support import REPOSITORY, Raw
 from test_limits import limited
@@ -59,7 +60,9 @@ def walk(item, where=()):
 
 def other_values(item) -> list:
     """Other values of the same type, near and far."""
-    if isinstance(item, int):
+    if isinstance(item, bool):
+        values = [not item]
+    elif isinstance(item, int):
         # 5, 7 and 20: a snapshot, a release and an open reserve of the sample, which may be cited instead.
         values = [0, 1, 2, 5, 7, 20, max(item - 1, 0), item + 1, item * 2, 2**40, 2**64 - 1]
         values = [min(value, 2**64 - 1) for value in values]
@@ -96,14 +99,26 @@ class Fields(unittest.TestCase):
         asked = {"principal": "p-1", "roles": ["analyst"], "purpose": "PUBHLTH", "question": support.leaf(b"again")}
         self.log.push("policy", version=100, sha256=bytes(32), query_rho=1 << 60)
         self.log.push("reuse", release=22, **asked)
+        self.log, at = governed(self.log)
         # Those with limits: the policy, a reserve under it, an answer that is repeated, and one without limits.
         self.changed_here = [*self.CHANGED, policy, policy + 1, policy + 5, policy + 7]
+        # Officers who name themselves, are approved, approve nothing, go; a grant after another; reviews.
+        self.approved = [at[name] for name in ("cy", "incident", "grant", "approved")]
+        self.overseen = self.approved + [at[name] for name in ("ana", "eve", "end", "review")]
+        self.changed_here += self.overseen
         self.log.sizes = [12, len(self.log.entries)]  # few, to save time
         self.before = verdict.compared
         self.cases = 0
 
-    def changed(self, index, where, new):
+    def changed(self, index, where, new, signed=False):
+        """With reviews of what there is now, and where this is `signed`, by those who signed it before."""
         log = self.log.put(index, where, new)
+        body = log.entries[index]["body"] if signed else {}
+        if "approvals" in body and "approvals" not in where:
+            approved_again(log, index, origin=self.log.origin)
+        if "signature" in body and "signature" not in where:
+            log.endorse(index, 1)
+        reviewed_again(log, index, origin=self.log.origin)
         self.cases += 1
         return verdict.verdict(log.evidence(origin=self.log.origin), f"entry {index} {where} = {str(new)[:60]}")
 
@@ -119,7 +134,7 @@ class Fields(unittest.TestCase):
                 for new in other_values(item):
                     field = field_of(kind, where)
                     standing, rules = lines[field]
-                    report = self.changed(index, where, new)
+                    report = self.changed(index, where, new, signed=True)
                     by_rule = any(finding.rule in rules for finding in report.findings)
                     by_form = any((finding.rule, finding.index) == ("F1", index) for finding in report.findings)
                     say = f"entry {index} {where} = {new!r}: {verdict.named(report)}"
@@ -132,6 +147,15 @@ class Fields(unittest.TestCase):
         shown = {field: ("V\u2264" if field in silent else "V") if field in found else "A" for field in found | silent}
         self.assertEqual(shown, {field: standing for field, (standing, _) in lines.items()})
 
+    def test_what_was_signed_cannot_be_changed_by_others(self):
+        for index in (26, *self.approved):
+            rule = "K1" if index == 26 else "A1"
+            for where, item in walk(self.log.entries[index]["body"], ("body",)):
+                for new in other_values(item):
+                    named = verdict.named(self.changed(index, where, new))
+                    self.assertTrue({f"{rule}@{index}", f"F1@{index}"} & set(named), f"entry {index} {where} = {new!r}")
+        self.assertGreater(self.cases, 500)
+
     def test_every_other_shape_is_refused_or_judged_alike(self):
         held = set()
         for index in self.changed_here:
@@ -140,13 +164,15 @@ class Fields(unittest.TestCase):
                     if self.changed(index, where, new).holds:
                         held.add(field_of("", where)[1])
         self.assertGreater(self.cases, 600)
-        # Other roles are attested; inputs and mechanisms may stand in another order. Nothing else may hold.
-        self.assertEqual(held, {"roles", "certificate.steps[].inputs", "certificate.mechanisms", "limits[]"})
+        # Other roles are attested; inputs and mechanisms may stand in another order; reviews and incidents need no
+        # approval. Nothing else may hold.
+        self.assertEqual(held, {"roles", "certificate.steps[].inputs", "certificate.mechanisms", "limits[]", "body"})
 
     def test_what_the_format_excludes_fails_f1_wherever_it_stands(self):
-        for index in (0, 6, 8, 30):
+        for index in (0, 6, 8, 30, self.approved[0], self.approved[3]):
             for where, _ in walk(self.log.entries[index]):
-                for data in REFUSED + [b"\xf4", b"\xf5"]:  # no field is true or false
+                words = [] if where[-1:] == ("active",) else [b"\xf4", b"\xf5"]  # no other field is true or false
+                for data in REFUSED + words:
                     report = self.changed(index, where, Raw(data))
                     self.assertIn(f"F1@{index}", verdict.named(report), f"{where} {data.hex()}")
         self.assertGreater(self.cases, 3000)
@@ -154,9 +180,10 @@ class Fields(unittest.TestCase):
     def test_the_report_lists_the_attested_fields_of_the_document(self):
         lines = table()
         attested = {field for field, (standing, _) in lines.items() if standing == "A"}
-        # What limits are kept by and cannot know: who asked, when, and what for.
+        # What is held against others and still is somebody's word: who asked, when, what for; whose an officer's key is.
         said = {("entry", "time"), ("reserve", "principal"), ("reserve", "purpose"), ("reuse", "principal")}
-        self.assertTrue(all(lines[field] == ("V\u2264", {"B3"}) for field in said))
+        said |= {("officer", "name")}
+        self.assertTrue(all(lines[field][0] == "V\u2264" for field in said))
         attested |= said
         self.assertEqual({(kind, field) for kind, fields in ATTESTED.items() for field in fields}, attested)
         self.assertGreater(len(attested), 20)

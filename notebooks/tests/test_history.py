@@ -99,7 +99,7 @@ class History(unittest.TestCase):
         ):
             self.expect(self.with_checkpoint(12, note(text, self.origin, 1)), "T2@-")
         for origin in ("", "a b", "a+b", "a\nb", "a\x01b", "a\u2028b"):
-            self.expect(sample().put(0, ("body", "origin"), origin).evidence(), "T1@-", "T2@-")
+            self.expect(sample().renamed(origin).evidence(), "T1@-", "T2@-")
         # Sizes below 2 have no key in force; the file's name says 12.
         self.expect(self.with_checkpoint(12, checkpoint(self.origin, 1, self.leaves[0], 1)), "T2@0")
         self.expect(self.with_checkpoint(12, checkpoint(self.origin, 0, root([]), 1)), "T2@-")
@@ -166,7 +166,14 @@ class History(unittest.TestCase):
         self.expect(self.good, kept=[self.good.checkpoints[12]])
         self.expect(self.good, "T2@-", kept=[b"junk"])
         self.expect(self.good, vkey=vkey(self.origin, 2))
-        self.expect(self.good, "T2@-", f"T2@{self.size - 1}", vkey=vkey(self.origin, 1))
+        # One from before the key changed: the log has it, and each key has signed the next.
+        self.expect(self.good, vkey=vkey(self.origin, 1))
+        self.expect(self.good, "T2@-", vkey=vkey(self.origin, 3))
+        self.expect(self.good, "T2@-", vkey=vkey("other.example", 1))
+        self.expect(self.good, "T2@-", vkey="junk")
+        # It does not make good what the export's own key is not.
+        old = self.good._replace(vkey=vkey(self.origin, 1))
+        self.expect(old, f"T2@{self.size - 1}", vkey=vkey(self.origin, 1))
 
     def test_rolled_back(self):
         whole, younger = sample(), sample()

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import support
 import verdict
+from governed import ANA, governed, officer, review
 from salus_verify.audit import audit
 from salus_verify.report import as_json, as_text
-from support import NOTEBOOKS, SOUND, Evidence, sample
+from support import NOTEBOOKS, SOUND, Evidence, public, sample
+from test_witnesses import NAMES, ONE, TIME, TWO, cosignature, witness
 
 
 def run(*arguments, program=(sys.executable, "-m", "salus_verify"), **environment):
@@ -72,6 +74,55 @@ class Program(unittest.TestCase):
         self.assertEqual(run(SOUND, "--receipt", checkpoint).returncode, 1)
         self.assertEqual(run(SOUND, "--vkey", checkpoint).returncode, 1)
 
+    def test_a_policy_of_witnesses(self):
+        log = support.read(SOUND)
+        newest = log.checkpoints[23]
+        directory = self.export(**{"checkpoints/000000023": newest + cosignature(newest, ONE)})
+        policy = self.directory / "policy"
+        known = f"log {log.vkey}witness first {witness(ONE)}\nwitness second {witness(TWO)}\n"
+        for quorum, code in (("none", 0), ("first", 0), ("second", 1)):
+            policy.write_text(known + f"quorum {quorum}\n")
+            done = run(directory, "--policy", policy)
+            self.assertEqual((done.returncode, "W1 entry 22" in done.stdout), (code, code == 1), done.stdout)
+            self.assertIn(f"\nwitness first ({NAMES[ONE]}): cosigned at second {TIME}\n", done.stdout)
+            self.assertIn(f"\nwitness second ({NAMES[TWO]}): not cosigned\n", done.stdout)
+            self.assertIn("(W1)", done.stdout)
+            document = json.loads(run(directory, "--policy", policy, "--json").stdout)
+            self.assertEqual(document["witnessed"], [{"witness": "first", "key": NAMES[ONE], "time": TIME}])
+        self.assertNotIn("(W1)", run(directory).stdout)
+        for text, said in ((known, "no quorum"), (known + "delegate first\n", "line 4: unknown directive delegate")):
+            policy.write_text(text)
+            done = run(directory, "--policy", policy)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertEqual(done.stderr, f"salus_verify: {policy}: {said}\n")
+            if verdict.PROGRAM:
+                self.assertEqual(run(directory, "--policy", policy, program=[verdict.PROGRAM]).returncode, 2)
+        self.assertEqual(run(directory, "--policy", self.directory / "none").returncode, 2)
+
+    def test_those_who_watch_are_named(self):
+        log, at = governed()
+        report = verdict.verdict(log.evidence())
+        text = as_text(report)
+        for line in (
+            "cap in force: rho 0.449574881721 delta 0.0000005",
+            f"officer ana: since entry {at['ana']}, self-named, active",
+            f"officer bo: since entry {at['bo']}, self-named, until entry {at['end']}",
+            f"officer cy: since entry {at['cy']}, approved, active",
+            f"grant {at['grant']}: from rho 0.176726471189 delta 0.0000005 to rho 0.449574881721 delta 0.0000005, app",
+            f"review {at['review']}: p-auditor looked at entries 2 to {at['reserve']}, approved by nobody",
+            f"incident {at['incident']}: reserve 16 cost rho 0.136424205266 delta 0 more than it said, approved by ana",
+        ):
+            self.assertIn("\n" + line, text)
+        document = json.loads(as_json(report))
+        self.assertEqual(document["cap"]["rho_units"], str(log.cap()["rho"]))
+        self.assertEqual(document["totals"][0]["cap"], document["cap"])
+        cy = {"name": "cy", "public": public(13).hex(), "since": at["cy"], "self_named": False}
+        self.assertEqual(document["officers"][2], {**cy, "active": True, "until": None})
+        for name, places in (("grants", ("first grant", "grant")), ("reviews", ("review", "approved"))):
+            self.assertEqual([each["entry"] for each in document[name]], [at[place] for place in places])
+        self.assertEqual([each["approved_by"] for each in document["incidents"]], [[], ["ana"]])
+        self.assertIsNone(document["witnessed"])
+
     def test_what_cannot_be_read_exits_2(self):
         cases = [
             ([self.directory], "entries"),
@@ -114,6 +165,8 @@ class Program(unittest.TestCase):
                 body["space"] = space
             for account in body.get("accounts", ()):
                 account["scope"] = "space:" + space
+        officer(log, ANA, space)
+        review(log, 0, 5, principal=space)
         for changed in (log, log.put(8, ("body", "\nHOLDS: \x1b[2J"), 0)):
             text = as_text(verdict.verdict(changed.evidence()))
             self.assertEqual(sum(line.startswith("HOLDS") for line in text.split("\n")[1:]), 0)
@@ -131,7 +184,7 @@ class Chance(unittest.TestCase):
     """Seeded, so that a failure comes again."""
 
     def test_one_change_by_chance_is_judged_alike(self):
-        good, before, held = sample().evidence(), verdict.compared, 0
+        good, before, held = governed()[0].evidence(), verdict.compared, 0
         chance = random.Random(2)
         for number in range(1500):
             entries, leaves, checkpoints = list(good.entries), list(good.leaves), dict(good.checkpoints)

@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import support
 import verdict
+from salus_verify.note import Key
 from salus_verify.receipt import Failure, verify
 from support import Raw, checkpoint, encode, leaf, note, path, receipt_text, root, sample, vkey
 from verdict import named
@@ -49,7 +50,7 @@ class Receipts(unittest.TestCase):
         itself = self.log.put(AT, ("body", "reserve"), AT)
         self.expect(itself.receipt(AT, ANSWER, SALT), f"F3@{AT}", log=itself)
         with self.assertRaises(Failure) as failure:  # by itself, not by the log alone
-            verify(itself.receipt(AT, ANSWER, SALT), vkey(itself.origin, 2))
+            verify(itself.receipt(AT, ANSWER, SALT), [Key.parse(vkey(itself.origin, 2))])
         self.assertEqual(failure.exception.args[0][:2], (AT, "F3"))
         unknown = self.log.put(AT, ("v",), 2)
         self.expect(unknown.receipt(AT, ANSWER, SALT), f"F1@{AT}", log=unknown)
@@ -79,17 +80,33 @@ class Receipts(unittest.TestCase):
         self.expect(self.good, f"receipt@{AT}", log=younger)
 
     def test_who_signed(self):
-        newest = f"T2@{len(self.log.entries) - 1}"
-        for n in (1, 3):
-            self.expect(self.good, "T2@-", newest, f"T2@{AT}", vkey=vkey(self.log.origin, n))
+        for n in (1, 2):  # each a key of the log
+            self.expect(self.good, vkey=vkey(self.log.origin, n))
+        self.expect(self.good, "T2@-", vkey=vkey(self.log.origin, 3))
         self.expect(self.good, "T2@-", vkey="")
-        self.expect("junk", "T2@-", vkey="")
+        self.expect("junk", "T2@-", "receipt@-", vkey="")
+        checkpoint = self.good.rpartition("\n\n")[0].partition("\n\n")[2] + "\n"
+        by = lambda n: self.good.partition("\n\n")[0] + "\n\n" + note(checkpoint, self.log.origin, n).decode()  # noqa: E731
+        self.expect(by(2))
+        self.expect(by(3), f"T2@{AT}")
+        # A key of the log, which was no longer in force.
+        self.expect(by(1), f"T2@{len(self.log.entries) - 1}")
         other = self.good.replace(f"\n\n{self.log.origin}\n", "\n\nother.example\n")
         self.expect(other, f"T2@{AT}")
         # Signed by the right key, for a log of another name.
         top, text = self.good.rsplit("\n\n", 1)[0].split("\n\n")
         text = text.replace(self.log.origin, "other.example") + "\n"
         self.expect(f"{top}\n\n{note(text, self.log.origin, 2).decode()}", f"T2@{AT}")
+
+    def test_one_from_before_the_key_changed(self):
+        log = self.log.put(17, ("body", "answer"), self.log.entries[AT]["body"]["answer"])
+        younger = log.clone()
+        del younger.entries[20:]
+        receipt = younger.receipt(17, ANSWER, SALT)
+        self.expect(receipt, log=younger)
+        for brought in (None, vkey(log.origin, 1), vkey(log.origin, 2)):
+            self.expect(receipt, log=log, vkey=brought)
+        self.expect(receipt, "T2@-", log=log, vkey=vkey(log.origin, 3))
 
     def test_the_form_is_strict(self):
         lines = self.good.split("\n")

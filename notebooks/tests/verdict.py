@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import tempfile
+import unittest
 from pathlib import Path
 
 import support
 from salus_verify.audit import audit
 from salus_verify.report import as_json, as_text
+from salus_verify.witnesses import Policy
 
 PROGRAM = os.environ.get("SALUS_AUDIT")
 compared = 0  # verdicts held against each other; tests assert that it grows
@@ -27,6 +29,12 @@ def facts(document: dict) -> dict:
         "head": document["head"],
         "kinds": document["kinds"],
         "open": document["open"],
+        "cap": document["cap"] and units(document["cap"]),
+        "officers": document["officers"],
+        "grants": [{**grant, "old": units(grant["old"]), "new": units(grant["new"])} for grant in document["grants"]],
+        "reviews": document["reviews"],
+        "incidents": [{**incident, "loss": units(incident["loss"])} for incident in document["incidents"]],
+        "witnessed": document["witnessed"],
         "totals": [[t["scope"], t["reserves"], units(t["spent"]), units(t["cap"])] for t in document["totals"]],
     }
 
@@ -56,10 +64,10 @@ def lay_out(evidence) -> Path:
     return directory
 
 
-def verdict(evidence, say="", kept=(), receipts=(), vkey=None):
+def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None):
     """The verifier's report, after it was held against that of `salus-audit`."""
     global compared
-    report = audit(evidence, kept, receipts, vkey)
+    report = audit(evidence, kept, receipts, vkey, None if policy is None else Policy(policy))
     document = json.loads(as_json(report))
     assert as_text(report).startswith("HOLDS" if report.holds else "FAILS")
     if PROGRAM:
@@ -67,6 +75,7 @@ def verdict(evidence, say="", kept=(), receipts=(), vkey=None):
         with tempfile.TemporaryDirectory() as brought:
             texts = [("--checkpoint", data) for data in kept] + [("--receipt", text.encode()) for text in receipts]
             texts += [] if vkey is None else [("--vkey", vkey.encode())]
+            texts += [] if policy is None else [("--policy", policy)]
             for n, (option, data) in enumerate(texts):
                 (Path(brought) / str(n)).write_bytes(data)
                 options += [option, str(Path(brought) / str(n))]
@@ -81,3 +90,21 @@ def verdict(evidence, say="", kept=(), receipts=(), vkey=None):
 def named(report) -> list:
     """The findings as `rule@index`, sorted, each once."""
     return sorted({f"{f.rule}@{'-' if f.index is None else f.index}" for f in report.findings})
+
+
+class Case(unittest.TestCase):
+    """Tests that expect findings, each of them held against `salus-audit`."""
+
+    def setUp(self):
+        self.before, self.cases = compared, 0
+
+    def tearDown(self):
+        self.assertGreater(self.cases, 0)
+        self.assertEqual(compared - self.before, self.cases if PROGRAM else 0)
+
+    def expect(self, log, *findings, origin=None, **options):
+        self.cases += 1
+        evidence = log.evidence(origin) if isinstance(log, support.Log) else log
+        report = verdict(evidence, f"{self.id()} {findings}", **options)
+        self.assertEqual(named(report), sorted(findings), [str(finding) for finding in report.findings])
+        return report
