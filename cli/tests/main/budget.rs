@@ -98,3 +98,24 @@ fn refusals_and_dry_runs_cost_nothing() {
         .exits(4);
     home.run(&["ledger", "verify"]).exits(0);
 }
+
+#[test]
+fn a_question_whose_certificate_fits_no_entry_is_refused_and_recorded() {
+    let home = Home::populated(&[], 20);
+    let numbers: Vec<String> = (0..400)
+        .map(|i| format!("VAR(clamp(n, 0, {})) v{i}", i + 5))
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM (SELECT person_id, COUNT(*) AS n FROM encounter GROUP BY person_id) t",
+        numbers.join(", ")
+    );
+    let before = home.entries().len();
+    let refused = home.run(&["query", &sql, "--epsilon", "1"]).exits(3);
+    assert!(refused.stderr.contains("fewer numbers"), "{refused:?}");
+    let entries = home.entries();
+    assert_eq!(entries.len(), before + 1);
+    assert_eq!(entries.last().unwrap()["kind"], "refuse");
+    home.run(&["query", "--dry-run", &sql, "--epsilon", "1"])
+        .exits(0);
+    home.run(&["ledger", "verify"]).exits(0);
+}

@@ -266,8 +266,8 @@ impl Engine {
         let reserved = self.ledger.reserve(reservation).await;
         let charge = match reserved {
             Ok(charge) => charge,
-            Err(dear @ ReserveError::QueryTooDear { .. }) => {
-                return Err(self.refuse(whole, asking, dear.into()).await);
+            Err(declined @ (ReserveError::QueryTooDear { .. } | ReserveError::TooLong)) => {
+                return Err(self.refuse(whole, asking, declined.into()).await);
             }
             Err(other) => return Err(other.into()),
         };
@@ -477,6 +477,12 @@ impl From<ReserveError> for AskError {
                 unanswered,
             },
             ReserveError::QueryTooDear { most } => Self::TooDear { most },
+            ReserveError::TooLong => Self::Refused(Refusal::new(
+                "statement",
+                "the query",
+                "its certificate is longer than an entry of the ledger can be",
+                "ask for fewer numbers in one question",
+            )),
             ReserveError::SentBefore => Self::Unanswered,
             ReserveError::Ledger(error) => Self::Ledger(error),
         }

@@ -17,6 +17,9 @@ pub enum Error {
     /// The request breaks a rule of the ledger. Ask differently.
     #[error("the ledger refuses: {0}")]
     Refused(String),
+    /// The entry would be longer than 65,535 bytes (rule F1). Ask for less at once.
+    #[error("an entry of the ledger has at most 65,535 bytes")]
+    TooLong,
     /// Catalog, policy or snapshot have moved on since the plan was made. Plan again.
     #[error("catalog or policy changed since the question was planned; plan it again")]
     Stale,
@@ -63,6 +66,9 @@ pub enum ReserveError {
         /// Most that one query may cost.
         most: Rho,
     },
+    /// The certificate does not fit an entry. Nothing was spent.
+    #[error("the certificate is longer than an entry of the ledger can be")]
+    TooLong,
     /// The request was sent before, under the same key. Nothing was spent again.
     #[error("the request was sent before")]
     SentBefore,

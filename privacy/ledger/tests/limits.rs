@@ -277,3 +277,24 @@ async fn of_many_who_race_exactly_as_many_pass_as_the_limit_holds() {
     assert_eq!(passed, 7);
     sound(&ledger).await;
 }
+
+#[tokio::test]
+async fn a_certificate_that_fits_no_entry_moves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, _) = with(dir.path(), vec![limit(Share::Analyst, None, None, 50)]).await;
+    let mut long = asked(6, "alice", 1);
+    let step = long.certificate.steps[1].clone();
+    let steps = &mut long.certificate.steps;
+    steps[1].op = "x".repeat(70_000);
+    assert_ne!(steps[1], step);
+    // Asked together they share a transaction, which is not rolled back for the one.
+    let small = (0..4).map(|plan| ask(&ledger, asked(6, "alice", 2 + plan)));
+    let (refused, paid) = tokio::join!(ledger.reserve(long), futures::future::join_all(small));
+    assert!(matches!(refused, Err(ReserveError::TooLong)), "{refused:?}");
+    assert!(paid.iter().all(Result::is_ok), "{paid:?}");
+    ledger.audit_accounts().await.unwrap();
+    let limits = ledger.limits().await.unwrap();
+    assert_eq!(limits[0].spent.rho.units(), 4 * price().units());
+    ledger.close().await.unwrap();
+    support::open(dir.path()).await.unwrap();
+}

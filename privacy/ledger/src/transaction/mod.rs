@@ -285,9 +285,7 @@ impl<'t> Transaction<'t> {
         }
         .encode();
         if bytes.len() > LONGEST {
-            return Err(Error::Refused(
-                "F1: an entry has at most 65,535 bytes; ask for less in one question".to_owned(),
-            ));
+            return Err(Error::TooLong);
         }
         let nodes = self.frontier.append(leaf_hash(&bytes));
         self.appended = true;
@@ -466,8 +464,13 @@ impl<'t> Transaction<'t> {
             loss: draft.loss,
             accounts,
         };
-        limits::book(self.db, body.accounts.get(1..).unwrap_or_default()).await?;
-        let (index, _) = self.append(Body::Reserve(Box::new(body)))?;
+        let limited = body.accounts.get(1..).unwrap_or_default().to_vec();
+        // Nothing moves before it is certain that there will be an entry: others share this transaction.
+        let (index, _) = match self.append(Body::Reserve(Box::new(body))) {
+            Err(Error::TooLong) => return Err(ReserveError::TooLong),
+            appended => appended?,
+        };
+        limits::book(self.db, &limited).await?;
         for (name, opening) in [
             ("question", &draft.question),
             ("plan", &draft.plan),

@@ -147,16 +147,16 @@ impl Transaction<'_> {
                 Err(ReserveError::Ledger(error)) => return Err(error),
                 Err(_) => continue,
             };
-            limits::book(self.db, &accounts).await?;
             let body = Reuse {
                 principal: draft.principal.clone(),
                 roles: draft.roles.clone(),
                 purpose: draft.purpose.clone(),
                 question: draft.question.commitment(),
                 release,
-                accounts,
+                accounts: accounts.clone(),
             };
             let (index, _) = self.append(Body::Reuse(body))?;
+            limits::book(self.db, &accounts).await?;
             self.open_with(index, "question", draft.question.clone());
             if let Some(key) = &draft.retry {
                 self.flush().await?;

@@ -465,7 +465,7 @@ impl Pending {
         self.decision = Some(match decided {
             Ok(decision) => decision,
             Err(ReserveError::Ledger(error))
-                if !matches!(error, Error::Refused(_) | Error::Stale) =>
+                if !matches!(error, Error::Refused(_) | Error::Stale | Error::TooLong) =>
             {
                 return Err(error);
             }
