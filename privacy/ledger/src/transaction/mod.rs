@@ -2,16 +2,18 @@
 
 mod buffer;
 mod enter;
+mod parts;
 mod reuse;
 
 use buffer::Buffer;
+pub(crate) use parts::{Draft, Released};
+use parts::{Grounds, References};
 pub(crate) use reuse::Former;
 
 use std::sync::Arc;
 
 use salus_accounting::Loss;
-use salus_certificate::{Certificate, EntryIndex, Hash};
-use sha2::{Digest as _, Sha256};
+use salus_certificate::{Certificate, EntryIndex};
 use sqlx::sqlite::SqliteConnection;
 
 use crate::audit::{check_checkpoint, stated_balance};
@@ -22,9 +24,9 @@ use crate::entry::{
 };
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
-use crate::merkle::{Frontier, inclusion_path, leaf_hash};
+use crate::merkle::{Frontier, leaf_hash};
 use crate::note::Checkpoint;
-use crate::{Fact, limits, ration, receipt, store};
+use crate::{Fact, limits, ration, store};
 
 /// Rule that a refused entry names when the purse is empty.
 const BUDGET: &str = "budget";
@@ -34,92 +36,6 @@ const LIMIT: &str = "limit";
 
 /// Rule that a refused entry names when too many questions have failed.
 const FAILURES: &str = "failures";
-
-/// What the ledger holds of the entries that a certificate rests on.
-struct Grounds {
-    dataset: String,
-    policy: Policy,
-    policy_entry: EntryIndex,
-}
-
-/// The entries that a certificate names.
-#[derive(PartialEq, Eq)]
-struct References {
-    entries: [EntryIndex; 4],
-    unit: String,
-}
-
-impl References {
-    fn of(certificate: &Certificate) -> Self {
-        Self {
-            entries: [
-                certificate.dataset,
-                certificate.snapshot,
-                certificate.catalog,
-                certificate.policy,
-            ],
-            unit: certificate.unit.clone(),
-        }
-    }
-}
-
-/// A reservation whose price and commitments have been worked out, ready to be decided on.
-pub(crate) struct Draft {
-    pub(crate) principal: String,
-    pub(crate) roles: Vec<String>,
-    pub(crate) purpose: String,
-    pub(crate) question: Opening,
-    pub(crate) plan: Opening,
-    pub(crate) keys: Opening,
-    /// With the commitment to the keys filled in.
-    pub(crate) certificate: Certificate,
-    /// What `Certificate::price` said.
-    pub(crate) loss: Loss,
-    /// Digest of her key for the request.
-    pub(crate) retry: Option<Hash>,
-}
-
-impl Draft {
-    /// The same for the same plan over the same keys.
-    pub(crate) fn fingerprint(&self) -> Hash {
-        let mut hash = Sha256::new();
-        hash.update(b"salus/plan/v1");
-        hash.update((self.plan.content.len() as u64).to_be_bytes());
-        hash.update(&self.plan.content);
-        hash.update(&self.keys.content);
-        hash.finalize().into()
-    }
-}
-
-/// A release that is in the log but whose checkpoint is not signed yet.
-pub(crate) struct Released {
-    pub(crate) index: EntryIndex,
-    bytes: Vec<u8>,
-    answer: Opening,
-    /// The REUSE entry and the reserve that once paid, where it is given once more.
-    pub(crate) reused: Option<(EntryIndex, EntryIndex)>,
-}
-
-impl Released {
-    pub(crate) fn answer(&self) -> &[u8] {
-        &self.answer.content
-    }
-
-    /// The receipt against the signed `note` of the first `size` entries.
-    pub(crate) async fn receipt(
-        &self,
-        db: &mut SqliteConnection,
-        size: u64,
-        note: &[u8],
-    ) -> Result<String> {
-        let mut proof = Vec::new();
-        for nodes in inclusion_path(self.index.0, size) {
-            proof.push(store::fold_nodes(db, &nodes).await?);
-        }
-        let (bytes, index) = (&self.bytes, self.index.0);
-        Ok(receipt::write(bytes, index, &self.answer, &proof, note))
-    }
-}
 
 /// The key of the last key entry.
 async fn key_in_force(db: &mut SqliteConnection) -> Result<Option<[u8; 32]>> {
