@@ -3,7 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/prerequisites.sh
+source scripts/python.sh
 need_toolchain
+need_python
 
 if [ ! -d ../shared/data ]; then
   if [ "${CI:-}" = true ]; then

@@ -1,10 +1,16 @@
 //! A synthetic population in a lake with a ledger beside it, and an engine over both.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use salus_accounting::{Epsilon, Noise, Rational, Rho};
-use salus_lake::{Lake, Transaction};
+use salus_lake::{FileRef, Lake, Transaction};
 use salus_ledger::Ledger;
 use salus_query::{Answer, Asking, Books, Engine, Price};
 use salus_synth::{Options, write_lake};
@@ -14,6 +20,9 @@ use crate::{from_environment, purse};
 
 /// Persons of the lake; `SALUS_BENCH_PERSONS` says otherwise.
 const PERSONS: u64 = 200_000;
+
+/// Rows of a row group of the lake, about.
+const GROUP_ROWS: usize = 128 * 1024;
 
 /// Allows every price that a bench names. Groups need one person, as with systems that know no minimum.
 const POLICY: &str = "version: 1\nquery_max_epsilon: \"1000\"\nquery_default_epsilon: \"1\"\nquery_max_delta: \"1e-6\"\nquery_default_delta: \"5e-7\"\nminimum_persons: 1\n";
@@ -71,19 +80,43 @@ impl Population {
         })
     }
 
-    /// Files of a table in the snapshot, in order.
+    /// Files of a table in the snapshot, in order, as other engines read them: not encrypted, with statistics, in row groups of
+    /// the same size. They are written when they are asked for first.
     ///
     /// # Errors
-    /// When the snapshot cannot be read.
+    /// When the snapshot cannot be read or the disk is full.
     pub fn files(&self, table: &str) -> Result<Vec<PathBuf>> {
         let snapshot = self.lake.snapshot()?.context("no snapshot")?;
         let dir = self.home.path().join("home/lake").join(table);
+        let opened = self.home.path().join("opened").join(table);
+        std::fs::create_dir_all(&opened)?;
         let version = snapshot.tables.get(table).context("no such table")?;
-        Ok(version
-            .files
-            .iter()
-            .map(|file| dir.join(&file.path))
-            .collect())
+        let copy = |file: &FileRef| {
+            let copy = opened.join(&file.path);
+            if !copy.exists() {
+                self.open_file(&dir.join(&file.path), &copy)?;
+            }
+            Ok(copy)
+        };
+        version.files.iter().map(copy).collect()
+    }
+
+    fn open_file(&self, sealed: &Path, copy: &Path) -> Result<()> {
+        let options = self.lake.reader_options();
+        let reader =
+            ParquetRecordBatchReaderBuilder::try_new_with_options(File::open(sealed)?, options)?;
+        let zstd = Compression::ZSTD(ZstdLevel::try_new(1)?);
+        let properties = WriterProperties::builder()
+            .set_compression(zstd)
+            .set_max_row_group_row_count(Some(GROUP_ROWS));
+        let schema = Arc::clone(reader.schema());
+        let mut writer =
+            ArrowWriter::try_new(File::create(copy)?, schema, Some(properties.build()))?;
+        for batch in reader.build()? {
+            writer.write(&batch?)?;
+        }
+        writer.close()?;
+        Ok(())
     }
 
     /// Asks at epsilon 1, as an analyst would.

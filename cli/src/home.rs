@@ -143,6 +143,14 @@ impl Home {
         self.root.join(format!("keys/ledger-{id}.key"))
     }
 
+    /// Tells the ledger of the newest snapshot: now, or when the next question is asked.
+    pub(crate) async fn record_snapshot(&self, lake: &Lake) -> Result<(), Failure> {
+        let ledger = self.ledger().await?;
+        self.books(lake, &ledger).await?;
+        ledger.close().await?;
+        Ok(())
+    }
+
     /// Verifier keys that were replaced.
     pub(crate) fn retired_keys(&self) -> PathBuf {
         self.root.join("keys/retired")

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod lake;
 mod ledger;
 mod oversight;
 
@@ -9,6 +10,7 @@ use chrono::NaiveDate;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use lake::{Expunge, Picked, Quarantine};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
     Anchor, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
@@ -79,6 +81,15 @@ pub(crate) enum Command {
     /// Read health records into the lake.
     #[command(subcommand, after_help = "Example:\n  salus ingest fhir export")]
     Ingest(Ingest),
+    /// Records that could not be used.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus quarantine list\n  salus quarantine retry --reason unknown_subject"
+    )]
+    Quarantine(Quarantine),
+    /// Delete a person for good: rows, quarantined lines, older snapshots; what comes about her later is dropped.
+    #[command(after_help = "Example:\n  salus expunge --source clinic --patient 4711 --yes")]
+    Expunge(Expunge),
     /// List tables and columns.
     #[command(after_help = "Example:\n  salus tables --format json")]
     Tables,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use salus_fhir::{Options, ingest_directory};
+use salus_fhir::{Options, Summary, ingest_directory};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Format, Ingest};
@@ -11,7 +11,7 @@ use crate::home::Home;
 use crate::output::{Rows, print};
 use crate::progress::Progress;
 
-struct Bar(Progress);
+pub(crate) struct Bar(pub(crate) Progress);
 
 impl salus_fhir::Progress for Bar {
     fn started(&self, total_bytes: u64) {
@@ -47,11 +47,13 @@ pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result
     };
     let summary =
         ingest_directory(&lake, dir, &options, &Bar(Progress::bytes(0, "reading"))).await?;
-    // The snapshot is visible; the ledger records it, now or when the next question is asked.
-    let ledger = home.ledger().await?;
-    home.books(&lake, &ledger).await?;
-    ledger.close().await?;
+    home.record_snapshot(&lake).await?;
+    report(&summary, format);
+    Ok(())
+}
 
+/// Prints what became of every line.
+pub(crate) fn report(summary: &Summary, format: Format) {
     let mut tables = Map::new();
     let mut rows = Rows::new(&["table", "rows"]);
     for (name, table) in &summary.tables {
@@ -65,11 +67,23 @@ pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result
     for (reason, lines) in &summary.quarantined {
         rows.push([format!("quarantine: {reason}"), lines.to_string()]);
     }
+    for (what, lines) in [
+        ("bundles of deletions", summary.deletions),
+        ("about expunged persons", summary.expunged),
+    ] {
+        if lines > 0 {
+            rows.push([what.into(), lines.to_string()]);
+        }
+    }
     let json = json!({
         "snapshot": summary.snapshot,
         "changed": summary.changed,
         "tables": Value::Object(tables),
         "quarantined": summary.quarantined,
+        "deletions": summary.deletions,
+        "deleted": summary.deleted,
+        "denied": summary.denied,
+        "expunged": summary.expunged,
         "lines": summary.lines,
         "files": summary.files,
         "ignored": summary.ignored,
@@ -86,5 +100,4 @@ pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result
             summary.elapsed.as_secs_f64()
         );
     }
-    Ok(())
 }

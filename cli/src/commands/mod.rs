@@ -12,6 +12,7 @@ pub(crate) mod officer;
 mod officer_views;
 pub(crate) mod policy;
 pub(crate) mod proposal;
+pub(crate) mod quarantine;
 pub(crate) mod query;
 pub(crate) mod receipt;
 pub(crate) mod review;

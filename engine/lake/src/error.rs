@@ -27,6 +27,9 @@ pub enum Error {
     /// Files of the lake do not fit together; do not go on, look at the storage.
     #[error("the lake is damaged: {0}")]
     Corrupt(String),
+    /// The key of the lake is missing or another one; nothing was read or written.
+    #[error("key of the lake: {0}")]
+    Key(String),
     /// Storage failed: full, missing, not permitted.
     #[error("storage: {what}: {source}")]
     Storage {

@@ -5,26 +5,26 @@
 //! one twice. In memory an identifier is a 128-bit hash.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{At as _, Doing as _, Error, Result};
+use crate::error::{Doing as _, Error, Result};
 use crate::files;
+use crate::side::{self, SideWriter};
 use crate::snapshot::{IdentityVersion, SideFile};
+use crate::vault::Vault;
 
 /// Assignments that wait in memory before they are written.
 const PENDING: usize = 8192;
 /// Index files after which the next commit writes a single new one.
 const MOST_FILES: usize = 32;
 const STEP: &str = "read or write the identity index";
+/// System of assignments of which only the hash of the identifier is kept: no source has this name.
+const FORGOTTEN: &str = "\u{0}forgotten";
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
@@ -41,6 +41,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 #[derive(Debug)]
 pub struct IdentityIndex {
     dir: PathBuf,
+    vault: Vault,
     base: IdentityVersion,
     /// Name of the file of new assignments.
     name: String,
@@ -55,8 +56,10 @@ struct Inner {
     singles: HashSet<String>,
     next: i64,
     pending: Vec<Assignment>,
+    /// Names of which only the hash is kept from now on.
+    forgotten: HashSet<u128>,
     fresh: u64,
-    writer: Option<StreamWriter<BufWriter<File>>>,
+    writer: Option<SideWriter>,
     kept: bool,
 }
 
@@ -79,13 +82,18 @@ impl std::fmt::Debug for Inner {
 
 impl IdentityIndex {
     /// The index as of `base`, with new assignments going to a file `name` in `dir`.
-    pub(crate) fn open(dir: &Path, base: &IdentityVersion, name: String) -> Result<Self> {
+    pub(crate) fn open(
+        dir: &Path,
+        vault: &Vault,
+        base: &IdentityVersion,
+        name: String,
+    ) -> Result<Self> {
         let mut inner = Inner {
             next: base.next_person,
             ..Inner::default()
         };
         for file in &base.files {
-            for batch in read(&dir.join(&file.path))? {
+            for batch in read(&dir.join(&file.path), vault)? {
                 for assignment in assignments(&batch?)? {
                     inner.learn(&assignment);
                 }
@@ -93,6 +101,7 @@ impl IdentityIndex {
         }
         Ok(Self {
             dir: dir.into(),
+            vault: vault.clone(),
             base: base.clone(),
             name,
             inner: Mutex::new(inner),
@@ -161,6 +170,18 @@ impl IdentityIndex {
         Ok(person)
     }
 
+    /// Forgets an identifier, but not that it was there: only a hash of it stays, by which it is known again.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn forget(&self, system: &str, source_id: &str) -> Result<()> {
+        let mut inner = self.lock();
+        // What was written before in this transaction may name it.
+        self.write_pending(&mut inner)?;
+        inner.forgotten.insert(name(system, source_id));
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -183,13 +204,21 @@ impl IdentityIndex {
     }
 
     fn write_pending(&self, inner: &mut Inner) -> Result<()> {
-        let batch = to_batch(&std::mem::take(&mut inner.pending))?;
+        if inner.pending.is_empty() {
+            return Ok(());
+        }
+        let mut pending = std::mem::take(&mut inner.pending);
+        if !inner.forgotten.is_empty() {
+            pending
+                .iter_mut()
+                .for_each(|row| row.forget(&inner.forgotten));
+        }
+        let batch = to_batch(&pending)?;
         if inner.writer.is_none() {
-            let file = BufWriter::new(files::private_file(&self.path())?);
-            inner.writer = Some(StreamWriter::try_new(file, &SCHEMA).doing(STEP)?);
+            inner.writer = Some(SideWriter::create(&self.path(), &SCHEMA, &self.vault)?);
         }
         match &mut inner.writer {
-            Some(writer) => writer.write(&batch).doing(STEP),
+            Some(writer) => writer.write(&batch),
             None => Ok(()),
         }
     }
@@ -197,29 +226,28 @@ impl IdentityIndex {
     /// Makes new assignments durable; `None` when there are none. The files stay once [`IdentityIndex::keep`] is called.
     pub(crate) fn finish(&self) -> Result<Option<IdentityVersion>> {
         let mut inner = self.lock();
-        if inner.fresh == 0 {
+        let forgets = !inner.forgotten.is_empty();
+        if inner.fresh == 0 && !forgets {
             return Ok(None);
         }
         let mut older = self.base.files.clone();
         let mut records = inner.fresh;
-        if older.len() + 1 > MOST_FILES {
+        if older.len() + 1 > MOST_FILES || forgets {
             // One file instead of many: the old assignments follow the new ones, order does not matter.
             for file in older.drain(..) {
                 records += file.records;
-                for batch in read(&self.dir.join(&file.path))? {
+                for batch in read(&self.dir.join(&file.path), &self.vault)? {
                     inner.pending.extend(assignments(&batch?)?);
                     self.write_pending(&mut inner)?;
                 }
             }
         }
         self.write_pending(&mut inner)?;
-        let path = self.path();
-        if let Some(writer) = inner.writer.take() {
-            let file = writer.into_inner().doing(STEP)?.into_inner().doing(STEP)?;
-            file.sync_all().at("sync", &path)?;
-        }
+        let size = match inner.writer.take() {
+            Some(writer) => writer.finish()?,
+            None => 0,
+        };
         files::sync_dir(&self.dir)?;
-        let size = std::fs::metadata(&path).at("read", &path)?.len();
         older.push(SideFile {
             path: self.name.clone(),
             size,
@@ -228,6 +256,7 @@ impl IdentityIndex {
         Ok(Some(IdentityVersion {
             next_person: inner.next,
             files: older,
+            withheld: self.base.withheld.clone(),
         }))
     }
 
@@ -239,11 +268,11 @@ impl IdentityIndex {
 
 impl Drop for IdentityIndex {
     fn drop(&mut self) {
-        let (fresh, kept) = {
+        let (written, kept) = {
             let inner = self.lock();
-            (inner.fresh, inner.kept)
+            (inner.fresh > 0 || !inner.forgotten.is_empty(), inner.kept)
         };
-        if fresh > 0 && !kept {
+        if written && !kept {
             let _ = std::fs::remove_file(self.path());
         }
     }
@@ -253,6 +282,8 @@ impl Inner {
     fn learn(&mut self, assignment: &Assignment) {
         if assignment.count.is_some() {
             self.ranges.push(assignment.clone());
+        } else if let Some(name) = assignment.forgotten() {
+            self.known.insert(name, assignment.person);
         } else {
             if !self.singles.contains(&assignment.system) {
                 self.singles.insert(assignment.system.clone());
@@ -275,6 +306,21 @@ impl Inner {
 }
 
 impl Assignment {
+    /// Replaces the identifier by its hash, if it is among `names`.
+    fn forget(&mut self, names: &HashSet<u128>) {
+        let name = name(&self.system, &self.source_id);
+        if self.count.is_none() && self.forgotten().is_none() && names.contains(&name) {
+            self.system = FORGOTTEN.into();
+            self.source_id = format!("{name:032x}");
+        }
+    }
+
+    /// The hash, when that is all there is.
+    fn forgotten(&self) -> Option<u128> {
+        let hash = (self.system == FORGOTTEN && self.count.is_none()).then_some(&self.source_id)?;
+        u128::from_str_radix(hash, 16).ok()
+    }
+
     /// The person of an identifier that lies in this range.
     fn person_of(&self, system: &str, source_id: &str) -> Option<i64> {
         if self.system != system {
@@ -331,9 +377,6 @@ fn assignments(batch: &RecordBatch) -> Result<Vec<Assignment>> {
             .downcast_ref::<Int64Array>()
             .ok_or_else(damaged)
     };
-    if batch.schema().fields() != SCHEMA.fields() {
-        return Err(damaged());
-    }
     let (system, source_id, person, count) = (text(0)?, text(1)?, number(2)?, number(3)?);
     Ok((0..batch.num_rows())
         .map(|row| Assignment {
@@ -345,8 +388,6 @@ fn assignments(batch: &RecordBatch) -> Result<Vec<Assignment>> {
         .collect())
 }
 
-fn read(path: &Path) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
-    let file = BufReader::new(File::open(path).at("open", path)?);
-    let reader = StreamReader::try_new(file, None).doing(STEP)?;
-    Ok(reader.map(|batch| batch.doing(STEP)))
+fn read(path: &Path, vault: &Vault) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
+    side::read(path, &SCHEMA, PENDING, vault)
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! home/
 //!   catalog.yaml            public facts
+//!   keys/lake.key           master key of everything below, unless another provider holds it
 //!   lake/
 //!     _snapshots/0000000001.json …   the newest is what queries see
 //!     _staging/             rows of the running transaction; empty otherwise
@@ -13,22 +14,27 @@
 //! ```
 //! All directories have mode 0700, all files 0600.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
 use crate::catalog::Catalog;
 use crate::delta;
 use crate::error::{At as _, Error, Result};
 use crate::files;
+use crate::keys::Key;
 use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
-use crate::schema::{TABLES, schema};
+use crate::removed::locate;
+use crate::rewrite::read_keys;
+use crate::schema::{TABLES, row_key, schema};
 use crate::snapshot::{self, Snapshot};
 use crate::transaction::Transaction;
+use crate::vault::{KeyFile, KeyProvider, Vault};
 
 /// Handle of a lake; cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,6 +47,7 @@ struct Inner {
     places: Places,
     catalog: Catalog,
     yaml: String,
+    vault: Vault,
 }
 
 /// The directories of a lake.
@@ -53,6 +60,7 @@ pub(crate) struct Places {
     pub(crate) identity: PathBuf,
     pub(crate) quarantine: PathBuf,
     lock: PathBuf,
+    key: PathBuf,
 }
 
 impl Places {
@@ -65,6 +73,7 @@ impl Places {
             lock: lake.join(".lock"),
             identity: home.join("identity"),
             quarantine: home.join("quarantine"),
+            key: home.join("keys/lake.key"),
             lake,
         }
     }
@@ -103,12 +112,25 @@ impl Lake {
 
     /// As [`Lake::create`], with the text of another catalog.
     pub fn create_with(home: &Path, catalog_yaml: &str) -> Result<Self> {
+        Self::create_sealed(home, catalog_yaml, None)
+    }
+
+    /// As [`Lake::create_with`], sealed with the master key of `keys`; without any, a new key file in the home holds it.
+    pub fn create_sealed(
+        home: &Path,
+        catalog_yaml: &str,
+        keys: Option<Arc<dyn KeyProvider>>,
+    ) -> Result<Self> {
         Catalog::parse(catalog_yaml)?;
         files::private_dir(home)?;
         let places = Places::of(&home.canonicalize().at("find", home)?);
         if places.lake.exists() || places.catalog.exists() {
             return Err(Error::Place("there is a lake here already".into()));
         }
+        let keys = match keys {
+            Some(keys) => keys,
+            None => Arc::new(KeyFile::create(&places.key)?),
+        };
         for dir in [
             &places.lake,
             &places.snapshots,
@@ -124,14 +146,19 @@ impl Lake {
         files::private_file(&places.lock)?;
         // Last: a lake without catalog is not one.
         files::write_atomic(&places.catalog, catalog_yaml.as_bytes())?;
-        Self::open(home)
+        Self::open_sealed(home, Some(keys))
     }
 
-    /// Opens the lake under `home`.
+    /// Opens the lake under `home` with the key file there.
     ///
     /// # Errors
-    /// [`Error::Place`] when there is none.
+    /// [`Error::Place`] when there is none, [`Error::Key`] without its key.
     pub fn open(home: &Path) -> Result<Self> {
+        Self::open_sealed(home, None)
+    }
+
+    /// As [`Lake::open`], with the master key of `keys` instead.
+    pub fn open_sealed(home: &Path, keys: Option<Arc<dyn KeyProvider>>) -> Result<Self> {
         let none = || Error::Place("there is no lake here".into());
         let places = Places::of(&home.canonicalize().map_err(|_| none())?);
         if !places.catalog.is_file() || !places.lock.is_file() {
@@ -139,11 +166,18 @@ impl Lake {
         }
         let yaml = std::fs::read_to_string(&places.catalog).at("read", &places.catalog)?;
         let catalog = Catalog::parse(&yaml)?;
+        let keys = match keys {
+            Some(keys) => keys,
+            None => Arc::new(KeyFile::open(&places.key)?),
+        };
+        let vault = Vault::new(keys)?;
+        vault.check()?;
         Ok(Self {
             inner: Arc::new(Inner {
                 places,
                 catalog,
                 yaml,
+                vault,
             }),
         })
     }
@@ -160,6 +194,10 @@ impl Lake {
 
     pub(crate) fn places(&self) -> &Places {
         &self.inner.places
+    }
+
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     /// The newest visible snapshot; `None` before the first ingest.
@@ -180,10 +218,16 @@ impl Lake {
         Transaction::begin(self.clone())
     }
 
+    /// How the Parquet files of this lake are opened without DataFusion: their keys are found.
+    pub fn reader_options(&self) -> ArrowReaderOptions {
+        self.vault().reading()
+    }
+
     /// The rows of `table` in `snapshot`, sorted by `person_id`, in one range of persons per partition of the session.
     pub fn provider(&self, snapshot: &Snapshot, table: &str) -> Result<Arc<dyn TableProvider>> {
         Ok(Arc::new(PinnedTable::new(
             &self.places().lake,
+            self.vault(),
             snapshot,
             table,
         )?))
@@ -197,6 +241,22 @@ impl Lake {
         Ok(Arc::new(SealedTable::new(table)?))
     }
 
+    /// Which of `ids` are row ids of `table` in the newest snapshot; for `patient`, which are persons with a row.
+    pub fn known_rows(&self, table: &str, ids: &HashSet<i64>) -> Result<HashSet<i64>> {
+        let snapshot = self.snapshot()?;
+        let version = snapshot
+            .as_ref()
+            .and_then(|snapshot| snapshot.tables.get(table));
+        let Some(version) = version.filter(|_| !ids.is_empty()) else {
+            return Ok(HashSet::new());
+        };
+        let dir = self.places().lake.join(table);
+        let keys = read_keys(table, &dir, self.vault(), &version.files);
+        let found = locate(table, keys, ids)?;
+        let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
+        Ok(found.into_iter().map(id).collect())
+    }
+
     /// Everything in quarantine, oldest first, byte for byte.
     pub fn quarantined(&self) -> Result<Box<dyn Iterator<Item = Result<Quarantined>> + Send>> {
         let files = self
@@ -206,6 +266,7 @@ impl Lake {
         Ok(Box::new(quarantine::records(
             &self.places().quarantine,
             &files,
+            self.vault(),
         )))
     }
 
@@ -242,7 +303,12 @@ impl Lake {
         let mut newest = None;
         for number in kept {
             let snapshot = self.snapshot_at(*number)?;
-            identity.extend(snapshot.identity.files.iter().map(|file| file.path.clone()));
+            let side = snapshot
+                .identity
+                .files
+                .iter()
+                .chain(&snapshot.identity.withheld);
+            identity.extend(side.map(|file| file.path.clone()));
             quarantine.extend(snapshot.quarantine.iter().map(|file| file.path.clone()));
             for table in TABLES {
                 let files = snapshot

@@ -37,6 +37,7 @@
 
 mod by_person;
 mod catalog;
+mod commit;
 mod decimal;
 mod delta;
 mod error;
@@ -48,14 +49,18 @@ mod lanes;
 mod merge;
 mod provider;
 mod quarantine;
+mod removed;
 mod replaced;
 mod rewrite;
 mod schema;
+mod side;
 mod snapshot;
 mod sorted;
 mod stage;
 mod transaction;
 mod upsert;
+mod vault;
+mod withheld;
 mod write;
 
 pub use catalog::{Bounds, Catalog, Column, ColumnType, Measurement, Table};
@@ -68,3 +73,5 @@ pub use quarantine::{QuarantineFile, Quarantined};
 pub use schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, instant, schema};
 pub use snapshot::{FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 pub use transaction::{Committed, Progress, Transaction};
+pub use vault::{KEY_BYTES, KeyFile, KeyProvider, Scratch, ScratchReader, ScratchWriter};
+pub use withheld::Withheld;

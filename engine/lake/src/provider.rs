@@ -31,6 +31,7 @@ use crate::by_person::ByPersonExec;
 use crate::error::{Error, Result};
 use crate::schema::schema;
 use crate::snapshot::{FileRef, Snapshot};
+use crate::vault::Vault;
 
 /// The schema of a table as it is scanned: text as views, which are read and grouped twice as fast as copies.
 fn scanned_schema(table: &str) -> Result<SchemaRef> {
@@ -50,6 +51,7 @@ fn scanned_schema(table: &str) -> Result<SchemaRef> {
 #[derive(Debug)]
 pub(crate) struct PinnedTable {
     schema: SchemaRef,
+    vault: Vault,
     dir: PathBuf,
     files: Vec<FileRef>,
     /// Cuts between persons that every table of the snapshot can make, ascending: multiples of the largest stride.
@@ -59,7 +61,7 @@ pub(crate) struct PinnedTable {
 }
 
 impl PinnedTable {
-    pub(crate) fn new(dir: &Path, snapshot: &Snapshot, table: &str) -> Result<Self> {
+    pub(crate) fn new(dir: &Path, vault: &Vault, snapshot: &Snapshot, table: &str) -> Result<Self> {
         let schema = scanned_schema(table)?;
         let version = snapshot
             .tables
@@ -70,6 +72,7 @@ impl PinnedTable {
         let last_person = all.map(|file| file.last_person).max().unwrap_or(0);
         Ok(Self {
             schema,
+            vault: vault.clone(),
             dir: dir.join(table),
             files: version.files.clone(),
             stride,
@@ -182,7 +185,8 @@ impl TableProvider for PinnedTable {
             .collect();
         let partitioning = RangePartitioning::try_new(ordering.clone(), points.clone())?;
         let source = ParquetSource::new(Arc::clone(&self.schema))
-            .with_table_parquet_options(state.default_table_options().parquet);
+            .with_table_parquet_options(state.default_table_options().parquet)
+            .with_encryption_factory(Arc::new(self.vault.clone()));
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
                 .with_file_groups(self.groups(&cuts)?)

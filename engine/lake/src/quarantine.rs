@@ -1,29 +1,46 @@
 //! What ingest could not use, byte for byte, with its reason.
 //!
-//! A quarantine file is a zstd stream of records, each length-prefixed, so that any bytes survive. A line with its reason is
+//! A quarantine file is a sealed Parquet file that holds lines as bytes, so that any bytes survive. A line with its reason is
 //! kept once, however often its export is ingested. Files become visible with the snapshot that names them and are durable
 //! before it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
-use std::io::{BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use arrow::array::{ArrayRef, AsArray as _, BinaryArray, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use zstd::stream::{read::Decoder, write::Encoder};
 
-use crate::error::{At as _, Error, Result};
+use crate::error::{Doing as _, Error, Result};
 use crate::files;
+use crate::side::{self, SideWriter};
+use crate::vault::Vault;
 
-const LEVEL: i32 = 3;
+/// Lines that are read or written together.
+const READ_ROWS: usize = 256;
+/// Bytes of lines that wait in memory before they are written.
+const PENDING_BYTES: usize = 4 << 20;
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("source", DataType::Utf8, false),
+        Field::new("file", DataType::Utf8, false),
+        Field::new("line", DataType::UInt64, false),
+        Field::new("reason", DataType::Utf8, false),
+        Field::new("detail", DataType::Utf8, false),
+        Field::new("bytes", DataType::Binary, false),
+    ]))
+});
 /// Longest reason code.
 const LONGEST_REASON: usize = 64;
 
 /// A source line, or part of one, that ingest could not use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
+    /// Name of the source system: ids in the line mean something only there.
+    pub source: String,
     /// Name of the source file as the operator knows it.
     pub file: String,
     /// Line in it, from 1; 0 when the whole file is meant.
@@ -37,9 +54,11 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
-    /// What makes two records the same: reason and bytes.
+    /// What makes two records the same: source, reason and bytes.
     fn fingerprint(&self) -> u128 {
         let digest = Sha256::new()
+            .chain_update((self.source.len() as u64).to_le_bytes())
+            .chain_update(&self.source)
             .chain_update((self.reason_code.len() as u64).to_le_bytes())
             .chain_update(&self.reason_code)
             .chain_update(&self.bytes)
@@ -47,53 +66,6 @@ impl Quarantined {
         let mut half = [0; 16];
         half.copy_from_slice(&digest[..16]);
         u128::from_le_bytes(half)
-    }
-
-    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
-        out.write_all(&self.line.to_le_bytes())?;
-        for part in [
-            self.file.as_bytes(),
-            self.reason_code.as_bytes(),
-            self.detail.as_bytes(),
-            &self.bytes,
-        ] {
-            out.write_all(&(part.len() as u64).to_le_bytes())?;
-            out.write_all(part)?;
-        }
-        Ok(())
-    }
-
-    /// The next record, or `None` at the end.
-    fn read(from: &mut impl Read) -> std::io::Result<Option<Self>> {
-        let mut line = [0; 8];
-        match from.read_exact(&mut line) {
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
-            other => other?,
-        }
-        let mut part = || -> std::io::Result<Vec<u8>> {
-            let mut length = [0; 8];
-            from.read_exact(&mut length)?;
-            let length = u64::from_le_bytes(length);
-            // The length is not trusted with an allocation.
-            let mut bytes = Vec::new();
-            from.take(length).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 == length {
-                Ok(bytes)
-            } else {
-                Err(ErrorKind::UnexpectedEof.into())
-            }
-        };
-        let (file, reason_code, detail, bytes) = (part()?, part()?, part()?, part()?);
-        let text = |bytes: Vec<u8>| {
-            String::from_utf8(bytes).map_err(|_| std::io::Error::from(ErrorKind::InvalidData))
-        };
-        Ok(Some(Self {
-            file: text(file)?,
-            line: u64::from_le_bytes(line),
-            reason_code: text(reason_code)?,
-            detail: text(detail)?,
-            bytes,
-        }))
     }
 }
 
@@ -122,49 +94,78 @@ pub(crate) fn counts(files: &[QuarantineFile]) -> BTreeMap<String, u64> {
 pub(crate) fn records(
     dir: &Path,
     files: &[QuarantineFile],
+    vault: &Vault,
 ) -> impl Iterator<Item = Result<Quarantined>> + use<> {
     let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
-    paths.into_iter().flat_map(|path| Records {
-        state: open(&path),
-        path,
+    let vault = vault.clone();
+    paths.into_iter().flat_map(move |path| {
+        let (lines, failed) = match open(&path, &vault) {
+            Ok(lines) => (Some(lines), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        lines.into_iter().flatten().chain(failed)
     })
 }
 
-struct Records {
-    path: PathBuf,
-    state: Result<Option<Decoder<'static, BufReader<File>>>>,
+fn open(path: &Path, vault: &Vault) -> Result<impl Iterator<Item = Result<Quarantined>> + use<>> {
+    let batches = side::read(path, &SCHEMA, READ_ROWS, vault)?;
+    Ok(
+        batches.flat_map(|batch| match batch.and_then(|batch| lines(&batch)) {
+            Ok(lines) => lines.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        }),
+    )
 }
 
-fn open(path: &Path) -> Result<Option<Decoder<'static, BufReader<File>>>> {
-    File::open(path)
-        .and_then(Decoder::new)
-        .map(Some)
-        .at("open", path)
-}
-
-impl Iterator for Records {
-    type Item = Result<Quarantined>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = match std::mem::replace(&mut self.state, Ok(None)) {
-            Ok(None) => return None,
-            Err(error) => return Some(Err(error)),
-            Ok(Some(mut decoder)) => {
-                let next = Quarantined::read(&mut decoder).at("read", &self.path);
-                if next.is_ok() {
-                    self.state = Ok(Some(decoder));
-                }
-                next
-            }
-        };
-        next.transpose()
+fn to_batch(lines: &[Quarantined]) -> Result<RecordBatch> {
+    fn text(of: impl Iterator<Item = impl AsRef<str>>) -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(of))
     }
+    let columns: Vec<ArrayRef> = vec![
+        text(lines.iter().map(|line| &line.source)),
+        text(lines.iter().map(|line| &line.file)),
+        Arc::new(UInt64Array::from_iter_values(
+            lines.iter().map(|line| line.line),
+        )),
+        text(lines.iter().map(|line| &line.reason_code)),
+        text(lines.iter().map(|line| &line.detail)),
+        Arc::new(BinaryArray::from_iter_values(
+            lines.iter().map(|line| &line.bytes),
+        )),
+    ];
+    RecordBatch::try_new(Arc::clone(&SCHEMA), columns).doing("write to quarantine")
+}
+
+fn lines(batch: &RecordBatch) -> Result<Vec<Quarantined>> {
+    let damaged = || Error::Corrupt("a quarantine file has other columns".into());
+    let text = |column: usize| {
+        batch
+            .column(column)
+            .as_string_opt::<i32>()
+            .ok_or_else(damaged)
+    };
+    let (source, file, reason, detail) = (text(0)?, text(1)?, text(3)?, text(4)?);
+    let line = batch
+        .column(2)
+        .as_primitive_opt::<UInt64Type>()
+        .ok_or_else(damaged)?;
+    let bytes = batch.column(5).as_binary_opt::<i32>().ok_or_else(damaged)?;
+    let row = |row: usize| Quarantined {
+        source: source.value(row).into(),
+        file: file.value(row).into(),
+        line: line.value(row),
+        reason_code: reason.value(row).into(),
+        detail: detail.value(row).into(),
+        bytes: bytes.value(row).into(),
+    };
+    Ok((0..batch.num_rows()).map(row).collect())
 }
 
 /// The quarantine of one transaction. Thread-safe.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
     dir: PathBuf,
+    vault: Vault,
     name: String,
     base: Vec<QuarantineFile>,
     inner: Mutex<Inner>,
@@ -174,8 +175,12 @@ pub(crate) struct Quarantine {
 struct Inner {
     /// Fingerprints of everything kept; loaded when the first line comes.
     seen: Option<HashSet<u128>>,
-    writer: Option<Encoder<'static, BufWriter<File>>>,
+    /// Lines that wait in memory before they are written, and their bytes.
+    pending: (Vec<Quarantined>, usize),
+    writer: Option<SideWriter>,
     reasons: BTreeMap<String, u64>,
+    /// The new file holds what is left of the older ones.
+    rewritten: bool,
     kept: bool,
 }
 
@@ -189,9 +194,10 @@ impl std::fmt::Debug for Inner {
 
 impl Quarantine {
     /// Nothing yet on top of `base`; new records go to a file `name` in `dir`.
-    pub(crate) fn new(dir: &Path, base: &[QuarantineFile], name: String) -> Self {
+    pub(crate) fn new(dir: &Path, vault: &Vault, base: &[QuarantineFile], name: String) -> Self {
         Self {
             dir: dir.into(),
+            vault: vault.clone(),
             name,
             base: base.to_vec(),
             inner: Mutex::default(),
@@ -202,7 +208,7 @@ impl Quarantine {
         self.dir.join(&self.name)
     }
 
-    pub(crate) fn push(&self, record: &Quarantined) -> Result<()> {
+    pub(crate) fn push(&self, record: Quarantined) -> Result<()> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         let code = record.reason_code.as_bytes();
         if code.is_empty() || code.len() > LONGEST_REASON || !code.iter().copied().all(plain) {
@@ -213,43 +219,88 @@ impl Quarantine {
         let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *guard;
         if inner.seen.is_none() {
-            let known = records(&self.dir, &self.base).map(|record| Ok(record?.fingerprint()));
+            let known =
+                records(&self.dir, &self.base, &self.vault).map(|record| Ok(record?.fingerprint()));
             inner.seen = Some(known.collect::<Result<_>>()?);
         }
+        self.keep_line(inner, record)
+    }
+
+    /// Leaves out the lines of earlier transactions that `pick` chooses: the others are written anew. Tells how many went.
+    pub(crate) fn drop_lines(&self, pick: &mut dyn FnMut(&Quarantined) -> bool) -> Result<u64> {
+        let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *guard;
+        if inner.rewritten {
+            return Err(Error::Usage(
+                "lines were taken out of quarantine before".into(),
+            ));
+        }
+        let mut dropped = 0;
+        for line in records(&self.dir, &self.base, &self.vault) {
+            dropped += u64::from(pick(&line?));
+        }
+        if dropped == 0 {
+            return Ok(0);
+        }
+        inner.rewritten = true;
+        inner.seen = Some(HashSet::new());
+        for line in records(&self.dir, &self.base, &self.vault) {
+            let line = line?;
+            if !pick(&line) {
+                self.keep_line(inner, line)?;
+            }
+        }
+        Ok(dropped)
+    }
+
+    fn keep_line(&self, inner: &mut Inner, line: Quarantined) -> Result<()> {
         if !inner
             .seen
             .get_or_insert_default()
-            .insert(record.fingerprint())
+            .insert(line.fingerprint())
         {
             return Ok(());
         }
-        if inner.writer.is_none() {
-            let file = BufWriter::new(files::private_file(&self.path())?);
-            inner.writer = Some(Encoder::new(file, LEVEL).at("write", &self.path())?);
+        *inner.reasons.entry(line.reason_code.clone()).or_default() += 1;
+        let (pending, bytes) = &mut inner.pending;
+        *bytes += line.bytes.len() + line.detail.len();
+        pending.push(line);
+        if pending.len() >= READ_ROWS || *bytes >= PENDING_BYTES {
+            self.write_pending(inner)?;
         }
-        if let Some(writer) = &mut inner.writer {
-            record.write(writer).at("write", &self.path())?;
-        }
-        *inner.reasons.entry(record.reason_code.clone()).or_default() += 1;
         Ok(())
+    }
+
+    fn write_pending(&self, inner: &mut Inner) -> Result<()> {
+        let (pending, _) = std::mem::take(&mut inner.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let batch = to_batch(&pending)?;
+        if inner.writer.is_none() {
+            inner.writer = Some(SideWriter::create(&self.path(), &SCHEMA, &self.vault)?);
+        }
+        match &mut inner.writer {
+            Some(writer) => writer.write(&batch),
+            None => Ok(()),
+        }
     }
 
     /// Makes new records durable; `None` when there are none. The file stays once [`Quarantine::keep`] is called.
     pub(crate) fn finish(&self) -> Result<Option<Vec<QuarantineFile>>> {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(writer) = inner.writer.take() else {
-            return Ok(None);
+        let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &mut *guard;
+        self.write_pending(inner)?;
+        let mut files = if inner.rewritten {
+            Vec::new()
+        } else {
+            self.base.clone()
         };
-        let path = self.path();
-        let buffer = writer.finish().at("write", &path)?;
-        let file = buffer
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)
-            .at("write", &path)?;
-        file.sync_all().at("sync", &path)?;
+        let Some(writer) = inner.writer.take() else {
+            return Ok(inner.rewritten.then_some(files));
+        };
+        let size = writer.finish()?;
         files::sync_dir(&self.dir)?;
-        let size = file.metadata().at("read", &path)?.len();
-        let mut files = self.base.clone();
         files.push(QuarantineFile {
             path: self.name.clone(),
             size,

@@ -11,13 +11,17 @@ use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::merge::Batches;
+use crate::removed::Removed;
 use crate::replaced::{Notes, Replaced};
+use crate::schema::row_key;
 use crate::snapshot::FileRef;
 use crate::upsert::{Ahead, Sink, Terms, upsert};
+use crate::vault::Vault;
 use crate::write::TableWriter;
 
 /// Neighbouring files smaller than this together are rewritten together, so that small ingests do not pile up small files.
@@ -36,6 +40,7 @@ pub(crate) struct Target {
     /// Start of the names of new files.
     pub(crate) prefix: String,
     pub(crate) cap: u64,
+    pub(crate) vault: Vault,
 }
 
 /// Callbacks of a rewrite.
@@ -59,6 +64,7 @@ pub(crate) fn rewrite(
     staged: Batches,
     mut parents: Option<(&mut Replaced, usize)>,
     mut notes: Option<&mut Notes>,
+    removed: &mut Removed,
     hooks: &mut Hooks<'_>,
 ) -> Result<Option<Vec<FileRef>>> {
     let mut staged = Ahead::new(&target.table, staged)?;
@@ -70,11 +76,12 @@ pub(crate) fn rewrite(
         let orphans = parents
             .as_ref()
             .and_then(|(parents, _)| parents.next_person());
-        if !touched && !orphans.is_some_and(before_end) {
+        let going = removed.next_person();
+        if !touched && !orphans.is_some_and(before_end) && !going.is_some_and(before_end) {
             files.extend_from_slice(stretch.files);
             continue;
         }
-        let mut existing = Ahead::new(&target.table, read(&target.dir, stretch.files))?;
+        let mut existing = Ahead::new(&target.table, read(target, stretch.files))?;
         let mut output = Output {
             target,
             stretch: &stretch,
@@ -90,11 +97,15 @@ pub(crate) fn rewrite(
                 .as_mut()
                 .map(|(parents, column)| (&mut **parents, *column)),
             notes: notes.as_deref_mut(),
+            removed: &mut *removed,
         };
         let stretch_changed = upsert(&mut staged, &mut existing, terms, &mut output)?;
         let written = output.finish(stretch_changed)?;
-        if let (Some((parents, _)), Some(end)) = (&mut parents, stretch.end) {
-            parents.pass(end - 1)?;
+        if let Some(end) = stretch.end {
+            removed.pass(end - 1);
+            if let Some((parents, _)) = &mut parents {
+                parents.pass(end - 1)?;
+            }
         }
         match written {
             Some(written) => {
@@ -155,20 +166,40 @@ pub(crate) fn in_order(table: &str, files: &[FileRef]) -> Result<()> {
     })
 }
 
-/// The rows of `files`, in order.
-pub(crate) fn read(dir: &Path, files: &[FileRef]) -> Batches {
-    let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
-    Box::new(paths.into_iter().flat_map(|path| match open(&path) {
-        Ok(batches) => batches,
-        Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
-    }))
+/// The keys of `files` of a table, in order: person, and the row's id where it has one.
+pub(crate) fn read_keys(table: &str, dir: &Path, vault: &Vault, files: &[FileRef]) -> Batches {
+    let columns = 1 + usize::from(row_key(table).is_some());
+    read_columns(dir, vault, files, Some(columns))
 }
 
-fn open(path: &Path) -> Result<Batches> {
+/// The rows of `files`, in order.
+fn read(target: &Target, files: &[FileRef]) -> Batches {
+    read_columns(&target.dir, &target.vault, files, None)
+}
+
+fn read_columns(dir: &Path, vault: &Vault, files: &[FileRef], columns: Option<usize>) -> Batches {
+    let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
+    let vault = vault.clone();
+    Box::new(
+        paths
+            .into_iter()
+            .flat_map(move |path| match open(&path, &vault, columns) {
+                Ok(batches) => batches,
+                Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
+            }),
+    )
+}
+
+fn open(path: &Path, vault: &Vault, columns: Option<usize>) -> Result<Batches> {
     const STEP: &str = "read a Parquet file";
     let file = File::open(path).at("open", path)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).doing(STEP)?;
-    let reader = reader.with_batch_size(READ_ROWS).build().doing(STEP)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, vault.reading());
+    let mut reader = reader.doing(STEP)?.with_batch_size(READ_ROWS);
+    if let Some(columns) = columns {
+        let mask = ProjectionMask::leaves(reader.parquet_schema(), 0..columns);
+        reader = reader.with_projection(mask);
+    }
+    let reader = reader.build().doing(STEP)?;
     Ok(Box::new(reader.map(|batch| batch.doing(STEP))))
 }
 
@@ -189,10 +220,10 @@ impl Output<'_, '_> {
         if self.pipe.is_none() {
             let prefix = format!("{}-{:04}", self.target.prefix, self.number);
             let target = self.target;
-            let writer = TableWriter::new(&target.table, &target.schema, &target.dir, &prefix)?;
+            let writer = TableWriter::new(target, &prefix)?;
             let mut pipe = Pipe::start(writer)?;
             let mut left = self.same;
-            for batch in read(&target.dir, self.stretch.files) {
+            for batch in read(target, self.stretch.files) {
                 if left == 0 {
                     break;
                 }

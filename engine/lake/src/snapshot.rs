@@ -67,6 +67,9 @@ pub struct IdentityVersion {
     pub next_person: i64,
     /// Files relative to the identity directory, oldest first.
     pub files: Vec<SideFile>,
+    /// Who is kept out of the tables, if anybody; in the same directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<SideFile>,
 }
 
 impl Default for IdentityVersion {
@@ -74,6 +77,7 @@ impl Default for IdentityVersion {
         Self {
             next_person: 1,
             files: Vec::new(),
+            withheld: None,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Rows that come in the order of persons go straight to Parquet.
 
-use std::path::Path;
-
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, not, take_record_batch};
 use arrow::datatypes::SchemaRef;
@@ -26,12 +24,7 @@ pub(crate) struct Sorted {
 
 impl Sorted {
     pub(crate) fn start(target: &Target) -> Result<Self> {
-        let writer = TableWriter::new(
-            &target.table,
-            &target.schema,
-            Path::new(&target.dir),
-            &target.prefix,
-        )?;
+        let writer = TableWriter::new(target, &target.prefix)?;
         Ok(Self {
             table: target.table.clone(),
             schema: target.schema.clone(),

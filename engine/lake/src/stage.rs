@@ -1,11 +1,11 @@
 //! Staged rows: an external sort in sorted runs.
 //!
 //! Appended rows gather in memory up to [`CHUNK_BYTES`], are sorted by key with the newest of equal keys first, lose the
-//! older of equal keys, and go to disk as one run. At commit the runs are merged in one pass (see [`crate::merge`]).
+//! older of equal keys, and go to disk as one sealed run. At commit the runs are merged in one pass (see [`crate::merge`]).
 //! Every row carries its place in the order of appending, negated, so that ascending order puts the newest first.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +21,7 @@ use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::keys::{Keys, integers};
 use crate::merge::{Batches, Merge};
+use crate::vault::Scratch;
 use crate::write::slice_bytes;
 
 /// Bytes of rows in memory before a run is written; each table holds at most about twice as much.
@@ -49,14 +50,23 @@ struct State {
     chunk: Vec<RecordBatch>,
     bytes: usize,
     rows: u64,
-    runs: Vec<PathBuf>,
+    runs: Vec<Run>,
     next: u64,
 }
 
+/// A sealed Arrow stream.
+#[derive(Debug)]
+struct Run {
+    path: PathBuf,
+    key: Scratch,
+}
+
 impl State {
-    fn new_run(&mut self, dir: &Path) -> PathBuf {
+    fn new_run(&mut self, dir: &Path) -> Result<Run> {
         self.next += 1;
-        dir.join(format!("{:06}.arrows", self.next))
+        let path = dir.join(format!("{:06}.run", self.next));
+        let key = Scratch::new().at("seal", &path)?;
+        Ok(Run { path, key })
     }
 }
 
@@ -95,7 +105,7 @@ impl Stage {
         }
         state.bytes = 0;
         let chunk = std::mem::take(&mut state.chunk);
-        let run = state.new_run(&self.dir);
+        let run = state.new_run(&self.dir)?;
         // Sorting needs no lock: several threads sort their chunks at once.
         drop(state);
         self.write_run(&run, &chunk)?;
@@ -115,9 +125,9 @@ impl Stage {
         RecordBatch::try_new(Arc::clone(&self.staged), columns).doing("stage rows")
     }
 
-    fn write_run(&self, path: &Path, chunk: &[RecordBatch]) -> Result<()> {
+    fn write_run(&self, run: &Run, chunk: &[RecordBatch]) -> Result<()> {
         let sorted = self.sort(chunk)?;
-        self.write_sorted(path, std::iter::once(Ok(sorted)))
+        self.write_sorted(run, std::iter::once(Ok(sorted)))
     }
 
     /// One batch, sorted by key and newest first, with only the newest of equal keys.
@@ -142,13 +152,13 @@ impl Stage {
 
     fn write_sorted(
         &self,
-        path: &Path,
+        run: &Run,
         batches: impl Iterator<Item = Result<RecordBatch>>,
     ) -> Result<()> {
         const STEP: &str = "write a staged run";
         files::private_dir(&self.dir)?;
-        let file = std::io::BufWriter::with_capacity(1 << 20, files::private_file(path)?);
-        let mut writer = StreamWriter::try_new(file, &self.staged).doing(STEP)?;
+        let file = BufWriter::with_capacity(1 << 20, files::private_file(&run.path)?);
+        let mut writer = StreamWriter::try_new(run.key.writer(file), &self.staged).doing(STEP)?;
         for batch in batches {
             let batch = batch?;
             let step = rows_per_batch(&batch);
@@ -158,33 +168,56 @@ impl Stage {
                     .doing(STEP)?;
             }
         }
-        writer.finish().doing(STEP)
+        writer.finish().doing(STEP)?;
+        writer
+            .into_inner()
+            .doing(STEP)?
+            .finish()
+            .doing(STEP)
+            .map(drop)
     }
 
-    /// All staged rows in ascending order of key, the newest of equal keys only, without the order column.
-    pub(crate) fn into_sorted(self) -> Result<Batches> {
+    /// Ends the staging.
+    pub(crate) fn into_runs(self) -> Result<Runs> {
         let mut state =
             std::mem::take(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut last: Vec<Batches> = Vec::new();
-        if !state.chunk.is_empty() {
-            let sorted = self.sort(&state.chunk)?;
-            state.chunk.clear();
-            let step = rows_per_batch(&sorted);
-            let slices = (0..sorted.num_rows())
-                .step_by(step)
-                .map(move |start| Ok(sorted.slice(start, step.min(sorted.num_rows() - start))));
-            last.push(Box::new(slices));
-        }
+        let last = match state.chunk.as_slice() {
+            [] => None,
+            chunk => Some(self.sort(chunk)?),
+        };
+        state.chunk.clear();
         while state.runs.len() > FAN_IN {
-            let group: Vec<PathBuf> = state.runs.drain(..FAN_IN).collect();
-            let run = state.new_run(&self.dir);
-            self.write_sorted(&run, self.merge(&group, Vec::new())?)?;
-            for path in &group {
+            let group: Vec<Run> = state.runs.drain(..FAN_IN).collect();
+            let run = state.new_run(&self.dir)?;
+            self.write_sorted(&run, merge(&self.table, &group, None, None)?)?;
+            for Run { path, .. } in &group {
                 std::fs::remove_file(path).at("remove", path)?;
             }
             state.runs.push(run);
         }
-        let merged = self.merge(&state.runs, last)?;
+        Ok(Runs {
+            table: self.table,
+            schema: self.schema,
+            on_disk: state.runs,
+            last,
+        })
+    }
+}
+
+/// Staged rows in sorted runs, to be read in order as often as needed.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    table: String,
+    schema: SchemaRef,
+    on_disk: Vec<Run>,
+    /// The run that stayed in memory.
+    last: Option<RecordBatch>,
+}
+
+impl Runs {
+    /// All staged rows in ascending order of key, the newest of equal keys only, without the order column.
+    pub(crate) fn rows(&self) -> Result<Batches> {
+        let merged = merge(&self.table, &self.on_disk, self.last.as_ref(), None)?;
         let columns: Vec<usize> = (0..self.schema.fields().len()).collect();
         let schema = Arc::clone(&self.schema);
         Ok(Box::new(merged.map(move |batch| {
@@ -199,17 +232,49 @@ impl Stage {
         })))
     }
 
-    fn merge(&self, runs: &[PathBuf], more: Vec<Batches>) -> Result<Merge> {
-        let mut sources = more;
-        for path in runs {
-            let file = BufReader::with_capacity(1 << 18, File::open(path).at("open", path)?);
-            let reader = StreamReader::try_new(file, None).doing("read a staged run")?;
-            sources.push(Box::new(
-                reader.map(|batch| batch.doing("read a staged run")),
-            ));
-        }
-        Merge::new(&self.table, sources)
+    /// Their keys alone: person, id and the order column. For tables with row ids.
+    pub(crate) fn keys(&self) -> Result<Batches> {
+        let columns = [0, 1, self.schema.fields().len()];
+        Ok(Box::new(merge(
+            &self.table,
+            &self.on_disk,
+            self.last.as_ref(),
+            Some(&columns),
+        )?))
     }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.on_disk.is_empty() && self.last.is_none()
+    }
+}
+
+/// Merges runs, of which one may be in memory, with the given columns or all.
+fn merge(
+    table: &str,
+    runs: &[Run],
+    last: Option<&RecordBatch>,
+    columns: Option<&[usize]>,
+) -> Result<Merge> {
+    const STEP: &str = "read a staged run";
+    let mut sources: Vec<Batches> = Vec::new();
+    if let Some(last) = last {
+        let last = match columns {
+            Some(columns) => last.project(columns).doing(STEP)?,
+            None => last.clone(),
+        };
+        let step = rows_per_batch(&last);
+        let slices = (0..last.num_rows())
+            .step_by(step)
+            .map(move |start| Ok(last.slice(start, step.min(last.num_rows() - start))));
+        sources.push(Box::new(slices));
+    }
+    for Run { path, key } in runs {
+        let file = BufReader::with_capacity(1 << 18, File::open(path).at("open", path)?);
+        let reader = StreamReader::try_new(key.reader(file), columns.map(<[usize]>::to_vec));
+        sources.push(Box::new(reader.doing(STEP)?.map(|batch| batch.doing(STEP))));
+    }
+    Merge::new(table, sources)
 }
 
 fn rows_per_batch(batch: &RecordBatch) -> usize {

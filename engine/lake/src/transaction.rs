@@ -1,34 +1,23 @@
-//! A transaction: what one ingest adds, visible at once or never.
-//!
-//! The order of a commit is what makes a crash harmless: data files, then identity and quarantine files, each synced with
-//! its directory, then the Delta logs, and last the snapshot, renamed into place. Until the rename nothing refers to the
-//! new files but Delta versions that no snapshot names; the next commit removes their files from the log again, because it
-//! derives the state of a table from the last snapshot.
+//! A transaction: what one ingest adds and takes out, visible at once or never.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::ErrorKind;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
-use arrow::json::LineDelimitedWriter;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::delta;
+use crate::commit::{Going, Intake, Mode, Work};
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::identity::IdentityIndex;
 use crate::lake::Lake;
-use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
-use crate::replaced::{Notes, Replaced};
-use crate::rewrite::{Hooks, Target, in_order, rewrite};
-use crate::schema::{TABLES, child, parent, schema};
-use crate::snapshot::{self, FileRef, IdentityVersion, Snapshot, TableVersion};
+use crate::quarantine::{Quarantine, Quarantined};
+use crate::rewrite::Target;
+use crate::schema::{TABLES, row_key, schema};
 use crate::sorted::Sorted;
 use crate::stage::{Stage, conform};
-
-/// Reason of rows above the cap of their person.
-const ROW_CAP: &str = "person_row_cap";
+use crate::withheld::{Withheld, WithheldList};
 
 /// Rows, identities and quarantined lines that become visible together or not at all.
 ///
@@ -62,45 +51,6 @@ pub struct Progress {
     pub total: u64,
 }
 
-#[derive(Debug)]
-struct Work {
-    lake: Lake,
-    token: String,
-    base: Option<Snapshot>,
-    identity: IdentityIndex,
-    quarantine: Quarantine,
-    tables: BTreeMap<&'static str, Intake>,
-    /// The new files belong to a snapshot and stay.
-    published: bool,
-    /// Last: given back when everything else is gone.
-    _lock: File,
-}
-
-/// Where the rows of one table go.
-#[derive(Debug)]
-struct Intake {
-    target: Target,
-    stage: Stage,
-    /// Whether the table has rows already, so that even sorted rows must be merged.
-    merged: bool,
-    mode: Mutex<Mode>,
-}
-
-#[derive(Debug)]
-enum Mode {
-    Empty,
-    Unsorted,
-    Sorted(Box<Sorted>),
-}
-
-/// What the blocking part of a commit made.
-struct Written {
-    /// New file lists; none for tables that stay as they are.
-    tables: BTreeMap<&'static str, Vec<FileRef>>,
-    identity: Option<IdentityVersion>,
-    quarantine: Option<Vec<QuarantineFile>>,
-}
-
 impl Transaction {
     pub(crate) fn begin(lake: Lake) -> Result<Self> {
         let places = lake.places();
@@ -123,12 +73,17 @@ impl Transaction {
             .as_ref()
             .map(|base| base.identity.clone())
             .unwrap_or_default();
-        let identity = IdentityIndex::open(&places.identity, &identity, format!("{token}.arrows"))?;
+        let vault = lake.vault();
+        let name = format!("{token}.parquet");
+        let withheld = format!("{token}.withheld.parquet");
+        let withheld = WithheldList::open(&places.identity, vault, &identity, withheld)?;
+        let anybody_withheld = !withheld.persons().0.is_empty();
+        let identity = IdentityIndex::open(&places.identity, vault, &identity, name.clone())?;
         let known = base
             .as_ref()
             .map(|base| base.quarantine.as_slice())
             .unwrap_or_default();
-        let quarantine = Quarantine::new(&places.quarantine, known, format!("{token}.zst"));
+        let quarantine = Quarantine::new(&places.quarantine, vault, known, name);
         let mut tables = BTreeMap::new();
         for table in TABLES {
             let schema =
@@ -139,6 +94,7 @@ impl Transaction {
                 .as_ref()
                 .and_then(|base| base.tables.get(*table))
                 .is_some_and(|old| old.rows > 0);
+            let merged = merged || anybody_withheld;
             let stage = Stage::new(table, &schema, staging.join(table));
             let dir = places.lake.join(table);
             let target = Target {
@@ -147,6 +103,7 @@ impl Transaction {
                 dir,
                 prefix: token.clone(),
                 cap,
+                vault: vault.clone(),
             };
             tables.insert(
                 *table,
@@ -163,6 +120,8 @@ impl Transaction {
             base,
             identity,
             quarantine,
+            withheld,
+            going: Mutex::new(Going::default()),
             tables,
             published: false,
             _lock: lock,
@@ -214,13 +173,65 @@ impl Transaction {
         }
     }
 
+    /// Takes the rows with these ids out of `table`, whoever they are about, and their child rows with them. Rows that this
+    /// transaction appends stay. Ids that no row has are no error.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there is no such table, or its rows have no ids of their own.
+    pub fn remove(&self, table: &str, ids: impl IntoIterator<Item = i64>) -> Result<()> {
+        let (table, _) = self
+            .work
+            .tables
+            .get_key_value(table)
+            .filter(|(table, _)| row_key(table).is_some())
+            .ok_or_else(|| Error::Usage(format!("table {table} has no rows with ids")))?;
+        self.going().rows.entry(table).or_default().extend(ids);
+        Ok(())
+    }
+
+    /// Takes every existing row about `person` out of all tables. Rows that this transaction appends stay.
+    pub fn remove_person(&self, person: i64) {
+        self.going().persons.insert(person);
+    }
+
+    /// Keeps `person` out of all tables from the commit on: existing rows go, appended ones are left out.
+    ///
+    /// # Guarantee
+    /// No snapshot from this commit on holds a row about her, until [`Transaction::readmit`].
+    pub fn withhold(&self, person: i64, why: Withheld) {
+        self.work.withheld.add(person, why);
+    }
+
+    /// Lets a person in again whom `why` kept out; what was left out meanwhile must be appended again.
+    pub fn readmit(&self, person: i64, why: Withheld) {
+        self.work.withheld.remove(person, why);
+    }
+
+    /// Why `person` is kept out of all tables, if she is.
+    pub fn withheld(&self, person: i64) -> Option<Withheld> {
+        self.work.withheld.find(person)
+    }
+
+    /// Everybody who is kept out of all tables.
+    pub fn all_withheld(&self) -> BTreeMap<i64, Withheld> {
+        self.work.withheld.all()
+    }
+
+    fn going(&self) -> MutexGuard<'_, Going> {
+        self.work
+            .going
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes lines out of quarantine: those of earlier transactions that `pick` chooses. Tells how many.
+    pub fn drop_quarantined(&self, pick: &mut dyn FnMut(&Quarantined) -> bool) -> Result<u64> {
+        self.work.quarantine.drop_lines(pick)
+    }
+
     /// Keeps a source line that could not be used. The same line with the same reason is kept once for ever.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "its owner has no further use for it"
-    )]
     pub fn quarantine(&self, quarantined: Quarantined) -> Result<()> {
-        self.work.quarantine.push(&quarantined)
+        self.work.quarantine.push(quarantined)
     }
 
     /// The identity index. Assignments become durable with the commit.
@@ -267,210 +278,4 @@ fn mixed(table: &str) -> Error {
     Error::Usage(format!(
         "table {table}: rows came sorted and unsorted in one transaction"
     ))
-}
-
-impl Work {
-    fn intake(&self, table: &str) -> Result<&Intake> {
-        self.tables
-            .get(table)
-            .ok_or_else(|| Error::Usage(format!("there is no table {table}")))
-    }
-
-    fn old_files(&self, table: &str) -> Vec<FileRef> {
-        let old = self.base.as_ref().and_then(|base| base.tables.get(table));
-        old.map(|version| version.files.clone()).unwrap_or_default()
-    }
-
-    /// Puts rows above the cap of their person into quarantine, one JSON object each.
-    fn cap(&self, target: &Target, rows: &RecordBatch) -> Result<()> {
-        let mut json = LineDelimitedWriter::new(Vec::new());
-        json.write(rows)
-            .and_then(|()| json.finish())
-            .doing("render rows as JSON")?;
-        for line in json
-            .into_inner()
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
-            self.quarantine.push(&Quarantined {
-                file: format!("table {}", target.table),
-                line: 0,
-                reason_code: ROW_CAP.into(),
-                detail: format!(
-                    "the person has more than {} rows in {}",
-                    target.cap, target.table
-                ),
-                bytes: line.to_vec(),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Writes all files; nothing refers to them yet.
-    fn write(&mut self, progress: &dyn Fn(Progress)) -> Result<Written> {
-        let total = self.tables.values().map(|intake| intake.stage.rows()).sum();
-        let mut done = 0;
-        let mut tables = BTreeMap::new();
-        let mut replaced: BTreeMap<&str, Replaced> = BTreeMap::new();
-        for table in TABLES {
-            let Some(intake) = self.tables.remove(table) else {
-                continue;
-            };
-            let Intake {
-                target,
-                stage,
-                mode,
-                ..
-            } = intake;
-            let old = self.old_files(table);
-            let mut overflow = |rows: &RecordBatch| self.cap(&target, rows);
-            if let Mode::Sorted(sorted) = mode.into_inner().unwrap_or_else(PoisonError::into_inner)
-            {
-                tables.insert(*table, sorted.finish(&mut overflow)?);
-                continue;
-            }
-            let mut parents = replaced.remove(table);
-            if stage.rows() == 0 && parents.is_none() {
-                continue;
-            }
-            let notes = self
-                .lake
-                .places()
-                .staging
-                .join(&self.token)
-                .join(format!("{table}.replaced"));
-            let mut notes = match child(table) {
-                Some(_) if !old.is_empty() => Some(Notes::create(&notes)?),
-                _ => None,
-            };
-            let link = parent(table).and_then(|(_, column)| target.schema.index_of(column).ok());
-            let mut report = |rows: u64| {
-                done += rows;
-                progress(Progress {
-                    table: (*table).into(),
-                    done,
-                    total,
-                });
-            };
-            let mut hooks = Hooks {
-                overflow: &mut overflow,
-                progress: &mut report,
-            };
-            let parents = parents.as_mut().zip(link);
-            let files = rewrite(
-                &target,
-                &old,
-                stage.into_sorted()?,
-                parents,
-                notes.as_mut(),
-                &mut hooks,
-            )?;
-            tables.extend(files.map(|files| (*table, files)));
-            if let (Some(notes), Some(child)) = (notes, child(table)) {
-                replaced.insert(child, notes.into_replaced()?);
-            }
-        }
-        for (table, files) in &tables {
-            in_order(table, files)?;
-        }
-        Ok(Written {
-            tables,
-            identity: self.identity.finish()?,
-            quarantine: self.quarantine.finish()?,
-        })
-    }
-
-    /// Logs and publishes what was written.
-    async fn publish(mut self, mut written: Written) -> Result<Committed> {
-        let same =
-            written.tables.is_empty() && written.identity.is_none() && written.quarantine.is_none();
-        if let (true, Some(base)) = (same, &self.base) {
-            return Ok(committed(base, false));
-        }
-        let mut tables = BTreeMap::new();
-        for table in TABLES {
-            let now = self
-                .lake
-                .catalog()
-                .table(table)
-                .map_or(u64::MAX, |facts| facts.max_rows_per_person);
-            let old = self.base.as_ref().and_then(|base| base.tables.get(*table));
-            // Files that stay were written under the cap of their own time.
-            let (files, max_rows_per_person) = match (written.tables.remove(table), old) {
-                // Stretches that no new row touches are not rewritten, so the larger cap holds.
-                (Some(files), Some(old)) => (files, now.max(old.max_rows_per_person)),
-                (Some(files), None) => (files, now),
-                (None, Some(old)) => (old.files.clone(), old.max_rows_per_person),
-                (None, None) => (Vec::new(), now),
-            };
-            let schema =
-                schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
-            let dir = self.lake.places().lake.join(table);
-            let version = delta::publish(&dir, table, &schema, &files).await?;
-            let rows = files.iter().map(|file| file.rows).sum();
-            tables.insert(
-                (*table).to_string(),
-                TableVersion {
-                    version,
-                    rows,
-                    max_rows_per_person,
-                    files,
-                },
-            );
-        }
-        let old = self.base.take();
-        let snapshot = Snapshot {
-            number: old.as_ref().map_or(0, |old| old.number) + 1,
-            tables,
-            identity: written
-                .identity
-                .or_else(|| old.as_ref().map(|old| old.identity.clone()))
-                .unwrap_or_default(),
-            quarantine: written
-                .quarantine
-                .or_else(|| old.map(|old| old.quarantine))
-                .unwrap_or_default(),
-        };
-        // From here on the files may be named by a snapshot on disk, even if the next call reports an error.
-        self.published = true;
-        self.identity.keep();
-        self.quarantine.keep();
-        snapshot::publish(&self.lake.places().snapshots, &snapshot)?;
-        Ok(committed(&snapshot, true))
-    }
-}
-
-fn committed(snapshot: &Snapshot, changed: bool) -> Committed {
-    Committed {
-        snapshot: snapshot.number,
-        changed,
-        tables: snapshot
-            .tables
-            .iter()
-            .map(|(table, version)| (table.clone(), version.rows))
-            .collect(),
-        quarantined: quarantine::counts(&snapshot.quarantine),
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        // Writers stop before their files go.
-        self.tables.clear();
-        let places = self.lake.places();
-        let _ = std::fs::remove_dir_all(places.staging.join(&self.token));
-        if self.published {
-            return;
-        }
-        for table in TABLES {
-            let Ok(entries) = std::fs::read_dir(places.lake.join(table)) else {
-                continue;
-            };
-            for entry in entries.flatten() {
-                if entry.file_name().to_string_lossy().starts_with(&self.token) {
-                    let _ = std::fs::remove_file(entry.path());
-                }
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Staged rows over existing rows, for one stretch of persons.
 //!
 //! Both sides ascend by key and hold each key once. A staged row takes the place of the existing row with its key; an
-//! existing child row whose parent was replaced goes away; of a person's rows only the first `cap` in the order of the row
+//! existing child row whose parent was replaced goes away; so does what the transaction removes (see [`crate::removed`]); of a person's rows only the first `cap` in the order of the row
 //! id stay, and as row ids are hashes these are not the first in time.
 
 use arrow::array::RecordBatch;
@@ -11,6 +11,7 @@ use arrow::compute::kernels::cmp::not_distinct;
 use crate::error::{Doing as _, Result};
 use crate::keys::{Key, Keys, integers};
 use crate::merge::{Batches, gather, next_rows};
+use crate::removed::Removed;
 use crate::replaced::{Notes, Replaced};
 
 /// Rows of an output batch.
@@ -73,8 +74,10 @@ pub(crate) struct Terms<'a> {
     pub(crate) end: Option<i64>,
     /// For a child table: the parents that were replaced, and the column that points to them.
     pub(crate) parents: Option<(&'a mut Replaced, usize)>,
-    /// For a parent table: where to note the rows that were replaced.
+    /// For a parent table: where to note the rows that were replaced or removed.
     pub(crate) notes: Option<&'a mut Notes>,
+    /// What the transaction takes out.
+    pub(crate) removed: &'a mut Removed,
 }
 
 /// Where the rows go. A batch with `changed == false` says that everything up to and with it equals the existing rows.
@@ -133,7 +136,12 @@ pub(crate) fn upsert<S: Sink>(
         let (is_new, is_old) = (new == Some(key), old == Some(key));
         let new_row = (new_at, staged.row);
         let old_row = (old_at, existing.row);
-        if is_new {
+        if is_new && join.terms.removed.withholds(key.0) {
+            join.staged += 1;
+            if is_old {
+                join.drop_existing(key)?;
+            }
+        } else if is_new {
             let fits = join.put(key, new_row);
             join.staged += 1;
             if is_old {
@@ -141,6 +149,8 @@ pub(crate) fn upsert<S: Sink>(
             } else if fits {
                 join.changed = true;
             }
+        } else if join.terms.removed.takes(key) {
+            join.drop_existing(key)?;
         } else if join.orphaned(key, links.as_deref(), existing.row)? || !join.put(key, old_row) {
             join.changed = true;
         }
@@ -209,6 +219,15 @@ impl<S: Sink> Join<'_, S> {
         } else if !self.changed {
             self.pairs.push((new, old));
         }
+        match &mut self.terms.notes {
+            Some(notes) => notes.push(key),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves an existing row out, and its children with it.
+    fn drop_existing(&mut self, key: Key) -> Result<()> {
+        self.changed = true;
         match &mut self.terms.notes {
             Some(notes) => notes.push(key),
             None => Ok(()),

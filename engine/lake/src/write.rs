@@ -5,7 +5,7 @@
 //! strictly ascend over all files of one writer. No statistics, page index or bloom filter of any column is written.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -16,7 +16,7 @@ use parquet::arrow::arrow_writer::{
     ArrowColumnChunk, ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves,
 };
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, TypePtr};
 
@@ -24,7 +24,9 @@ use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::keys::{Key, Keys};
 use crate::lanes::LaneBuilder;
+use crate::rewrite::Target;
 use crate::snapshot::FileRef;
+use crate::vault::Vault;
 
 /// Rows of a row group, about.
 const GROUP_ROWS: usize = 128 * 1024;
@@ -43,8 +45,8 @@ pub(crate) struct TableWriter {
     /// Start of every file name: unique to the transaction.
     prefix: String,
     schema: SchemaRef,
+    vault: Vault,
     root: TypePtr,
-    properties: WriterPropertiesPtr,
     pending: Vec<RecordBatch>,
     pending_rows: usize,
     pending_bytes: usize,
@@ -73,21 +75,20 @@ impl std::fmt::Debug for OpenFile {
 }
 
 impl TableWriter {
-    /// A writer of `table` whose files go to `dir` and start with `prefix`.
-    pub(crate) fn new(table: &str, schema: &SchemaRef, dir: &Path, prefix: &str) -> Result<Self> {
-        let mut properties = properties(schema)?;
-        add_encoded_arrow_schema_to_metadata(schema, &mut properties);
+    /// A writer of the target's table whose files start with `prefix`.
+    pub(crate) fn new(target: &Target, prefix: &str) -> Result<Self> {
+        let schema = &target.schema;
         let root = ArrowSchemaConverter::new()
             .convert(schema)
             .doing("describe a Parquet file")?
             .root_schema_ptr();
         Ok(Self {
-            table: table.into(),
-            dir: dir.into(),
+            table: target.table.clone(),
+            dir: target.dir.clone(),
             prefix: prefix.into(),
             schema: Arc::clone(schema),
+            vault: target.vault.clone(),
             root,
-            properties: Arc::new(properties),
             pending: Vec::new(),
             pending_rows: 0,
             pending_bytes: 0,
@@ -215,9 +216,10 @@ impl TableWriter {
     fn open_file(&mut self) -> Result<OpenFile> {
         let name = format!("{}-{:05}.parquet", self.prefix, self.done.len());
         let file = files::private_file(&self.dir.join(&name))?;
-        let writer =
-            SerializedFileWriter::new(file, Arc::clone(&self.root), Arc::clone(&self.properties))
-                .doing("start a Parquet file")?;
+        let mut properties = properties(&self.schema, &self.vault)?;
+        add_encoded_arrow_schema_to_metadata(&self.schema, &mut properties);
+        let writer = SerializedFileWriter::new(file, Arc::clone(&self.root), Arc::new(properties))
+            .doing("start a Parquet file")?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&self.schema));
         Ok(OpenFile {
             name,
@@ -310,8 +312,8 @@ fn encode_column(
     writer.close().doing(STEP)
 }
 
-/// ZSTD(1), no statistics of any kind, dictionaries but for keys.
-fn properties(schema: &SchemaRef) -> Result<WriterProperties> {
+/// ZSTD(1), no statistics of any kind, dictionaries but for keys; a key of its own for each file.
+fn properties(schema: &SchemaRef, vault: &Vault) -> Result<WriterProperties> {
     let zstd = ZstdLevel::try_new(1).doing("choose a compression level")?;
     let mut builder = WriterProperties::builder()
         .set_created_by(format!("salus-lake {}", env!("CARGO_PKG_VERSION")))
@@ -319,7 +321,8 @@ fn properties(schema: &SchemaRef) -> Result<WriterProperties> {
         .set_max_row_group_row_count(None)
         .set_statistics_enabled(EnabledStatistics::None)
         .set_bloom_filter_enabled(false)
-        .set_dictionary_enabled(true);
+        .set_dictionary_enabled(true)
+        .with_file_encryption_properties(vault.seal()?);
     for (index, field) in schema.fields().iter().enumerate() {
         if *field.data_type() != DataType::Int64 || field.name() == "length_minutes" {
             continue;

@@ -132,7 +132,7 @@ mod tests {
 
     fn file() -> ExportFile {
         ExportFile {
-            path: "x.ndjson".into(),
+            content: crate::files::Content::Path("x.ndjson".into()),
             name: "x.ndjson".into(),
             bytes: 0,
             compressed: false,

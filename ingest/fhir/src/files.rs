@@ -1,22 +1,33 @@
 //! The files of an export.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use salus_lake::Scratch;
+
+use crate::chunk::Origin;
 use crate::error::IngestError;
 
 /// One NDJSON file.
 #[derive(Debug, Clone)]
 pub(crate) struct ExportFile {
-    pub(crate) path: PathBuf,
+    pub(crate) content: Content,
     /// Relative to the export's directory, with slashes.
     pub(crate) name: String,
     /// As it lies on disk.
     pub(crate) bytes: u64,
     pub(crate) compressed: bool,
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    Path(PathBuf),
+    /// Lines that came from quarantine, sealed.
+    Scratch(Arc<File>, Scratch),
 }
 
 /// An export on disk.
@@ -26,18 +37,26 @@ pub(crate) struct Export {
     pub(crate) files: Vec<ExportFile>,
     /// Other files, which are not read.
     pub(crate) ignored: Vec<String>,
+    /// By line: the file and the line that it came from, where that is not this export.
+    pub(crate) places: Option<Arc<Vec<(String, u64)>>>,
 }
 
 impl Export {
+    /// An export of these files.
+    pub(crate) fn of(files: Vec<ExportFile>) -> Self {
+        Self {
+            files,
+            ignored: Vec::new(),
+            places: None,
+        }
+    }
+
     /// Lists `dir` and what is below it.
     ///
     /// # Errors
     /// [`IngestError::NothingFound`] when there is no NDJSON at all.
     pub(crate) fn list(dir: &Path) -> Result<Self, IngestError> {
-        let mut export = Self {
-            files: Vec::new(),
-            ignored: Vec::new(),
-        };
+        let mut export = Self::of(Vec::new());
         export.add(dir, "")?;
         if export.files.is_empty() {
             return Err(IngestError::NothingFound(dir.to_owned()));
@@ -53,6 +72,20 @@ impl Export {
     /// Bytes on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The file and the line as the operator knows them.
+    pub(crate) fn place(&self, origin: Origin) -> (String, u64) {
+        if let Some(places) = &self.places {
+            let line = usize::try_from(origin.line).ok();
+            let place = line.and_then(|line| places.get(line.checked_sub(1)?));
+            return place.cloned().unwrap_or_default();
+        }
+        let file = usize::try_from(origin.file).ok();
+        let name = file
+            .and_then(|file| self.files.get(file))
+            .map(|file| file.name.clone());
+        (name.unwrap_or_default(), origin.line)
     }
 
     /// A guess at the number of lines, for sizing tables that only save work.
@@ -77,7 +110,7 @@ impl Export {
             let metadata = fs::metadata(entry.path()).map_err(failed)?;
             match (metadata.is_file(), ndjson(&name)) {
                 (true, Some(compressed)) => self.files.push(ExportFile {
-                    path: entry.path(),
+                    content: Content::Path(entry.path()),
                     name,
                     bytes: metadata.len(),
                     compressed,
@@ -96,15 +129,23 @@ impl ExportFile {
     }
 
     pub(crate) fn failed(&self, source: io::Error) -> IngestError {
-        IngestError::Source {
-            path: self.path.clone(),
-            source,
-        }
+        let path = match &self.content {
+            Content::Path(path) => path.clone(),
+            Content::Scratch(..) => PathBuf::from(&self.name),
+        };
+        IngestError::Source { path, source }
     }
 
     /// The content decides: servers have been seen that compress without saying so in the name.
     fn decoded(&self, read: Arc<AtomicU64>) -> io::Result<Box<dyn Read + Send>> {
-        let mut file = File::open(&self.path)?;
+        let mut file = match &self.content {
+            Content::Path(path) => File::open(path)?,
+            Content::Scratch(file, key) => {
+                let mut again = file.try_clone()?;
+                again.rewind()?;
+                return Ok(Box::new(key.reader(BufReader::new(again))));
+            }
+        };
         let mut magic = [0; 4];
         let mut known = 0;
         while known < magic.len() {

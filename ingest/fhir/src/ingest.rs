@@ -1,21 +1,25 @@
 //! The whole way of an export into the lake.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use salus_lake::{Lake, Transaction};
+use salus_lake::{Lake, Transaction, Withheld};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::census::Census;
 use crate::chunk::Chunk;
+use crate::consent::{Consents, Decision, consent};
+use crate::deletion::{Deleted, deletions};
 use crate::error::IngestError;
 use crate::files::{Export, ExportFile};
-use crate::lines::{LineWorker, Pass, Shared, Tally, quarantine};
+use crate::key::Keys;
+use crate::lines::{Gone, Ids, LineWorker, Pass, Shared, Tally, quarantine};
 use crate::options::{Options, Progress, Summary, TableSummary};
 use crate::reason::{Reason, Rejection};
 use crate::references::{Identifiers, Medications};
-use crate::resource::{WITH_TABLE, name};
+use crate::resource::{WITH_TABLE, kind_and_id};
 use crate::turn::Turns;
 use crate::waiting::Waiting;
 use crate::workers::{Worker, feed_files, run};
@@ -47,7 +51,8 @@ pub async fn ingest_directory(
             options: &chosen,
             advances: sender,
         };
-        job.read(&transaction).map(|tally| (tally, transaction))
+        job.read(&transaction, Ids::new())
+            .map(|found| (found, transaction))
     });
     while let Some((bytes, file)) = advances.recv().await {
         progress.advanced(bytes, &export.files[file].name);
@@ -55,14 +60,14 @@ pub async fn ingest_directory(
     let read = reading
         .await
         .map_err(|_| IngestError::Bug("the reader panicked".into()))?;
-    let (tally, transaction) = read?;
+    let (found, transaction) = read?;
 
     let told = |step: salus_lake::Progress| progress.committing(&step.table, step.done, step.total);
     let committed = transaction.commit(&told).await?;
     progress.finished();
     Ok(summary(
         &export,
-        &tally,
+        &found,
         (committed.snapshot, committed.changed),
         start,
     ))
@@ -101,35 +106,136 @@ impl Worker for Dropped {
     }
 }
 
-/// Counts ids for the census.
+/// The first look: counts ids for the census, and notes what is deleted and who decides about consent.
 #[derive(Debug)]
-struct Counting<'j>(&'j Census);
+struct Looking<'j> {
+    census: &'j Census,
+    deleted: &'j Deleted,
+    consents: &'j Consents,
+}
 
-impl Worker for Counting<'_> {
+impl Worker for Looking<'_> {
     fn work(&mut self, chunk: &Chunk) -> Result<(), IngestError> {
-        for (_, bytes) in chunk.lines() {
-            if let Some((kind, id)) = name(bytes)
-                && WITH_TABLE.iter().any(|(with_table, _)| *with_table == kind)
-            {
-                self.0.note(&kind, &id);
+        for (origin, bytes) in chunk.lines() {
+            let Some((kind, id)) = kind_and_id(bytes) else {
+                continue;
+            };
+            match (kind.as_ref(), id) {
+                ("Bundle", _) => self.deleted.note(deletions(bytes).unwrap_or_default()),
+                ("Consent", _) => {
+                    if let Some(consent) = consent(bytes) {
+                        self.consents.note(origin, consent);
+                    }
+                }
+                (kind, Some(id))
+                    if WITH_TABLE.iter().any(|(with_table, _)| *with_table == kind) =>
+                {
+                    self.census.note(kind, &id);
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 }
 
-struct Job<'j> {
-    export: &'j Export,
-    options: &'j Options,
+pub(crate) struct Job<'j> {
+    pub(crate) export: &'j Export,
+    pub(crate) options: &'j Options,
     /// Bytes, and the index of the file.
-    advances: UnboundedSender<(u64, usize)>,
+    pub(crate) advances: UnboundedSender<(u64, usize)>,
+}
+
+/// What a reading found beside the fate of lines.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) tally: Tally,
+    /// Resources that are deleted, by type.
+    pub(crate) deleted: BTreeMap<String, u64>,
+    /// Persons whom a consent keeps out.
+    pub(crate) denied: u64,
+}
+
+impl Found {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.tally.add(other.tally);
+        for (kind, count) in other.deleted {
+            *self.deleted.entry(kind).or_default() += count;
+        }
+        self.denied += other.denied;
+    }
 }
 
 impl Job<'_> {
-    fn read(&self, transaction: &Transaction) -> Result<Tally, IngestError> {
+    /// Reads everything into `transaction`, but for the ids in `superseded`, by type.
+    pub(crate) fn read(
+        &self,
+        transaction: &Transaction,
+        superseded: Ids,
+    ) -> Result<Found, IngestError> {
         let census = Census::for_lines(self.export.estimated_lines());
-        self.pass_over(&mut self.crew(|| Ok(Counting(&census)))?, |_| true, true)?;
+        let (deleted, consents) = (Deleted::default(), Consents::default());
+        let look = || {
+            Ok(Looking {
+                census: &census,
+                deleted: &deleted,
+                consents: &consents,
+            })
+        };
+        self.pass_over(&mut self.crew(look)?, |_| true, true)?;
+        let mut found = Found::default();
+        let mut gone = Gone {
+            deleted: deleted.into_names(),
+            superseded,
+            ..Gone::default()
+        };
+        self.take_out(transaction, &gone)?;
+        for (kind, ids) in &gone.deleted {
+            found.deleted.insert(kind.to_string(), ids.len() as u64);
+        }
+        for (patient, decision) in consents.into_decisions() {
+            let person = transaction
+                .identity()
+                .resolve_or_assign(&self.options.source, &patient)?;
+            match decision {
+                Decision::Deny => {
+                    found.denied += 1;
+                    transaction.withhold(person, Withheld::Consent);
+                }
+                Decision::Permit => transaction.readmit(person, Withheld::Consent),
+            }
+        }
+        gone.withheld = transaction.all_withheld();
+        found.tally = self.read_lines(transaction, &census, &gone)?;
+        Ok(found)
+    }
 
+    /// Takes out of the lake what the export deletes.
+    fn take_out(&self, transaction: &Transaction, gone: &Gone) -> Result<(), IngestError> {
+        let keys = Keys::new(&self.options.source);
+        for (kind, table) in WITH_TABLE {
+            let Some(ids) = gone.deleted.get(kind) else {
+                continue;
+            };
+            if kind == "Patient" {
+                let identity = transaction.identity();
+                let persons = ids
+                    .iter()
+                    .filter_map(|id| identity.lookup(&self.options.source, id));
+                persons.for_each(|person| transaction.remove_person(person));
+            } else {
+                transaction.remove(table, ids.iter().map(|id| keys.row(kind, id)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_lines(
+        &self,
+        transaction: &Transaction,
+        census: &Census,
+        gone: &Gone,
+    ) -> Result<Tally, IngestError> {
         let mut identifiers = Identifiers::default();
         let medications = Medications::default();
         let mut waiting = Waiting::new(self.options.spool.as_deref())?;
@@ -147,8 +253,9 @@ impl Job<'_> {
                 source: &self.options.source,
                 identifiers: &identifiers,
                 medications: &medications,
+                gone,
                 pass: Pass::First {
-                    census: &census,
+                    census,
                     waiting: &waiting,
                     turns: Turns::default(),
                     patients: &patients,
@@ -181,6 +288,7 @@ impl Job<'_> {
             source: &self.options.source,
             identifiers: &identifiers,
             medications: &medications,
+            gone,
             pass: Pass::Last,
         };
         let lost = Rejection::new(Reason::Superseded, "a later version is in the same export");
@@ -242,12 +350,13 @@ impl Job<'_> {
     }
 }
 
-fn summary(
+pub(crate) fn summary(
     export: &Export,
-    tally: &Tally,
+    found: &Found,
     (snapshot, changed): (u64, bool),
     start: Instant,
 ) -> Summary {
+    let tally = &found.tally;
     let tables = WITH_TABLE.iter().map(|(_, table)| {
         let summary = TableSummary {
             rows: tally.rows.get(table).copied().unwrap_or_default(),
@@ -260,6 +369,10 @@ fn summary(
         changed,
         tables: tables.collect(),
         quarantined: tally.quarantined.clone(),
+        deletions: tally.deletions,
+        deleted: found.deleted.clone(),
+        denied: found.denied,
+        expunged: tally.expunged,
         lines: tally.lines,
         files: export.files.len() as u64,
         ignored: export.ignored.clone(),

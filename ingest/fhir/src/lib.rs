@@ -8,7 +8,8 @@
 //! * persons get their opaque numbers in the order of the export;
 //! * direct identifiers are not even read, except to find out whom a line is about;
 //! * numbers become decimals from their text, never through a float;
-//! * the same export twice changes nothing.
+//! * the same export twice changes nothing;
+//! * what the server has deleted goes, and who denies consent is kept out.
 //!
 //! The mapping of every field and the reasons of quarantine are in `docs/ingest-fhir.md`.
 //!
@@ -21,7 +22,7 @@
 //! let summary = ingest_directory(&lake, "export".as_ref(), &Options::default(), &Silent).await?;
 //! let rows: u64 = summary.tables.values().map(|table| table.rows).sum();
 //! let aside: u64 = summary.quarantined.values().sum();
-//! assert_eq!(rows + aside, summary.lines);
+//! assert_eq!(rows + aside + summary.deletions + summary.expunged, summary.lines);
 //! # Ok(())
 //! # }
 //! ```
@@ -40,8 +41,10 @@ mod census;
 mod chunk;
 mod coding;
 mod columns;
+mod consent;
 mod date;
 mod decimal;
+mod deletion;
 mod error;
 mod files;
 mod ingest;
@@ -54,6 +57,7 @@ mod reason;
 mod reference;
 mod references;
 mod resource;
+mod retry;
 mod spool;
 mod tables;
 mod turn;
@@ -64,3 +68,4 @@ mod workers;
 pub use error::IngestError;
 pub use ingest::{ingest_directory, parse_only};
 pub use options::{Options, Progress, Silent, Summary, TableSummary};
+pub use retry::{about, expunge, retry_quarantine};

@@ -1,13 +1,14 @@
 //! What becomes of each line: a row, a place in quarantine, or waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use salus_lake::{Quarantined, Transaction};
+use salus_lake::{Quarantined, Transaction, Withheld};
 
 use crate::census::Census;
 use crate::chunk::{Chunk, Origin};
 use crate::coding::Coded;
+use crate::deletion::deletions;
 use crate::error::IngestError;
 use crate::files::Export;
 use crate::key::Keys;
@@ -28,7 +29,34 @@ pub(crate) struct Shared<'j> {
     pub(crate) source: &'j str,
     pub(crate) identifiers: &'j Identifiers,
     pub(crate) medications: &'j Medications,
+    pub(crate) gone: &'j Gone,
     pub(crate) pass: Pass<'j>,
+}
+
+/// Ids by resource type.
+pub(crate) type Ids = HashMap<Box<str>, HashSet<Box<str>>>;
+
+/// What the first look at the export found to be left out.
+#[derive(Debug, Default)]
+pub(crate) struct Gone {
+    /// What the export deletes.
+    pub(crate) deleted: Ids,
+    /// What the lake has newer.
+    pub(crate) superseded: Ids,
+    /// Persons who are kept out.
+    pub(crate) withheld: BTreeMap<i64, Withheld>,
+}
+
+impl Gone {
+    fn deletes(&self, kind: &str, id: &str) -> bool {
+        self.deleted.get(kind).is_some_and(|ids| ids.contains(id))
+    }
+
+    fn supersedes(&self, kind: &str, id: &str) -> bool {
+        self.superseded
+            .get(kind)
+            .is_some_and(|ids| ids.contains(id))
+    }
 }
 
 /// How far the ingest is.
@@ -52,6 +80,10 @@ pub(crate) struct Tally {
     pub(crate) rows: BTreeMap<&'static str, u64>,
     pub(crate) components: u64,
     pub(crate) quarantined: BTreeMap<String, u64>,
+    /// Bundles of deletions.
+    pub(crate) deletions: u64,
+    /// Dropped, because the person was expunged.
+    pub(crate) expunged: u64,
     pub(crate) lines: u64,
 }
 
@@ -64,6 +96,8 @@ impl Tally {
             *self.quarantined.entry(reason).or_default() += lines;
         }
         self.components += other.components;
+        self.deletions += other.deletions;
+        self.expunged += other.expunged;
         self.lines += other.lines;
     }
 }
@@ -85,6 +119,8 @@ enum Verdict<'a> {
         medication: Option<Coded<'a>>,
     },
     Wait,
+    /// Not kept.
+    Drop,
     Reject(Reason, &'static str),
 }
 
@@ -115,6 +151,10 @@ impl<'j> LineWorker<'j> {
             {
                 self.shared.medications.note(&line.header, origin, code);
             }
+            if line.kind == "Bundle" && deletions(bytes).is_some() {
+                self.tally.deletions += 1;
+                return Ok(());
+            }
             let detail = format!("no table takes {}", line.kind);
             let rejection = Rejection::new(Reason::NoTable(line.kind.as_ref().into()), detail);
             return self.reject(origin, bytes, &rejection);
@@ -122,6 +162,14 @@ impl<'j> LineWorker<'j> {
         let Some(id) = line.header.id.clone() else {
             return self.reject(origin, bytes, &Rejection::new(Reason::MissingId, "no id"));
         };
+        if self.shared.gone.deletes(&line.kind, &id) {
+            let what = "the export lists it among the deleted";
+            return self.reject(origin, bytes, &Rejection::new(Reason::Deleted, what));
+        }
+        if self.shared.gone.supersedes(&line.kind, &id) {
+            let what = "a later version is in the lake";
+            return self.reject(origin, bytes, &Rejection::new(Reason::Superseded, what));
+        }
         if matches!(line.resource, Resource::Patient(_)) {
             patients.push((origin, bytes, line));
             return Ok(());
@@ -132,6 +180,10 @@ impl<'j> LineWorker<'j> {
         match self.verdict(&line) {
             Verdict::Reject(reason, detail) => {
                 self.reject(origin, bytes, &Rejection::new(reason, detail))
+            }
+            Verdict::Drop => {
+                self.tally.expunged += 1;
+                Ok(())
             }
             _ if self.has_versions(&line.kind, &id) => {
                 self.wait_for_versions(&line.kind, &id, origin, bytes)
@@ -148,7 +200,13 @@ impl<'j> LineWorker<'j> {
 
     fn verdict<'a>(&mut self, line: &Line<'a>) -> Verdict<'a> {
         let first = matches!(self.shared.pass, Pass::First { .. });
+        let deleted = |id: &str| self.shared.gone.deletes("Patient", id);
+        let gone = Verdict::Reject(
+            Reason::DeletedSubject,
+            "the export lists the subject's Patient among the deleted",
+        );
         let person = match line.subject() {
+            Target::Id(id) if deleted(&id) => return gone,
             Target::Id(id) => self.person(&id),
             Target::Missing | Target::Contained(_) => {
                 return Verdict::Reject(Reason::MissingSubject, "no reference to a patient");
@@ -162,6 +220,7 @@ impl<'j> LineWorker<'j> {
                 return Verdict::Wait;
             }
             Target::Identifier(identifier) => match self.shared.identifiers.bearer(&identifier) {
+                Some(Bearer::One(id)) if deleted(id) => return gone,
                 Some(Bearer::One(id)) => self.person(id),
                 Some(Bearer::Several) => {
                     let what = "several patients bear the subject's identifier";
@@ -180,6 +239,9 @@ impl<'j> LineWorker<'j> {
                 )
             };
         };
+        if let Some(kept_out) = self.kept_out(person) {
+            return kept_out;
+        }
         let medication = match &line.resource {
             Resource::MedicationRequest(request) => match request.medication(line) {
                 Medication::Here(code) => code,
@@ -189,6 +251,14 @@ impl<'j> LineWorker<'j> {
             _ => None,
         };
         Verdict::Row { person, medication }
+    }
+
+    /// What becomes of a line about somebody who is kept out.
+    fn kept_out<'a>(&self, person: i64) -> Option<Verdict<'a>> {
+        Some(match self.shared.gone.withheld.get(&person)? {
+            Withheld::Expunged => Verdict::Drop,
+            _ => Verdict::Reject(Reason::ConsentDenied, "the subject denies consent"),
+        })
     }
 
     fn person(&mut self, id: &str) -> Option<i64> {
@@ -228,6 +298,16 @@ impl<'j> LineWorker<'j> {
                 .and_then(|file| patients.get(file))
         {
             flag.store(true, Ordering::Relaxed);
+        }
+        match self.kept_out(person) {
+            Some(Verdict::Reject(reason, detail)) => {
+                return self.reject(origin, bytes, &Rejection::new(reason, detail));
+            }
+            Some(_) => {
+                self.tally.expunged += 1;
+                return Ok(());
+            }
+            None => {}
         }
         if let Some(flaw) = line.header.flaw.clone() {
             return self.reject(origin, bytes, &flawed(flaw));
@@ -331,12 +411,11 @@ pub(crate) fn quarantine(
     let code = rejection.reason.code();
     // The lake keeps a small set of codes; the type stands in the detail.
     let (stored, _) = code.split_once(':').unwrap_or((&code, ""));
-    let file = usize::try_from(origin.file)
-        .ok()
-        .and_then(|file| shared.export.files.get(file));
+    let (file, line) = shared.export.place(origin);
     shared.transaction.quarantine(Quarantined {
-        file: file.map(|file| file.name.clone()).unwrap_or_default(),
-        line: origin.line,
+        source: shared.source.to_owned(),
+        file,
+        line,
         reason_code: stored.to_owned(),
         detail: rejection.detail.clone(),
         bytes: bytes.to_vec(),

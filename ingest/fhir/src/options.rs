@@ -66,7 +66,7 @@ pub struct Silent;
 
 impl Progress for Silent {}
 
-/// What an ingest did. `tables` and `quarantined` together account for every line of the export.
+/// What an ingest did. `tables`, `quarantined`, `deletions` and `expunged` together account for every line of the export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The newest snapshot: a new one if `changed`.
@@ -77,6 +77,14 @@ pub struct Summary {
     pub tables: BTreeMap<String, TableSummary>,
     /// By reason: lines of the export that are in quarantine.
     pub quarantined: BTreeMap<String, u64>,
+    /// Lines that are bundles of deletions.
+    pub deletions: u64,
+    /// By type: resources that those bundles name.
+    pub deleted: BTreeMap<String, u64>,
+    /// Persons whom the export's consents keep out of analytics, known or not before.
+    pub denied: u64,
+    /// Lines about expunged persons: they are not kept anywhere.
+    pub expunged: u64,
     /// Lines read, blank ones aside.
     pub lines: u64,
     /// Files read.

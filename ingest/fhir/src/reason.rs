@@ -31,6 +31,12 @@ pub(crate) enum Reason {
     NumberOutOfRange,
     /// A later version of the same resource is in the same export.
     Superseded,
+    /// The same export says that the resource was deleted.
+    Deleted,
+    /// The same export says that the subject's Patient was deleted.
+    DeletedSubject,
+    /// The subject does not consent to analytics.
+    ConsentDenied,
 }
 
 impl Reason {
@@ -50,6 +56,9 @@ impl Reason {
             Self::ImpossibleDate => "impossible_date",
             Self::NumberOutOfRange => "number_out_of_range",
             Self::Superseded => "superseded",
+            Self::Deleted => "deleted",
+            Self::DeletedSubject => "deleted_subject",
+            Self::ConsentDenied => "consent_denied",
         })
     }
 }

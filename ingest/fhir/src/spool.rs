@@ -1,8 +1,10 @@
-//! Lines that wait, on disk: a file without a name, which vanishes with the process.
+//! Lines that wait, on disk: a file without a name and sealed, which vanishes with the process.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
+
+use salus_lake::{Scratch, ScratchWriter};
 
 use crate::chunk::{Chunk, Lines, Origin};
 
@@ -13,8 +15,17 @@ const CHUNK: usize = 2 << 20;
 /// Lines with their origins, in the order in which they came.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    file: BufWriter<File>,
+    key: Scratch,
+    state: State,
     lines: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Written(ScratchWriter<BufWriter<File>>),
+    Read(File),
+    /// Writing could not be ended.
+    Failed,
 }
 
 impl Spool {
@@ -24,17 +35,23 @@ impl Spool {
             Some(dir) => tempfile::tempfile_in(dir)?,
             None => tempfile::tempfile()?,
         };
+        let key = Scratch::new()?;
         Ok(Self {
-            file: BufWriter::with_capacity(BUFFER, file),
+            state: State::Written(key.writer(BufWriter::with_capacity(BUFFER, file))),
+            key,
             lines: 0,
         })
     }
 
+    /// Keeps a line. None can be added once lines were read back.
     pub(crate) fn push(&mut self, origin: Origin, line: &[u8]) -> io::Result<()> {
-        self.file.write_all(&origin.file.to_le_bytes())?;
-        self.file.write_all(&origin.line.to_le_bytes())?;
-        self.file.write_all(&(line.len() as u64).to_le_bytes())?;
-        self.file.write_all(line)?;
+        let State::Written(out) = &mut self.state else {
+            return Err(io::Error::other("a line came after lines were read back"));
+        };
+        out.write_all(&origin.file.to_le_bytes())?;
+        out.write_all(&origin.line.to_le_bytes())?;
+        out.write_all(&(line.len() as u64).to_le_bytes())?;
+        out.write_all(line)?;
         self.lines += 1;
         Ok(())
     }
@@ -48,10 +65,8 @@ impl Spool {
         &mut self,
         mut each: impl FnMut(Chunk) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.file.flush().map_err(SpoolFailed)?;
-        let file = self.file.get_mut();
-        file.rewind().map_err(SpoolFailed)?;
-        let mut reader = BufReader::with_capacity(BUFFER, file);
+        let file = self.file().map_err(SpoolFailed)?;
+        let mut reader = self.key.reader(BufReader::with_capacity(BUFFER, file));
         let (mut bytes, mut list, mut number) = (Vec::new(), Vec::new(), 0);
         for left in (0..self.lines).rev() {
             let (origin, length) = head(&mut reader).map_err(SpoolFailed)?;
@@ -71,6 +86,29 @@ impl Spool {
             }
         }
         Ok(())
+    }
+}
+
+impl Spool {
+    /// The whole file, from its start.
+    fn file(&mut self) -> io::Result<File> {
+        self.state = match std::mem::replace(&mut self.state, State::Failed) {
+            State::Written(out) => {
+                let buffer = out.finish()?;
+                State::Read(
+                    buffer
+                        .into_inner()
+                        .map_err(io::IntoInnerError::into_error)?,
+                )
+            }
+            read => read,
+        };
+        let State::Read(file) = &self.state else {
+            return Err(io::Error::other("writing could not be ended"));
+        };
+        let mut again = file.try_clone()?;
+        again.rewind()?;
+        Ok(again)
     }
 }
 

@@ -270,11 +270,21 @@ async fn untouched_files_are_not_rewritten() {
         "too small to be closed"
     );
     // New people come into a file of their own, and the next ones join them there.
-    ingest(&lake, "observation", rows("observation", &[(70_000, 1)], 0)).await;
+    ingest(
+        &lake,
+        "observation",
+        rows("observation", &[(70_000, 70_000_000)], 0),
+    )
+    .await;
     let one_more = pinned(&lake);
     assert_eq!(one_more[..before.len()], before[..]);
     assert_eq!(one_more.len(), before.len() + 1);
-    let committed = ingest(&lake, "observation", rows("observation", &[(80_000, 1)], 0)).await;
+    let committed = ingest(
+        &lake,
+        "observation",
+        rows("observation", &[(80_000, 80_000_000)], 0),
+    )
+    .await;
     let two_more = pinned(&lake);
     assert_eq!(two_more[..before.len()], before[..]);
     assert_eq!(two_more.len(), before.len() + 1);

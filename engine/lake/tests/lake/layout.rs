@@ -26,6 +26,7 @@ async fn filled() -> (tempfile::TempDir, Lake) {
         .resolve_or_assign("urn:a", "x")
         .unwrap();
     let record = Quarantined {
+        source: "urn:test".into(),
         file: "f".into(),
         line: 1,
         reason_code: "broken_json".into(),
@@ -37,15 +38,20 @@ async fn filled() -> (tempfile::TempDir, Lake) {
     (home, lake)
 }
 
+fn open(lake: &Lake, path: impl AsRef<Path>) -> ParquetRecordBatchReaderBuilder<File> {
+    let file = File::open(path).unwrap();
+    ParquetRecordBatchReaderBuilder::try_new_with_options(file, lake.reader_options()).unwrap()
+}
+
 #[tokio::test]
 async fn parquet_files_hold_no_statistics() {
-    let (home, _lake) = filled().await;
+    let (home, lake) = filled().await;
     let mut columns = 0;
     for (path, _) in tree(home.path())
         .iter()
         .filter(|(path, _)| path.extension().is_some_and(|e| e == "parquet"))
     {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+        let reader = open(&lake, path);
         for group in reader.metadata().row_groups() {
             for column in group.columns() {
                 columns += 1;
@@ -69,7 +75,7 @@ async fn row_groups_end_between_persons() {
     let snapshot = lake.snapshot().unwrap().unwrap();
     let file = &snapshot.tables["observation"].files[0];
     let path = home.path().join("home/lake/observation").join(&file.path);
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let reader = open(&lake, path);
     let groups: Vec<i64> = reader
         .metadata()
         .row_groups()

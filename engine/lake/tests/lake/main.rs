@@ -12,5 +12,7 @@ mod commit;
 mod crash;
 mod layout;
 mod quarantine;
+mod removal;
 mod rows;
 mod scan;
+mod sealed;

@@ -6,6 +6,7 @@ use crate::rows::{commit, fresh, rows};
 
 fn line(number: u64, reason: &str, bytes: &[u8]) -> Quarantined {
     Quarantined {
+        source: "urn:test".into(),
         file: "Patient.000.ndjson".into(),
         line: number,
         reason_code: reason.into(),

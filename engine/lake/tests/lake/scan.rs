@@ -244,6 +244,11 @@ async fn several_files_of_a_partition_stay_in_order() {
     let second = second.tables["condition"].files[0].clone();
     let at = |home: &tempfile::TempDir| home.path().join("home/lake/condition").join(&second.path);
     std::fs::copy(at(&elsewhere), at(&home)).unwrap();
+    // Its key is an older one here.
+    let key = |home: &tempfile::TempDir| home.path().join("home/keys/lake.key");
+    let keys = [&elsewhere, &home].map(|home| std::fs::read_to_string(key(home)).unwrap());
+    std::fs::write(key(&home), keys.concat()).unwrap();
+    let lake = Lake::open(&home.path().join("home")).unwrap();
     snapshot
         .tables
         .get_mut("condition")

@@ -119,8 +119,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The type and the id of a line, if it says them: all that the census of ids needs.
-pub(crate) fn name(bytes: &[u8]) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+/// The type and the id of a line, if it says them: all that the first look needs. A line of a type without a table may
+/// be told without its id.
+pub(crate) fn kind_and_id(bytes: &[u8]) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
     let mut c = Cursor::new(utf8(bytes).ok()?);
     let (mut kind, mut id) = (None, None);
     // Both stand at the start of a line in all exports known; the rest need not be read then.
@@ -135,7 +136,7 @@ pub(crate) fn name(bytes: &[u8]) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
         }
         Ok(())
     });
-    kind.zip(id)
+    kind.map(|kind| (kind, id))
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Rejection> {

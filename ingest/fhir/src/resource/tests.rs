@@ -8,6 +8,8 @@ use arrow::datatypes::{
 };
 
 use super::*;
+use crate::consent::consent;
+use crate::deletion::deletions;
 use crate::key::Keys;
 use crate::tables::{Place, Tables};
 
@@ -409,7 +411,8 @@ proptest::proptest! {
     #[test]
     fn any_bytes_are_a_line_or_a_rejection(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
         let _ = Line::parse(&bytes);
-        let _ = name(&bytes);
+        let _ = kind_and_id(&bytes);
+        let _ = (deletions(&bytes), consent(&bytes), crate::about(&bytes));
     }
 
     /// Mutations of a real shape reach deeper than random bytes do.

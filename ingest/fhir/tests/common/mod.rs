@@ -76,8 +76,10 @@ impl Home {
             .iter()
             .flat_map(|file| {
                 let path = self.dir.path().join("lake").join(table).join(&file.path);
-                let builder =
-                    ParquetRecordBatchReaderBuilder::try_new(File::open(path).expect("a file"));
+                let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(
+                    File::open(path).expect("a file"),
+                    self.lake.reader_options(),
+                );
                 builder
                     .and_then(ParquetRecordBatchReaderBuilder::build)
                     .expect("Parquet")
@@ -124,10 +126,11 @@ pub fn export(files: &[(&str, &[&str])]) -> TempDir {
     dir
 }
 
-/// The sum over all tables and all reasons.
+/// The sum over everything that a line may become.
 pub fn accounted(summary: &Summary) -> u64 {
     let rows: u64 = summary.tables.values().map(|table| table.rows).sum();
-    rows + summary.quarantined.values().sum::<u64>()
+    let aside: u64 = summary.quarantined.values().sum();
+    rows + aside + summary.deletions + summary.expunged
 }
 
 pub fn reasons(summary: &Summary) -> Vec<(&str, u64)> {

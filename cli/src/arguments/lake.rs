@@ -1,0 +1,53 @@
+//! Arguments of what operators do with the lake.
+
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// Count what could not be used by reason; with --reason, list the lines.
+    #[command(
+        after_help = "Examples:\n  salus quarantine list\n  salus quarantine list --reason unknown_subject --limit 20"
+    )]
+    List(Picked),
+    /// Print lines byte for byte, as they came. They are identified records: for operators of the source alone.
+    #[command(
+        after_help = "Example:\n  salus quarantine show --reason broken_json --limit 1 > line.ndjson"
+    )]
+    Show(Picked),
+    /// Ingest lines again after what kept them out was mended: their patient has come since, say, or consents again.
+    #[command(
+        after_help = "Examples:\n  salus quarantine retry\n  salus quarantine retry --reason unknown_subject\n\n\
+                      Lines that still cannot be used stay. A line whose resource has come again since stays too: what is in the lake is newer."
+    )]
+    Retry(Picked),
+}
+
+/// Which lines are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Picked {
+    /// Lines with this reason only.
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+    /// Lines of this source only.
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Lines of files whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub file: Option<String>,
+    /// At most so many lines.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Expunge {
+    /// The patient's id in the source system, as in `Patient/ID`.
+    #[arg(long, value_name = "ID")]
+    pub patient: String,
+    /// Name of the source system.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub source: String,
+    /// Do it: without this, only what would be done is said.
+    #[arg(long)]
+    pub yes: bool,
+}

@@ -1,0 +1,171 @@
+//! `salus quarantine` and `salus expunge`: what operators do with records that are not, or no longer, in the tables.
+
+use std::io::{BufWriter, Write as _, stdout};
+use std::path::Path;
+
+use salus_fhir::{Options, retry_quarantine};
+use salus_lake::{Lake, Quarantined};
+use serde_json::json;
+
+use crate::arguments::{Expunge, Format, Picked, Quarantine};
+use crate::commands::ingest::{Bar, report};
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{Rows, print};
+use crate::progress::Progress;
+
+/// Lines that a list shows unless more are asked for.
+const SHOWN: usize = 50;
+
+pub(crate) async fn run(root: &Path, command: &Quarantine, format: Format) -> Result<(), Failure> {
+    let home = Home::at(root)?;
+    let lake = home.lake()?;
+    match command {
+        Quarantine::List(picked) => list(&lake, picked, format),
+        Quarantine::Show(picked) => show(&lake, picked),
+        Quarantine::Retry(picked) => retry(&home, &lake, picked, format).await,
+    }
+}
+
+impl Picked {
+    fn takes(&self, line: &Quarantined) -> bool {
+        self.reason
+            .as_ref()
+            .is_none_or(|reason| *reason == line.reason_code)
+            && self
+                .source
+                .as_ref()
+                .is_none_or(|source| *source == line.source)
+            && self
+                .file
+                .as_ref()
+                .is_none_or(|file| line.file.contains(file.as_str()))
+    }
+
+    fn any(&self) -> bool {
+        self.reason.is_some()
+            || self.source.is_some()
+            || self.file.is_some()
+            || self.limit.is_some()
+    }
+}
+
+fn list(lake: &Lake, picked: &Picked, format: Format) -> Result<(), Failure> {
+    if !picked.any() {
+        let counts = lake.quarantine_counts()?;
+        let mut rows = Rows::new(&["reason", "lines"]);
+        for (reason, lines) in &counts {
+            rows.push([reason.clone(), lines.to_string()]);
+        }
+        print(format, &rows, &json!({ "reasons": counts }));
+        return Ok(());
+    }
+    let (mut rows, mut lines) = (
+        Rows::new(&["source", "file", "line", "reason", "detail"]),
+        Vec::new(),
+    );
+    let limit = picked.limit.unwrap_or(SHOWN);
+    let mut found = 0;
+    for line in lake.quarantined()? {
+        let line = line?;
+        if !picked.takes(&line) {
+            continue;
+        }
+        found += 1;
+        if found > limit {
+            continue;
+        }
+        lines.push(json!({
+            "source": line.source, "file": line.file, "line": line.line,
+            "reason": line.reason_code, "detail": line.detail, "bytes": line.bytes.len(),
+        }));
+        rows.push([
+            line.source,
+            line.file,
+            line.line.to_string(),
+            line.reason_code,
+            line.detail,
+        ]);
+    }
+    print(format, &rows, &json!({ "found": found, "lines": lines }));
+    if format == Format::Table && found > limit {
+        println!("{limit} of {found} lines; --limit N shows more");
+    }
+    Ok(())
+}
+
+fn show(lake: &Lake, picked: &Picked) -> Result<(), Failure> {
+    let mut out = BufWriter::new(stdout().lock());
+    let mut left = picked.limit.unwrap_or(usize::MAX);
+    for line in lake.quarantined()? {
+        let line = line?;
+        if left == 0 {
+            break;
+        }
+        if picked.takes(&line) {
+            left -= 1;
+            out.write_all(&line.bytes)?;
+            out.write_all(b"\n")?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+async fn retry(home: &Home, lake: &Lake, picked: &Picked, format: Format) -> Result<(), Failure> {
+    let picked = Picked {
+        reason: picked.reason.clone(),
+        source: picked.source.clone(),
+        file: picked.file.clone(),
+        limit: None,
+    };
+    if picked.any() && !any_line(lake, &picked)? {
+        return Err(Failure::usage(
+            "no line in quarantine is like that; `salus quarantine list` shows what there is",
+        ));
+    }
+    let progress = Bar(Progress::bytes(0, "reading"));
+    let summary = retry_quarantine(
+        lake,
+        move |line| picked.takes(line),
+        &Options::default(),
+        &progress,
+    )
+    .await?;
+    home.record_snapshot(lake).await?;
+    report(&summary, format);
+    Ok(())
+}
+
+fn any_line(lake: &Lake, picked: &Picked) -> Result<bool, Failure> {
+    for line in lake.quarantined()? {
+        if picked.takes(&line?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Takes a person out for good.
+pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> Result<(), Failure> {
+    let home = Home::at(root)?;
+    let lake = home.lake()?;
+    if !command.yes {
+        return Err(Failure::usage(format!(
+            "this deletes every record of {}'s Patient/{} for good, with all snapshots but the newest; add --yes to do it",
+            command.source, command.patient
+        )));
+    }
+    let (known, lines) = salus_fhir::expunge(&lake, &command.source, &command.patient).await?;
+    let vacuumed = lake.vacuum(1).await?;
+    home.record_snapshot(&lake).await?;
+    let mut rows = Rows::new(&["what", "value"]);
+    rows.push([
+        "known before".into(),
+        if known { "yes" } else { "no" }.into(),
+    ]);
+    rows.push(["lines taken out of quarantine".into(), lines.to_string()]);
+    rows.push(["files deleted".into(), vacuumed.files.to_string()]);
+    let json = json!({"known": known, "quarantined_lines": lines, "files_deleted": vacuumed.files});
+    print(format, &rows, &json);
+    Ok(())
+}

@@ -1,0 +1,64 @@
+"""Reads the encrypted Parquet files of a lake with pyarrow, for operators who hold its key.
+
+    from salus_lake import Lake
+    patients = Lake("~/.salus").table("patient")        # a pyarrow.Table
+
+Everything here is what any reader of encrypted Parquet does: each file says in its footer's key metadata how its own key was
+wrapped, and the master key in ``keys/lake.key`` unwraps it. The format is in docs/decisions/0022-at-rest.md.
+"""
+
+import base64
+import json
+import pathlib
+
+import pyarrow
+import pyarrow.parquet as parquet
+import pyarrow.parquet.encryption as encryption
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE = 12
+
+
+class KeyFile(encryption.KmsClient):
+    """The master keys of ``keys/lake.key``: one ``name base64`` on each line."""
+
+    def __init__(self, path):
+        super().__init__()
+        lines = pathlib.Path(path).read_text().split("\n")
+        self.keys = dict(line.split(" ", 1) for line in lines if line.strip())
+
+    def unwrap_key(self, wrapped_key, master_key_identifier):
+        """Nonce, ciphertext and tag, with the master key's name as associated data."""
+        if isinstance(master_key_identifier, bytes):
+            master_key_identifier = master_key_identifier.decode()
+        master = AESGCM(base64.b64decode(self.keys[master_key_identifier]))
+        sealed = base64.b64decode(wrapped_key)
+        return master.decrypt(sealed[:NONCE], sealed[NONCE:], master_key_identifier.encode())
+
+    def wrap_key(self, key_bytes, master_key_identifier):
+        raise NotImplementedError("this reader does not write")
+
+
+class Lake:
+    """The newest snapshot of the lake in a home, or another one."""
+
+    def __init__(self, home, number=None, key=None):
+        self.home = pathlib.Path(home).expanduser()
+        key = key or self.home / "keys" / "lake.key"
+        names = sorted(path.name for path in (self.home / "lake" / "_snapshots").glob("*.json"))
+        name = names[-1] if number is None else f"{number:010}.json"
+        self.snapshot = json.loads((self.home / "lake" / "_snapshots" / name).read_text())
+        self.factory = encryption.CryptoFactory(lambda _: KeyFile(key))
+
+    def files(self, table):
+        """Paths of a table's files, in the order of person_id."""
+        return [self.home / "lake" / table / file["path"] for file in self.snapshot["tables"][table]["files"]]
+
+    def open(self, path, columns=None):
+        """One file as a pyarrow.Table."""
+        keys = self.factory.file_decryption_properties(encryption.KmsConnectionConfig())
+        return parquet.ParquetFile(path, decryption_properties=keys).read(columns)
+
+    def table(self, name, columns=None):
+        """A whole table."""
+        return pyarrow.concat_tables([self.open(path, columns) for path in self.files(name)])
