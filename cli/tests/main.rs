@@ -30,6 +30,8 @@ mod questions;
 mod real_data;
 #[path = "main/receipts.rs"]
 mod receipts;
+#[path = "main/records.rs"]
+mod records;
 #[path = "main/rollback.rs"]
 mod rollback;
 #[path = "main/support.rs"]

@@ -256,8 +256,8 @@ async fn lines_whose_patient_comes_later_are_used_then() {
     assert_eq!(
         left,
         [
-            ("superseded".into(), "all.ndjson".into(), 2),
-            ("broken_json".into(), "all.ndjson".into(), 3)
+            ("broken_json".into(), "all.ndjson".into(), 3),
+            ("superseded".into(), "all.ndjson".into(), 2)
         ]
     );
     let again = retry_quarantine(&home.lake, everything, &Options::default(), &Silent)
