@@ -209,9 +209,9 @@ impl IdentityIndex {
         }
         let mut pending = std::mem::take(&mut inner.pending);
         if !inner.forgotten.is_empty() {
-            pending
-                .iter_mut()
-                .for_each(|row| row.forget(&inner.forgotten));
+            for row in &mut pending {
+                row.forget(&inner.forgotten);
+            }
         }
         let batch = to_batch(&pending)?;
         if inner.writer.is_none() {
