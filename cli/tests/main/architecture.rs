@@ -12,6 +12,7 @@ use crate::support::files;
 /// Which crates of ours a crate may name, dev-dependencies apart.
 const LAYERS: &[(&str, &[&str])] = &[
     ("salus-accounting", &[]),
+    ("salus-bulk", &[]),
     ("salus-checker", &[]),
     ("salus-lake", &[]),
     ("salus-certificate", &["salus-accounting"]),

@@ -1,0 +1,58 @@
+//! What every step of a job needs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+
+use crate::error::{BulkError, Trouble};
+use crate::log::{Log, code};
+use crate::options::{Options, Progress};
+use crate::patience::Patience;
+use crate::transport::Transport;
+
+/// One run of one job.
+pub(crate) struct Context {
+    pub(crate) transport: Transport,
+    pub(crate) options: Options,
+    pub(crate) log: Arc<Log>,
+    pub(crate) progress: Arc<dyn Progress>,
+    /// Whether the server has announced a number of resources that turned out wrong.
+    pub(crate) counts_doubted: AtomicBool,
+}
+
+impl Context {
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
+            pauses: self.options.retries,
+            attempts: self.options.attempts,
+        }
+    }
+
+    /// Waits before the next attempt, or ends with the error.
+    pub(crate) async fn retry(
+        &self,
+        event: &'static str,
+        trouble: Trouble,
+        failures: u32,
+    ) -> Result<(), BulkError> {
+        self.log.event(event, code(&trouble.error));
+        let (error, pause) = self.patience().next(trouble, failures)?;
+        self.progress.retrying(&error.to_string(), pause);
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+
+    /// Whether the numbers of resources in the manifest are believed.
+    pub(crate) fn counts_hold(&self) -> bool {
+        !self.counts_doubted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn doubt_counts(&self) {
+        self.counts_doubted.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn event(&self, event: &'static str, detail: Value) {
+        self.log.event(event, detail);
+    }
+}
