@@ -1,5 +1,6 @@
 //! What every step of a job needs.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) log: Arc<Log>,
     pub(crate) progress: Arc<dyn Progress>,
+    /// Keeps the directory locked while something still writes to it.
+    pub(crate) lease: Arc<File>,
     /// Whether the server has announced a number of resources that turned out wrong.
     pub(crate) counts_doubted: AtomicBool,
 }
@@ -52,7 +55,30 @@ impl Context {
         self.counts_doubted.store(true, Ordering::Relaxed);
     }
 
+    /// Runs what waits for the disk where it holds nobody up.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, BulkError> {
+        let lease = self.lease.clone();
+        let work = move || {
+            let done = work();
+            drop(lease);
+            done
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| ended())
+    }
+
     pub(crate) fn event(&self, event: &'static str, detail: Value) {
         self.log.event(event, detail);
+    }
+}
+
+/// A task of ours has ended without an answer: the runtime is shutting down, or there is a defect.
+pub(crate) fn ended() -> BulkError {
+    BulkError::Unavailable {
+        doing: "writing a file",
+        attempts: 1,
+        text: "the task has ended".into(),
     }
 }

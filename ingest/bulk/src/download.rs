@@ -41,7 +41,9 @@ pub(crate) async fn fetch(
 ) -> Result<Fetched<Complete>, BulkError> {
     let place = dir.join(&file.name);
     let limit = context.options.largest_file;
-    let mut partial = blocking(move || Partial::open(&place, limit)).await??;
+    let mut partial = context
+        .blocking(move || Partial::open(&place, limit))
+        .await??;
     let (mut failures, mut furthest) = (0, partial.bytes());
     let mut short = None;
     loop {
@@ -58,7 +60,7 @@ pub(crate) async fn fetch(
                 }
                 trouble
             }
-            Ok(Fetched::Whole(())) => match blocking(move || partial.finish()).await? {
+            Ok(Fetched::Whole(())) => match context.blocking(move || partial.finish()).await? {
                 Ok(whole) if !too_short(context, file, &whole, &mut short) => {
                     return complete(context, dir, file, whole)
                         .await
@@ -66,7 +68,9 @@ pub(crate) async fn fetch(
                 }
                 Ok(_) => {
                     let place = dir.join(&file.name);
-                    partial = blocking(move || Partial::open(&place, limit)).await??;
+                    partial = context
+                        .blocking(move || Partial::open(&place, limit))
+                        .await??;
                     partial.restart()?;
                     Trouble::passing(DOWNLOAD, "fewer resources than the manifest announces")
                 }
@@ -119,7 +123,7 @@ async fn complete(
     let suffix = if whole.checked.gzip { ".gz" } else { "" };
     let path = format!("{}{suffix}", file.name);
     let target = dir.join(&path);
-    let checked = blocking(move || whole.rename(&target)).await??;
+    let checked = context.blocking(move || whole.rename(&target)).await??;
     context.event(
         "download_complete",
         json!({"file": path, "resourceCount": checked.resources, "fileSize": checked.bytes}),
@@ -335,15 +339,4 @@ impl Window {
         self.bytes = 0;
         enough
     }
-}
-
-/// Runs what waits for the disk where it holds nobody up.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, BulkError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| BulkError::Store {
-        path: "the job's directory".into(),
-        source: std::io::Error::other("the task that writes has ended"),
-    })
 }

@@ -1,14 +1,16 @@
 //! A job: one export in one directory, from kick-off to the last file, over as many runs as it takes.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde_json::json;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use url::Url;
 
-use crate::context::Context;
+use crate::context::{Context, ended};
 use crate::download::{Fetched, fetch};
 use crate::error::BulkError;
 use crate::export::Export;
@@ -42,6 +44,7 @@ impl Job {
     pub fn start(dir: &Path, request: Request, options: Options) -> Result<Self, BulkError> {
         request.check()?;
         // Options that cannot work are found out before there is a job.
+        options.check()?;
         Transport::new(&request.base, &options)?;
         Self::new(dir, Journal::create(dir, request)?, options)
     }
@@ -52,22 +55,13 @@ impl Job {
     /// # Errors
     /// [`BulkError::Directory`] if there is no job, [`BulkError::Busy`] if a process works on it.
     pub fn resume(dir: &Path, options: Options) -> Result<Self, BulkError> {
+        options.check()?;
         let journal = Journal::open(dir)?;
         Transport::new(&journal.state.request.base, &options)?;
         Self::new(dir, journal, options)
     }
 
     fn new(dir: &Path, journal: Journal, options: Options) -> Result<Self, BulkError> {
-        if options.attempts == 0 || options.kickoffs == 0 || options.parallel == 0 {
-            let text = "attempts, kick-offs and parallel downloads are at least 1";
-            return Err(BulkError::Options(text.into()));
-        }
-        if let crate::Auth::Backend(client) = &options.auth
-            && (client.keys.is_empty() || client.client_id.is_empty())
-        {
-            let text = "Backend Services need a client id and at least one key";
-            return Err(BulkError::Options(text.into()));
-        }
         let log = Log::open(&dir.join("log.ndjson"), &journal.state.id)?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -95,6 +89,10 @@ impl Job {
     pub async fn run(&mut self, progress: Arc<dyn Progress>) -> Result<Export, BulkError> {
         if self.journal.state.phase == Phase::Cancelled {
             return Err(BulkError::Cancelled(self.dir.clone()));
+        }
+        // What a dropped run left to the disk ends first.
+        while Arc::strong_count(&self.journal.recorder.lease) > 1 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let context = self.context(progress)?;
         let deadline = self.options.deadline;
@@ -136,6 +134,7 @@ impl Job {
             options: self.options.clone(),
             log: self.log.clone(),
             progress,
+            lease: self.journal.recorder.lease.clone(),
             counts_doubted: AtomicBool::new(false),
         }))
     }
@@ -286,46 +285,45 @@ impl Job {
         self.journal.sweep(listing)?;
         let mut missing = missing.into_iter();
         let mut running = JoinSet::new();
+        // At most one write to the journal at a time: what arrives meanwhile shares the next.
+        let mut recording = JoinSet::new();
+        let mut whole = Vec::new();
         let mut expired = None;
+        let mut failed = None;
         loop {
             while running.len() < self.options.parallel
                 && expired.is_none()
+                && failed.is_none()
                 && let Some(file) = missing.next()
             {
                 let (context, dir) = (context.clone(), self.dir.clone());
                 running.spawn(async move { fetch(&context, &dir, &file).await });
             }
-            let Some(first) = running.join_next().await else {
-                return Ok(expired);
-            };
-            // Whatever else has ended meanwhile is recorded with it.
-            let mut failed = None;
-            let mut whole = Vec::new();
-            let mut next = Some(first);
-            while let Some(ended) = next {
-                let lost = |_| {
-                    Err(BulkError::Unavailable {
-                        doing: "downloading a file",
-                        attempts: 1,
-                        text: "the task has ended".into(),
-                    })
-                };
-                match ended.unwrap_or_else(lost) {
+            if recording.is_empty() && !whole.is_empty() {
+                let (files, recorder) = (mem::take(&mut whole), self.journal.recorder.clone());
+                recording.spawn_blocking(move || recorder.record(files));
+            }
+            tokio::select! {
+                Some(ended) = running.join_next() => match ended.unwrap_or_else(lost) {
                     Ok(Fetched::Whole(file)) => whole.push(file),
                     Ok(Fetched::Expired(text)) => expired = expired.or(Some(text)),
-                    Err(error) => failed = failed.or(Some(error)),
+                    Err(error) => {
+                        failed = failed.or(Some(error));
+                        // Large files leave a note of how far they are.
+                        running.abort_all();
+                    }
+                },
+                Some(recorded) = recording.join_next() => {
+                    self.journal.recorded(recorded.unwrap_or_else(lost)?);
                 }
-                next = running.try_join_next();
-            }
-            if !whole.is_empty() {
-                self.journal.record(whole)?;
-            }
-            // Dropping the set stops the others; large ones leave a note of how far they are.
-            if let Some(error) = failed {
-                return Err(error);
+                else => return failed.map_or(Ok(expired), Err),
             }
         }
     }
+}
+
+fn lost<T>(_: JoinError) -> Result<T, BulkError> {
+    Err(ended())
 }
 
 /// Counters of one run.

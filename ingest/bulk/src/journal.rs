@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -66,8 +67,16 @@ pub(crate) struct Journal {
     dir: PathBuf,
     pub(crate) state: State,
     pub(crate) complete: HashMap<String, Complete>,
-    files: File,
-    _lock: File,
+    pub(crate) recorder: Recorder,
+}
+
+/// Appends to `files.ndjson`, beside whatever else goes on.
+#[derive(Debug, Clone)]
+pub(crate) struct Recorder {
+    dir: PathBuf,
+    files: Arc<File>,
+    /// The directory stays locked until the last write is done, whoever has let go of the job.
+    pub(crate) lease: Arc<File>,
 }
 
 impl Journal {
@@ -102,8 +111,7 @@ impl Journal {
                 phase: Phase::Running,
             },
             complete: HashMap::new(),
-            files: append(&dir.join(FILES))?,
-            _lock: lock,
+            recorder: Recorder::new(dir, lock)?,
         };
         journal.save()?;
         Ok(journal)
@@ -129,8 +137,7 @@ impl Journal {
             dir: dir.to_owned(),
             state,
             complete,
-            files: append(&path)?,
-            _lock: lock,
+            recorder: Recorder::new(dir, lock)?,
         })
     }
 
@@ -157,29 +164,10 @@ impl Journal {
             .transpose()
     }
 
-    /// Records files that have been fsynced and renamed. One write for all of them: many small files
-    /// that arrive together cost one wait for the disk.
-    pub(crate) fn record(&mut self, files: Vec<Complete>) -> Result<(), BulkError> {
-        for section in [Section::Output, Section::Deleted, Section::Error] {
-            let folder = format!("{}/", section.folder());
-            if files.iter().any(|file| file.path.starts_with(&folder)) {
-                sync_directory(&self.dir.join(section.folder()))?;
-            }
-        }
-        let mut lines = Vec::new();
-        for file in &files {
-            // Strings and numbers: serialisation cannot fail.
-            lines.extend(serde_json::to_vec(file).unwrap_or_default());
-            lines.push(b'\n');
-        }
-        let written = self
-            .files
-            .write_all(&lines)
-            .and_then(|()| self.files.sync_data());
-        written.map_err(BulkError::store(self.dir.join(FILES)))?;
-        self.complete
-            .extend(files.into_iter().map(|file| (file.name.clone(), file)));
-        Ok(())
+    /// Files that have been recorded are complete.
+    pub(crate) fn recorded(&mut self, files: Vec<Complete>) {
+        let named = files.into_iter().map(|file| (file.name.clone(), file));
+        self.complete.extend(named);
     }
 
     /// Removes whatever does not belong to `listing`: files of an earlier export that were not kept,
@@ -206,6 +194,37 @@ impl Journal {
             }
         }
         Ok(())
+    }
+}
+
+impl Recorder {
+    fn new(dir: &Path, lock: File) -> Result<Self, BulkError> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            files: Arc::new(append(&dir.join(FILES))?),
+            lease: Arc::new(lock),
+        })
+    }
+
+    /// Records files that have been fsynced and renamed, and gives them back. One write for all of
+    /// them: many small files that arrive together cost one wait for the disk.
+    pub(crate) fn record(&self, files: Vec<Complete>) -> Result<Vec<Complete>, BulkError> {
+        for section in [Section::Output, Section::Deleted, Section::Error] {
+            let folder = format!("{}/", section.folder());
+            if files.iter().any(|file| file.path.starts_with(&folder)) {
+                sync_directory(&self.dir.join(section.folder()))?;
+            }
+        }
+        let mut lines = Vec::new();
+        for file in &files {
+            // Strings and numbers: serialisation cannot fail.
+            lines.extend(serde_json::to_vec(file).unwrap_or_default());
+            lines.push(b'\n');
+        }
+        let mut journal: &File = &self.files;
+        let written = journal.write_all(&lines).and_then(|()| journal.sync_data());
+        written.map_err(BulkError::store(self.dir.join(FILES)))?;
+        Ok(files)
     }
 }
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::auth::Auth;
 use crate::auth::secret::Secret;
+use crate::error::BulkError;
 
 /// How to export. `Debug` shows no secret.
 #[derive(Debug, Clone)]
@@ -62,6 +63,23 @@ impl Default for Options {
             cancel_when_given_up: false,
             delete_when_done: false,
         }
+    }
+}
+
+impl Options {
+    /// Whether anything can come of them.
+    pub(crate) fn check(&self) -> Result<(), BulkError> {
+        if self.attempts == 0 || self.kickoffs == 0 || self.parallel == 0 {
+            let text = "attempts, kick-offs and parallel downloads are at least 1";
+            return Err(BulkError::Options(text.into()));
+        }
+        if let Auth::Backend(client) = &self.auth
+            && (client.keys.is_empty() || client.client_id.is_empty())
+        {
+            let text = "Backend Services need a client id and at least one key";
+            return Err(BulkError::Options(text.into()));
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,11 @@
+//! The client against a server that misbehaves: a whole export arrives intact, or the error says why not.
+
+mod auth;
+mod crash;
+mod export;
+mod faults;
+mod hostile;
+mod many;
+mod server;
+mod support;
+mod trust;
