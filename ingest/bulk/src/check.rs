@@ -32,7 +32,7 @@ pub(crate) struct Checked {
 }
 
 /// Why a file is not what it should be.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Not NDJSON, or a damaged gzip stream: perhaps the next attempt brings better.
     Damaged(&'static str),

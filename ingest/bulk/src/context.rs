@@ -25,13 +25,6 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn patience(&self) -> Patience {
-        Patience {
-            pauses: self.options.retries,
-            attempts: self.options.attempts,
-        }
-    }
-
     /// Waits before the next attempt, or ends with the error.
     pub(crate) async fn retry(
         &self,
@@ -39,8 +32,8 @@ impl Context {
         trouble: Trouble,
         failures: u32,
     ) -> Result<(), BulkError> {
-        self.log.event(event, code(&trouble.error));
-        let (error, pause) = self.patience().next(trouble, failures)?;
+        self.log.event(event, &code(&trouble.error));
+        let (error, pause) = Patience::new(&self.options).next(trouble, failures)?;
         self.progress.retrying(&error.to_string(), pause);
         tokio::time::sleep(pause).await;
         Ok(())
@@ -69,7 +62,7 @@ impl Context {
         tokio::task::spawn_blocking(work).await.map_err(|_| ended())
     }
 
-    pub(crate) fn event(&self, event: &'static str, detail: Value) {
+    pub(crate) fn event(&self, event: &'static str, detail: &Value) {
         self.log.event(event, detail);
     }
 }

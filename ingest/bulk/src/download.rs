@@ -50,7 +50,7 @@ pub(crate) async fn fetch(
         let bytes = partial.bytes();
         context.event(
             "download_request",
-            json!({"file": file.name, "from": bytes}),
+            &json!({"file": file.name, "from": bytes}),
         );
         let trouble = match attempt(context, file, &mut partial).await {
             Ok(Fetched::Expired(text)) => return Ok(Fetched::Expired(text)),
@@ -74,11 +74,14 @@ pub(crate) async fn fetch(
                     partial.restart()?;
                     Trouble::passing(DOWNLOAD, "fewer resources than the manifest announces")
                 }
-                Err((Unfinished::Store(error), _)) => return Err(error),
-                Err((Unfinished::Fault(fault), again)) => {
+                Err(unfinished) => {
+                    let (why, again) = *unfinished;
                     partial = again;
                     partial.restart()?;
-                    trouble(file, limit, fault)
+                    match why {
+                        Unfinished::Store(error) => return Err(error),
+                        Unfinished::Fault(fault) => trouble(file, limit, fault),
+                    }
                 }
             },
         };
@@ -126,7 +129,7 @@ async fn complete(
     let checked = context.blocking(move || whole.rename(&target)).await??;
     context.event(
         "download_complete",
-        json!({"file": path, "resourceCount": checked.resources, "fileSize": checked.bytes}),
+        &json!({"file": path, "resourceCount": checked.resources, "fileSize": checked.bytes}),
     );
     context.progress.completed(&path, checked.bytes);
     Ok(Complete {
@@ -178,9 +181,10 @@ async fn attempt(
             let expired = needless || answer.status() != StatusCode::FORBIDDEN;
             let trouble = context.transport.refusal(DOWNLOAD, answer).await;
             let stays = trouble.retry == Retry::Never;
-            return match expired && stays {
-                true => Ok(Fetched::Expired(trouble.error.to_string())),
-                false => Err(trouble),
+            return if expired && stays {
+                Ok(Fetched::Expired(trouble.error.to_string()))
+            } else {
+                Err(trouble)
             };
         }
         status => {

@@ -97,6 +97,11 @@ impl Http {
             .user_agent(USER_AGENT)
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
+            // Another crate may switch these features on; a file must arrive as it was sent.
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
             .connect_timeout(connection.connect_timeout)
             .read_timeout(connection.read_timeout);
         builder = match &connection.proxy {

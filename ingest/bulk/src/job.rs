@@ -97,14 +97,14 @@ impl Job {
         let context = self.context(progress)?;
         let deadline = self.options.deadline;
         let export = match deadline {
-            None => self.to_the_end(&context).await,
-            Some(allowed) => match tokio::time::timeout(allowed, self.to_the_end(&context)).await {
+            None => self.finish(&context).await,
+            Some(allowed) => match tokio::time::timeout(allowed, self.finish(&context)).await {
                 Ok(end) => end,
                 Err(_) => Err(BulkError::Deadline(allowed)),
             },
         };
         if let Err(error) = &export {
-            self.log.event("export_error", code(error));
+            self.log.event("export_error", &code(error));
             if self.options.cancel_when_given_up {
                 // The first error is the one that matters.
                 let _ = self.cancel().await;
@@ -122,7 +122,7 @@ impl Job {
             let context = self.context(Arc::new(crate::Silent))?;
             delete(&context, &url).await?;
         }
-        self.log.event("export_cancelled", json!({}));
+        self.log.event("export_cancelled", &json!({}));
         self.journal.state.status_url = None;
         self.journal.state.phase = Phase::Cancelled;
         self.journal.save()
@@ -139,7 +139,7 @@ impl Job {
         }))
     }
 
-    async fn to_the_end(&mut self, context: &Arc<Context>) -> Result<Export, BulkError> {
+    async fn finish(&mut self, context: &Arc<Context>) -> Result<Export, BulkError> {
         let mut run = Run {
             kickoffs: 0,
             idle: 0,
@@ -181,7 +181,7 @@ impl Job {
             let bytes: u64 = export.output.iter().map(|file| file.bytes).sum();
             self.log.event(
                 "export_complete",
-                json!({"files": count(&export.output), "deleted": count(&export.deleted),
+                &json!({"files": count(&export.output), "deleted": count(&export.deleted),
                     "errors": count(&export.errors), "bytes": bytes}),
             );
             if let (true, Some(url)) = (self.options.delete_when_done, self.status_url()) {
@@ -221,7 +221,7 @@ impl Job {
                     self.journal.list(&listing)?;
                     self.log.event(
                         "manifest_complete",
-                        json!({"transactionTime": listing.transaction_time,
+                        &json!({"transactionTime": listing.transaction_time,
                             "totalFileCount": listing.files.len()}),
                     );
                     return Ok(listing);

@@ -84,8 +84,7 @@ impl Journal {
     pub(crate) fn create(dir: &Path, request: Request) -> Result<Self, BulkError> {
         private_directory(dir)?;
         let lock = lock(dir)?;
-        let mut entries = fs::read_dir(dir).map_err(BulkError::store(dir))?;
-        if entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != LOCK)) {
+        if !vacant(dir)? {
             return Err(BulkError::Directory {
                 path: dir.to_owned(),
                 what: "not empty; name a new directory, or resume the job in it".into(),
@@ -256,6 +255,25 @@ fn completed(dir: &Path, path: &Path) -> Result<HashMap<String, Complete>, BulkE
         cut.map_err(BulkError::store(path))?;
     }
     Ok(complete)
+}
+
+/// Whether there is nothing in `dir` but what a crash left of [`Journal::create`].
+fn vacant(dir: &Path) -> Result<bool, BulkError> {
+    for entry in fs::read_dir(dir).map_err(BulkError::store(dir))? {
+        let entry = entry.map_err(BulkError::store(dir))?;
+        let vacant = match entry.file_name().to_str() {
+            Some(LOCK | "job.new") => true,
+            Some(FILES) => entry.metadata().is_ok_and(|metadata| metadata.len() == 0),
+            Some("output" | "deleted" | "error") => {
+                fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none())
+            }
+            _ => false,
+        };
+        if !vacant {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn listing_name(generation: u32) -> String {

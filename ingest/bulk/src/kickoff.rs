@@ -21,7 +21,7 @@ const CANCEL: &str = "cancelling the export";
 pub(crate) async fn kick_off(context: &Context, request: &Request) -> Result<Url, BulkError> {
     context.event(
         "kickoff",
-        json!({
+        &json!({
             "softwareName": USER_AGENT,
             "method": if request.posts() { "POST" } else { "GET" },
             "level": match request.level {

@@ -12,7 +12,7 @@
 //! request.set("_type", "Patient,Condition,Observation")?;
 //! let keys = SigningKey::read("client.pem".as_ref())?;
 //! let options = Options {
-//!     auth: Auth::Backend(BackendServices::new("salus", keys)),
+//!     auth: Auth::Backend(BackendServices::new("salus", keys).into()),
 //!     ..Options::default()
 //! };
 //! let mut job = Job::start("export".as_ref(), request, options)?;

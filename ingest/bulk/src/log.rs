@@ -33,7 +33,7 @@ impl Log {
 
     /// Appends an event. A log that cannot be written does not stop an export: the journal is what
     /// counts, and a full disk stops that.
-    pub(crate) fn event(&self, event: &'static str, detail: Value) {
+    pub(crate) fn event(&self, event: &'static str, detail: &Value) {
         let line = json!({
             "exportId": self.id,
             "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),

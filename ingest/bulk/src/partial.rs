@@ -189,13 +189,13 @@ impl Partial {
 
     /// Writes and fsyncs what remains, and checks that the file is whole. It keeps its hidden name
     /// until [`Whole::rename`].
-    pub(crate) fn finish(mut self) -> Result<Whole, (Unfinished, Self)> {
+    pub(crate) fn finish(mut self) -> Result<Whole, Box<(Unfinished, Self)>> {
         let synced = self.flush().and_then(|()| {
             let synced = self.file.sync_all();
             synced.map_err(BulkError::store(&self.path))
         });
         if let Err(error) = synced {
-            return Err((error.into(), self));
+            return Err(Box::new((error.into(), self)));
         }
         let check = std::mem::replace(&mut self.check, Check::new(self.limit));
         let whole = check.finish().and_then(|checked| match checked.open_line {
@@ -210,7 +210,7 @@ impl Partial {
                 note: self.note,
                 checked,
             }),
-            Err(fault) => Err((Unfinished::Fault(fault), self)),
+            Err(fault) => Err(Box::new((Unfinished::Fault(fault), self))),
         }
     }
 }

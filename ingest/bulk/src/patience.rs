@@ -3,17 +3,27 @@
 use std::time::Duration;
 
 use crate::error::{BulkError, Retry, Trouble};
-use crate::options::Pauses;
+use crate::options::{Options, Pauses};
 
 /// Bounds of pauses and attempts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) pauses: Pauses,
+    /// Longest pause that a server may ask for.
+    pub(crate) longest_asked: Duration,
     /// Attempts in all, at least 1.
     pub(crate) attempts: u32,
 }
 
 impl Patience {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            pauses: options.retries,
+            longest_asked: options.polling.longest,
+            attempts: options.attempts,
+        }
+    }
+
     /// After the `failures`-th failure in a row: what went wrong and how long to wait, or the error to
     /// end with.
     pub(crate) fn next(
@@ -29,7 +39,14 @@ impl Patience {
         if failures >= self.attempts {
             return Err(trouble.after(failures));
         }
-        Ok((trouble.error, self.pauses.pause(failures, asked)))
+        let pauses = match asked {
+            None => self.pauses,
+            Some(_) => Pauses {
+                longest: self.longest_asked.max(self.pauses.longest),
+                ..self.pauses
+            },
+        };
+        Ok((trouble.error, pauses.pause(failures, asked)))
     }
 }
 
@@ -86,6 +103,7 @@ mod tests {
     fn attempts_end() {
         let patience = Patience {
             pauses: pauses(),
+            longest_asked: SECOND * 300,
             attempts: 2,
         };
         assert!(patience.next(Trouble::passing("x", "y"), 1).is_ok());
@@ -94,6 +112,13 @@ mod tests {
             end.to_string(),
             "x: given up after 2 attempts; the last one: y"
         );
+        let asked = |pause| Trouble {
+            retry: Retry::After(pause),
+            ..Trouble::passing("x", "y")
+        };
+        let pause = |asked| patience.next(asked, 1).unwrap().1;
+        assert_eq!(pause(asked(SECOND * 120)), SECOND * 120);
+        assert_eq!(pause(asked(SECOND * 1000)), SECOND * 300);
         let fatal = Trouble::from(BulkError::Options("z".into()));
         assert!(patience.next(fatal, 1).is_err());
     }

@@ -15,8 +15,8 @@ use crate::manifest::Page;
 
 const STATUS: &str = "asking for the status";
 
-/// A manifest of a million files has some 200 MB.
-const LARGEST_MANIFEST: usize = 256 << 20;
+/// A page of a manifest that lists three hundred thousand files has some 60 MB.
+const LARGEST_MANIFEST: usize = 64 << 20;
 
 const MOST_PAGES: usize = 100_000;
 
@@ -32,7 +32,8 @@ pub(crate) enum Status {
 enum Look {
     /// A page that is final: the export is ready, or the page has a successor.
     Page(Page),
-    Later(Option<Duration>),
+    /// Not yet; the pause the server asks for, and what it says.
+    Later(Option<Duration>, Option<String>),
     Gone(String),
 }
 
@@ -58,17 +59,22 @@ pub(crate) async fn wait(
                 continue;
             }
             Ok(Look::Gone(text)) => {
-                context.event("status_error", json!({"code": "gone"}));
+                context.event("status_error", &json!({"code": "gone"}));
                 return Ok(Status::Gone(text));
             }
-            Ok(Look::Later(asked)) => {
+            Ok(Look::Later(asked, said)) => {
                 looks += 1;
-                tokio::time::sleep(context.options.polling.pause(looks, asked)).await;
+                let pause = context.options.polling.pause(looks, asked);
+                context.progress.waiting(said.as_deref(), pause);
+                tokio::time::sleep(pause).await;
             }
             Ok(Look::Page(page)) => {
                 looks = 0;
                 let next = page.next.clone();
-                context.event("status_page_complete", json!({"files": page.entries.len()}));
+                context.event(
+                    "status_page_complete",
+                    &json!({"files": page.entries.len()}),
+                );
                 pages.push(page);
                 let Some(next) = next else {
                     return Ok(Status::Ready(pages));
@@ -97,7 +103,7 @@ async fn look(context: &Context, url: &Url, partial: bool) -> Result<Look, Troub
             let page = page(context, answer).await?;
             context.event(
                 "status_complete",
-                json!({"transactionTime": page.transaction_time, "expires": expires}),
+                &json!({"transactionTime": page.transaction_time, "expires": expires}),
             );
             Ok(Look::Page(page))
         }
@@ -106,19 +112,17 @@ async fn look(context: &Context, url: &Url, partial: bool) -> Result<Look, Troub
             let said = answer.header("x-progress");
             let said = said.map(|text| context.transport.clean(text, 100));
             let said = said.filter(|text| !text.is_empty());
-            let pause = asked.unwrap_or_default();
             context.event(
                 "status_progress",
-                json!({"xProgress": said, "retryAfter": asked.map(|pause| pause.as_secs())}),
+                &json!({"xProgress": said, "retryAfter": asked.map(|pause| pause.as_secs())}),
             );
-            context.progress.waiting(said.as_deref(), pause);
             if partial
                 && let Ok(page) = page(context, answer).await
                 && page.next.is_some()
             {
                 return Ok(Look::Page(page));
             }
-            Ok(Look::Later(asked))
+            Ok(Look::Later(asked, said))
         }
         StatusCode::NOT_FOUND | StatusCode::GONE => {
             let trouble = context.transport.refusal(STATUS, answer).await;

@@ -23,10 +23,7 @@ pub(crate) struct Transport {
 impl Transport {
     pub(crate) fn new(base: &Url, options: &Options) -> Result<Self, BulkError> {
         let http = Arc::new(Http::new(base, &options.connection)?);
-        let patience = Patience {
-            pauses: options.retries,
-            attempts: options.attempts,
-        };
+        let patience = Patience::new(options);
         let auth = Authenticator::new(options.auth.clone(), base.clone(), http.clone(), patience);
         Ok(Self { http, auth })
     }

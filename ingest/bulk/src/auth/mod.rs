@@ -19,7 +19,7 @@ pub enum Auth {
     /// A token that somebody else obtained and renews.
     Bearer(Secret),
     /// SMART Backend Services: `client_credentials` with a signed assertion.
-    Backend(BackendServices),
+    Backend(Box<BackendServices>),
 }
 
 /// A client registered for SMART Backend Services (SMART App Launch 2.2).

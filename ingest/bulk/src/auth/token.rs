@@ -86,15 +86,15 @@ impl Authenticator {
         }
     }
 
-    /// A token other than `stale`, which a server has refused; `None` if there cannot be another.
-    /// Many requests may come with the same stale token: only the first of them obtains a new one.
-    pub(crate) async fn renew(&self, stale: &Secret) -> Result<Option<Secret>, BulkError> {
+    /// A token other than the one that a server has `refused`; `None` if there cannot be another.
+    /// Many requests may come with the same refused token: only the first of them obtains a new one.
+    pub(crate) async fn renew(&self, refused: &Secret) -> Result<Option<Secret>, BulkError> {
         let Auth::Backend(client) = &self.auth else {
             return Ok(None);
         };
         let mut state = self.state.lock().await;
         match &state.token {
-            Some(token) if token.secret != *stale => Ok(Some(token.secret.clone())),
+            Some(token) if token.secret != *refused => Ok(Some(token.secret.clone())),
             _ => self.obtain(client, &mut state).await.map(Some),
         }
     }
@@ -264,7 +264,7 @@ impl Token {
         let spare = (life / SPARE).max(Duration::from_secs(10)).min(life / 2);
         Ok(Self {
             secret: Secret::new(token),
-            renew_at: received + (life - spare),
+            renew_at: received + life.saturating_sub(spare),
         })
     }
 }

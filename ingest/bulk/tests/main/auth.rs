@@ -164,7 +164,7 @@ async fn scopes_and_endpoints_can_be_given() {
             .unwrap(),
     );
     let options = Options {
-        auth: Auth::Backend(client),
+        auth: Auth::Backend(client.into()),
         ..quick()
     };
     trial.arrives(options).await;

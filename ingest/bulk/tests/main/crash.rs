@@ -20,20 +20,11 @@ async fn child() {
         return;
     };
     let dir = std::path::Path::new(&dir);
-    let mut job = match Job::resume(dir, quick()) {
-        Ok(job) => job,
-        Err(_) => {
-            let request = Request::new(&base, salus_bulk::Level::Patient).unwrap();
-            match Job::start(dir, request.clone(), quick()) {
-                Ok(job) => job,
-                // Killed before the first byte of the journal: there is no job yet.
-                Err(_) => {
-                    std::fs::remove_dir_all(dir).unwrap();
-                    Job::start(dir, request, quick()).unwrap()
-                }
-            }
-        }
-    };
+    let mut job = Job::resume(dir, quick()).unwrap_or_else(|_| {
+        // Killed before there was a job.
+        let request = Request::new(&base, salus_bulk::Level::Patient).unwrap();
+        Job::start(dir, request, quick()).unwrap()
+    });
     job.run(Arc::new(Silent)).await.unwrap();
 }
 

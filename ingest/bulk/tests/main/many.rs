@@ -39,8 +39,12 @@ impl Progress for Watch {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_files() {
     let mut seconds = Vec::new();
-    for count in [5_000, 20_000] {
-        let trial = Trial::new(tiny(count)).await;
+    for count in [2_000, 20_000] {
+        // In memory, where there is such a place: what is measured is our work and not the disk's.
+        let mut trial = Trial::new(tiny(count)).await;
+        if let Ok(home) = tempfile::tempdir_in("/dev/shm") {
+            trial.home = home;
+        }
         let watch = Arc::new(Watch::default());
         let options = Options {
             parallel: 8,
@@ -71,6 +75,6 @@ async fn twenty_thousand_files() {
             seconds.last().unwrap()
         );
     }
-    // Four times the files; quadratic work would take sixteen times as long.
-    assert!(seconds[1] < seconds[0] * 8.0 + 2.0, "{seconds:?}");
+    // Ten times the files; quadratic work would take a hundred times as long.
+    assert!(seconds[1] < seconds[0] * 30.0 + 2.0, "{seconds:?}");
 }

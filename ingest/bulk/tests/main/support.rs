@@ -37,7 +37,7 @@ pub(crate) fn quick() -> Options {
 /// Options of a registered client.
 pub(crate) fn backend(client: &str, keys: Vec<SigningKey>) -> Options {
     Options {
-        auth: Auth::Backend(BackendServices::new(client, keys)),
+        auth: Auth::Backend(BackendServices::new(client, keys).into()),
         ..quick()
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-pub(super) fn serve(server: &Server, seen: &Seen, fault: Option<Fault>) -> Response<Body> {
+pub(super) fn serve(server: &Server, seen: &Seen, fault: Option<&Fault>) -> Response<Body> {
     let mut state = server.with();
     let name = seen.path.split("/bulkfiles/").nth(1).unwrap_or_default();
     let at: usize = name
@@ -70,7 +70,7 @@ pub(super) fn serve(server: &Server, seen: &Seen, fault: Option<Fault>) -> Respo
     let status = if from > 0 { 206 } else { 200 };
     let whole = rest.len();
     let (body, length) = match fault {
-        Some(Fault::Cut(after)) => (cut(rest.slice(..after.min(whole))), Some(whole)),
+        Some(Fault::Cut(after)) => (cut(rest.slice(..(*after).min(whole))), Some(whole)),
         Some(Fault::Drip) => {
             let drops = stream::iter(rest).then(|byte| async move {
                 tokio::time::sleep(Duration::from_millis(20)).await;

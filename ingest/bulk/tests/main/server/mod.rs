@@ -175,6 +175,8 @@ impl Behaviour {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    /// What it calls itself.
+    origin: Arc<Mutex<String>>,
     state: Arc<Mutex<Behaviour>>,
 }
 
@@ -184,6 +186,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let server = Self {
             address,
+            origin: Arc::new(Mutex::new(format!("http://{address}"))),
             state: Arc::new(Mutex::new(Behaviour {
                 files,
                 client: None,
@@ -217,7 +220,11 @@ impl Server {
     }
 
     pub(crate) fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        self.origin.lock().unwrap().clone()
+    }
+
+    pub(crate) fn rename(&self, origin: String) {
+        *self.origin.lock().unwrap() = origin;
     }
 
     pub(crate) fn base(&self) -> String {
@@ -267,7 +274,7 @@ async fn handle(State(server): State<Server>, request: Request) -> Response<Body
     };
     match fault {
         Some(Fault::Silence) => {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             answer(500, &[], Body::empty())
         }
         Some(Fault::Answer(status, headers, body)) => {
@@ -277,9 +284,9 @@ async fn handle(State(server): State<Server>, request: Request) -> Response<Body
         }
         Some(Fault::Forget) => {
             server.with().jobs.clear();
-            proper(&server, &seen, None).await
+            proper(&server, &seen, None)
         }
-        fault => proper(&server, &seen, fault).await,
+        fault => proper(&server, &seen, fault.as_ref()),
     }
 }
 
@@ -298,7 +305,7 @@ fn stage(method: &Method, path: &str) -> Option<Stage> {
     })
 }
 
-async fn proper(server: &Server, seen: &Seen, fault: Option<Fault>) -> Response<Body> {
+fn proper(server: &Server, seen: &Seen, fault: Option<&Fault>) -> Response<Body> {
     let stage = match seen.stage {
         Some(Stage::Token) => return auth::token(server, seen),
         Some(Stage::Discovery) => return auth::discovery(server, seen),
