@@ -57,3 +57,50 @@ pub(crate) fn assertion(
         .map(Secret::new)
         .map_err(|_| BulkError::Key(format!("the key {} cannot sign", key.kid())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::keys::{KeyAlgorithm, generate_key, jwks};
+    use jsonwebtoken::jwk::JwkSet;
+    use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+    use serde_json::Value;
+    use url::Url;
+
+    #[test]
+    fn an_assertion_holds_what_smart_asks_for() {
+        let audience = "https://a.org:443/auth/token?x=Y";
+        let served = Url::parse("https://b.org/jwks.json").unwrap();
+        for algorithm in [KeyAlgorithm::Rs384, KeyAlgorithm::Es384] {
+            let key = generate_key(algorithm).unwrap();
+            let set: JwkSet = serde_json::from_str(&jwks(std::slice::from_ref(&key))).unwrap();
+            for jwks_url in [None, Some(&served)] {
+                let token = assertion("the-client", audience, &key, jwks_url).unwrap();
+                let header = decode_header(token.expose()).unwrap();
+                assert_eq!(header.alg, algorithm.jwa());
+                assert_eq!(header.typ.as_deref(), Some("JWT"));
+                assert_eq!(header.kid.as_deref(), Some(key.kid()));
+                assert_eq!(header.jku.as_deref(), jwks_url.map(Url::as_str));
+                let public = DecodingKey::from_jwk(set.find(key.kid()).unwrap()).unwrap();
+                let mut validation = Validation::new(algorithm.jwa());
+                validation.set_audience(&[audience]);
+                let claims: Value = decode(token.expose(), &public, &validation).unwrap().claims;
+                assert_eq!(
+                    (&claims["iss"], &claims["sub"]),
+                    (&claims["sub"], &"the-client".into())
+                );
+                let now = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap()
+                    .as_secs();
+                let life = claims["exp"].as_u64().unwrap() - now;
+                assert!((200..=300).contains(&life), "{life}");
+                assert_eq!(
+                    claims["jti"].as_str().unwrap().len(),
+                    22,
+                    "16 bytes by chance"
+                );
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The client against a server that misbehaves: a whole export arrives intact, or the error says why not.
 
 mod auth;
+mod conformance;
 mod crash;
 mod export;
 mod faults;
