@@ -27,6 +27,8 @@ pub(crate) struct Checked {
     pub(crate) bytes: u64,
     pub(crate) resources: u64,
     pub(crate) gzip: bool,
+    /// Whether it begins with an OperationOutcome.
+    pub(crate) outcome: bool,
     /// Where the last line begins, unpacked, if no line feed ends it: it may be cut off.
     pub(crate) open_line: Option<u64>,
 }
@@ -114,6 +116,7 @@ impl Check {
             bytes: self.bytes,
             resources,
             gzip,
+            outcome: lines.lead == OUTCOME,
             open_line: lines.open.then_some(lines.line_start),
         })
     }
@@ -123,6 +126,8 @@ const GZIP: &str = "the gzip stream is cut off or damaged";
 
 /// Counts lines that are not blank, and looks at the first character.
 struct Lines {
+    /// The first bytes that are not white space.
+    lead: Vec<u8>,
     count: u64,
     total: u64,
     limit: u64,
@@ -136,6 +141,7 @@ struct Lines {
 impl Lines {
     fn new(limit: u64) -> Self {
         Self {
+            lead: Vec::new(),
             count: 0,
             total: 0,
             limit,
@@ -178,6 +184,9 @@ impl Lines {
     }
 }
 
+/// How servers begin an error in place of a file.
+const OUTCOME: &[u8] = br#"{"resourceType":"OperationOutcome""#;
+
 /// The UTF-8 byte order mark, which may stand before the first line.
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
 
@@ -186,6 +195,11 @@ impl Write for Lines {
         if self.total + bytes.len() as u64 > self.limit {
             return Err(self.fail(Fault::TooLarge));
         }
+        let room = OUTCOME.len() - self.lead.len();
+        let visible = bytes
+            .iter()
+            .filter(|b| !b.is_ascii_whitespace() && !BOM.contains(b));
+        self.lead.extend(visible.take(room));
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             self.line_part(&bytes[start..end])?;
@@ -246,6 +260,13 @@ mod tests {
         }
         let closed = check(b"\xef\xbb\xbf{}\n", 1, 10).unwrap();
         assert_eq!((closed.resources, closed.open_line), (1, None));
+        let outcome = b"\n{ \"resourceType\": \"OperationOutcome\", \"issue\": []}";
+        assert!(check(outcome, 3, 100).unwrap().outcome);
+        assert!(
+            !check(b"{\"resourceType\":\"Patient\"}", 3, 100)
+                .unwrap()
+                .outcome
+        );
         let empty = check(b"", 1, 10).unwrap();
         assert_eq!((empty.resources, empty.bytes), (0, 0));
         assert_eq!(

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG,
-    HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderValue,
+    IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use serde_json::json;
 
@@ -16,6 +16,7 @@ use crate::error::{BulkError, Retry, Trouble};
 use crate::http::{Answer, Ask};
 use crate::journal::Complete;
 use crate::listing::{Listed, key};
+use crate::manifest::Section;
 use crate::partial::{Partial, Unfinished, Version, Whole};
 
 const DOWNLOAD: &str = "downloading a file";
@@ -61,7 +62,7 @@ pub(crate) async fn fetch(
                 trouble
             }
             Ok(Fetched::Whole(())) => match context.blocking(move || partial.finish()).await? {
-                Ok(whole) if !too_short(context, file, &whole, &mut short) => {
+                Ok(whole) if !wrong(context, file, &whole, &mut short) => {
                     return complete(context, dir, file, whole)
                         .await
                         .map(Fetched::Whole);
@@ -72,7 +73,7 @@ pub(crate) async fn fetch(
                         .blocking(move || Partial::open(&place, limit))
                         .await??;
                     partial.restart()?;
-                    Trouble::passing(DOWNLOAD, "fewer resources than the manifest announces")
+                    Trouble::passing(DOWNLOAD, "not the resources that the manifest announces")
                 }
                 Err(unfinished) => {
                     let (why, again) = *unfinished;
@@ -95,6 +96,16 @@ pub(crate) async fn fetch(
         }
         context.retry("download_error", trouble, failures).await?;
     }
+}
+
+/// Whether what arrived whole is not what was to arrive.
+fn wrong(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<String>) -> bool {
+    // Some servers answer 200 with an error in place of the file.
+    let other = |kind: &String| kind != "OperationOutcome";
+    let error = file.entry.section == Section::Output
+        && file.entry.kind.as_ref().is_some_and(other)
+        && whole.checked.outcome;
+    error || too_short(context, file, whole, seen)
 }
 
 /// Whether the file lacks resources that the manifest announces. Where nothing else marks the end of
@@ -205,10 +216,7 @@ async fn body(
     partial: &mut Partial,
 ) -> Result<Fetched<()>, Trouble> {
     let limit = context.options.largest_file;
-    if answer
-        .header(CONTENT_TYPE)
-        .is_some_and(|kind| kind.starts_with("text/html"))
-    {
+    if answer.is_web_page() {
         return Err(Trouble::passing(DOWNLOAD, "a web page instead of a file"));
     }
     let encoding = encoding(&answer);

@@ -71,6 +71,14 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
+    /// Whether it is a page for people, whatever was asked for.
+    pub(crate) fn is_web_page(&self) -> bool {
+        let kind = self.header(CONTENT_TYPE).unwrap_or_default();
+        kind.trim_start()
+            .to_ascii_lowercase()
+            .starts_with("text/html")
+    }
+
     /// The pause that the server asks for: seconds, or a date.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let text = self.header(RETRY_AFTER)?.trim();
@@ -235,9 +243,7 @@ impl Http {
     pub(crate) async fn refusal(&self, doing: &'static str, answer: Answer) -> Trouble {
         let status = answer.status();
         let asked = answer.retry_after();
-        let page = answer
-            .header(CONTENT_TYPE)
-            .is_some_and(|kind| kind.starts_with("text/html"));
+        let page = answer.is_web_page();
         let body = head(answer.response, ERROR_BODY);
         let body = tokio::time::timeout(self.answer_timeout, body).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();

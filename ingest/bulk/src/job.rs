@@ -209,7 +209,8 @@ impl Job {
             let partial = self.journal.state.request.allow_partial_manifests;
             match wait(context, &url, partial).await {
                 Ok(Status::Ready(pages)) => {
-                    let fresh = Listing::new(pages, old.map_or(0, |old| old.generation) + 1);
+                    let generation = old.map_or(0, |old| old.generation) + 1;
+                    let fresh = Listing::new(pages, generation, self.journal.state.kickoffs);
                     let complete = |name: &str| self.journal.complete.contains_key(name);
                     let listing = match old {
                         None => fresh,
@@ -259,6 +260,10 @@ impl Job {
         self.journal.state.kickoffs += 1;
         self.journal.state.status_url = Some(url.clone());
         self.journal.save()?;
+        self.log.event(
+            "kickoff_accepted",
+            &json!({"kickoffs": self.journal.state.kickoffs}),
+        );
         context.progress.accepted(self.journal.state.kickoffs);
         Ok(url)
     }

@@ -21,8 +21,8 @@ pub struct Options {
     pub lenient: bool,
     /// How long to wait between two looks at the status.
     pub polling: Pauses,
-    /// How long to wait after something failed that may pass. A server that asks for more is given up
-    /// to the longest pause of `polling`.
+    /// How long to wait after something failed that may pass. A server may ask for more, up to the
+    /// longest pause of `polling`.
     pub retries: Pauses,
     /// How often a request is tried before it counts as failed; at least 1. Progress resets it.
     pub attempts: u32,

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::{BulkError, Retry, Trouble};
 use crate::http::{Answer, Ask};
 use crate::manifest::Page;
+use crate::outcome::Outcome;
 
 const STATUS: &str = "asking for the status";
 
@@ -19,6 +20,8 @@ const STATUS: &str = "asking for the status";
 const LARGEST_MANIFEST: usize = 64 << 20;
 
 const MOST_PAGES: usize = 100_000;
+
+const MOST_FILES: usize = 2_000_000;
 
 /// How waiting ended.
 pub(crate) enum Status {
@@ -50,7 +53,7 @@ pub(crate) async fn wait(
     let mut url = status_url.clone();
     let mut seen = HashSet::from([url.clone()]);
     let mut pages: Vec<Page> = Vec::new();
-    let (mut failures, mut looks) = (0, 0);
+    let (mut failures, mut looks, mut files) = (0, 0, 0);
     loop {
         match look(context, &url, partial).await {
             Err(trouble) => {
@@ -71,6 +74,7 @@ pub(crate) async fn wait(
             Ok(Look::Page(page)) => {
                 looks = 0;
                 let next = page.next.clone();
+                files += page.entries.len();
                 context.event(
                     "status_page_complete",
                     &json!({"files": page.entries.len()}),
@@ -79,7 +83,7 @@ pub(crate) async fn wait(
                 let Some(next) = next else {
                     return Ok(Status::Ready(pages));
                 };
-                if !seen.insert(next.clone()) || pages.len() > MOST_PAGES {
+                if !seen.insert(next.clone()) || pages.len() > MOST_PAGES || files > MOST_FILES {
                     return Err(BulkError::Protocol {
                         doing: STATUS,
                         text: "the pages of the manifest have no end".into(),
@@ -144,5 +148,9 @@ async fn page(context: &Context, answer: Answer) -> Result<Page, Trouble> {
     if body.trim_ascii_start().starts_with(b"<") {
         return Err(Trouble::passing(STATUS, "a web page instead of a manifest"));
     }
-    Ok(Page::read(&body, &url)?)
+    Page::read(&body, &url).map_err(|error| match Outcome::parse(&body) {
+        // An error under a status that says otherwise.
+        Some(_) => context.transport.refused(STATUS, StatusCode::OK, &body),
+        None => error.into(),
+    })
 }

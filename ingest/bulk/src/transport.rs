@@ -8,7 +8,7 @@ use url::Url;
 use crate::auth::secret::Secret;
 use crate::auth::token::Authenticator;
 use crate::error::{BulkError, Trouble};
-use crate::http::{Answer, Ask, Http};
+use crate::http::{Answer, Ask, Http, refused};
 use crate::options::Options;
 use crate::patience::Patience;
 use crate::text::{clean, shown};
@@ -73,6 +73,15 @@ impl Transport {
         let mut trouble = self.http.refusal(doing, answer).await;
         if let BulkError::Refused { text, .. } = &mut trouble.error {
             *text = self.auth.scrub(text) + &hint;
+        }
+        trouble
+    }
+
+    /// What a body that is an error means, whatever its status.
+    pub(crate) fn refused(&self, doing: &'static str, status: StatusCode, body: &[u8]) -> Trouble {
+        let mut trouble = refused(doing, status, None, false, body);
+        if let BulkError::Refused { text, .. } = &mut trouble.error {
+            *text = self.auth.scrub(text);
         }
         trouble
     }

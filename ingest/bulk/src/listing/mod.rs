@@ -12,8 +12,10 @@ use crate::manifest::{Entry, Page, Section};
 /// Every file of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listing {
-    /// Which kick-off or which different manifest it comes from, from 1.
+    /// Goes up by one with each listing, and stands in the names of new files.
     pub(crate) generation: u32,
+    /// The kick-off that the server answers with it.
+    pub(crate) kickoff: u32,
     pub(crate) transaction_time: Option<String>,
     pub(crate) files: Vec<Listed>,
 }
@@ -33,7 +35,7 @@ pub(crate) struct Listed {
 
 impl Listing {
     /// A listing of the pages of a manifest. An address that occurs twice is one file.
-    pub(crate) fn new(pages: Vec<Page>, generation: u32) -> Self {
+    pub(crate) fn new(pages: Vec<Page>, generation: u32, kickoff: u32) -> Self {
         let transaction_time = pages.iter().find_map(|page| page.transaction_time.clone());
         let mut seen = HashSet::new();
         let mut files = Vec::new();
@@ -57,6 +59,7 @@ impl Listing {
         }
         Self {
             generation,
+            kickoff,
             transaction_time,
             files,
         }
@@ -69,8 +72,9 @@ impl Listing {
     /// change (IG, "Output Manifest"). Files are matched by their address without query; one whose
     /// address is nowhere in the other manifest, by its place in the list.
     pub(crate) fn renewed(&self, new: &Self) -> Option<Self> {
+        // Another kick-off may cut the same data into other files, even of the same instant.
         let dated = self.transaction_time.is_some();
-        if !dated || self.transaction_time != new.transaction_time {
+        if !dated || self.kickoff != new.kickoff || self.transaction_time != new.transaction_time {
             return None;
         }
         if self.files.len() != new.files.len() {

@@ -19,7 +19,7 @@ fn listing(time: &str, generation: u32, files: &[(&str, &str)]) -> Listing {
         entries: files.iter().map(|(kind, url)| entry(kind, url)).collect(),
         next: None,
     };
-    Listing::new(vec![page], generation)
+    Listing::new(vec![page], generation, 1)
 }
 
 fn names(listing: &Listing) -> Vec<&str> {
@@ -83,6 +83,12 @@ fn a_query_can_tell_files_apart() {
 #[test]
 fn a_different_manifest_is_not_mistaken() {
     let old = listing(DAY, 1, &[("Patient", "1"), ("Device", "2")]);
+    let mut again = old.clone();
+    again.kickoff = 2;
+    assert!(
+        old.renewed(&again).is_none(),
+        "another kick-off is another export"
+    );
     for (time, files) in [
         (NEXT, vec![("Patient", "1"), ("Device", "2")]),
         (DAY, vec![("Patient", "1")]),

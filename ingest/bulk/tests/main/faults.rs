@@ -66,6 +66,7 @@ async fn a_server_that_stays_down_ends_the_run_and_not_the_job() {
 #[tokio::test]
 async fn a_refusal_is_told_in_the_servers_words() {
     for (stage, status) in [
+        (Stage::Status, 200),
         (Stage::KickOff, 400),
         (Stage::Status, 400),
         (Stage::Status, 500),
@@ -126,6 +127,7 @@ async fn broken_downloads_are_repeated() {
         Fault::Silence,
         Fault::Answer(200, vec![html], "<html>Log in</html>".into()),
         Fault::Answer(200, vec![], "<html>no type</html>\n".into()),
+        Fault::outcome(200, "processing"),
         Fault::outcome(500, "processing"),
         Fault::status(416),
         Fault::status(206),

@@ -195,7 +195,6 @@ async fn nonsense_for_a_manifest_is_an_error() {
         "{}",
         "{\"output\":[{\"type\":\"Patient\"}]}",
         "{\"output\":[{\"url\":\"javascript:alert(1)\"}]}",
-        "{\"resourceType\":\"OperationOutcome\"}",
         "\u{feff}{}",
     ] {
         let trial = Trial::new(vec![resources("Patient", 1)]).await;
