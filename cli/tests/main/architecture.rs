@@ -40,6 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("salus-fhir", &["salus-lake"]),
     ("salus-synth", &["salus-lake"]),
+    ("salus-views", &[]),
     (
         "salus-cli",
         &[

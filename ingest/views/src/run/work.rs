@@ -1,0 +1,217 @@
+//! From a chunk of lines to record batches.
+
+use std::collections::HashMap;
+
+use arrow::record_batch::RecordBatch;
+
+use super::chunk::Chunk;
+use super::report::Unplaced;
+use super::{Options, RunError};
+use crate::columns::{Builder, Converter, Layout, Value};
+use crate::definition::View;
+use crate::json::{Document, Tape};
+use crate::rows::Evaluation;
+
+/// Rows after which a batch is closed, at the latest.
+const BATCH_ROWS: usize = 8_192;
+
+/// Bytes of text after which a batch is closed: Arrow counts them with 32 bits.
+const BATCH_BYTES: usize = 64 << 20;
+
+/// What became of a chunk.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) index: u64,
+    pub(super) file: usize,
+    pub(super) first_line: u64,
+    pub(super) read: u64,
+    pub(super) lines: u64,
+    pub(super) other_lines: u64,
+    pub(super) failed_lines: u64,
+    pub(super) failures: Vec<Unplaced>,
+    /// By view.
+    pub(super) batches: Vec<Vec<RecordBatch>>,
+    /// By view.
+    pub(super) tallies: Vec<Tally>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tally {
+    pub(super) resources: u64,
+    pub(super) failed: u64,
+}
+
+/// Evaluates all views, line by line.
+pub(super) struct Worker<'v> {
+    views: Vec<Prepared<'v>>,
+    /// Positions in `views` by resource type.
+    by_type: HashMap<&'v str, Vec<usize>>,
+    tape: Tape,
+    most_rows: usize,
+}
+
+struct Prepared<'v> {
+    view: &'v View,
+    converter: Converter,
+    output: Output,
+}
+
+/// Rows that wait for their batch to be full.
+struct Output {
+    builder: Builder,
+    bytes: usize,
+}
+
+impl<'v> Worker<'v> {
+    pub(super) fn new(views: &'v [View], layouts: &[Layout], options: &Options) -> Self {
+        let mut by_type: HashMap<_, Vec<_>> = HashMap::new();
+        for (position, view) in views.iter().enumerate() {
+            by_type.entry(view.resource()).or_default().push(position);
+        }
+        let prepared = views.iter().zip(layouts).map(|(view, &layout)| Prepared {
+            view,
+            converter: Converter::new(view, layout),
+            output: Output {
+                builder: Builder::new(view, layout),
+                bytes: 0,
+            },
+        });
+        Self {
+            views: prepared.collect(),
+            by_type,
+            tape: Tape::default(),
+            most_rows: options.most_rows,
+        }
+    }
+
+    pub(super) fn chunk(&mut self, chunk: &Chunk) -> Result<Done, RunError> {
+        let views = self.views.len();
+        let mut done = Done {
+            index: chunk.index,
+            file: chunk.file,
+            first_line: chunk.first_line,
+            read: chunk.read,
+            lines: 0,
+            other_lines: 0,
+            failed_lines: 0,
+            failures: Vec::new(),
+            batches: vec![Vec::new(); views],
+            tallies: vec![Tally::default(); views],
+        };
+        let mut start = 0;
+        let mut number = 0;
+        while start < chunk.bytes.len() {
+            let end = memchr::memchr(b'\n', &chunk.bytes[start..]);
+            let end = end.map_or(chunk.bytes.len(), |length| start + length);
+            let mut line = &chunk.bytes[start..end];
+            if chunk.first_line + number == 1 {
+                // Some exporters put a mark of byte order first.
+                line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+            }
+            self.line(number, line, &mut done)?;
+            number += 1;
+            start = end + 1;
+        }
+        for (view, batches) in self.views.iter_mut().zip(&mut done.batches) {
+            view.output.flush(batches)?;
+        }
+        Ok(done)
+    }
+
+    fn line(&mut self, number: u64, line: &[u8], done: &mut Done) -> Result<(), RunError> {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        done.lines += 1;
+        let mut fail = |reason: String| {
+            done.failed_lines += 1;
+            done.failures.push(Unplaced::line(number, reason));
+        };
+        let Ok(text) = std::str::from_utf8(line) else {
+            fail("the line is not UTF-8".to_owned());
+            return Ok(());
+        };
+        let document = match self.tape.parse(text) {
+            Ok(document) => document,
+            Err(broken) => {
+                let (what, at) = (broken.what, broken.at);
+                fail(format!("the line is not JSON: {what}, at byte {at}"));
+                return Ok(());
+            }
+        };
+        let member = |name| {
+            let member = document.member(Document::ROOT, name)?;
+            document.string(member)
+        };
+        let Some(kind) = member("resourceType") else {
+            fail("the line is no resource: it has no resourceType".to_owned());
+            return Ok(());
+        };
+        let Some(positions) = self.by_type.get(kind) else {
+            done.other_lines += 1;
+            return Ok(());
+        };
+        let mut failed = false;
+        for &position in positions {
+            let Prepared {
+                view,
+                converter,
+                output,
+            } = &mut self.views[position];
+            let tally = &mut done.tallies[position];
+            tally.resources += 1;
+            let evaluation = Evaluation::new(view, converter, document, self.most_rows);
+            match evaluation.rows() {
+                Ok(rows) => {
+                    for row in rows.iter() {
+                        output.append(row, &mut done.batches[position])?;
+                    }
+                }
+                Err(error) => {
+                    failed = true;
+                    tally.failed += 1;
+                    let resource = match member("id") {
+                        Some(id) => format!("{kind}/{id}"),
+                        None => kind.to_owned(),
+                    };
+                    let failure = Unplaced::view(number, position, resource, error);
+                    done.failures.push(failure);
+                }
+            }
+        }
+        done.failed_lines += u64::from(failed);
+        Ok(())
+    }
+}
+
+impl Output {
+    fn append(
+        &mut self,
+        row: &[Value<'_>],
+        batches: &mut Vec<RecordBatch>,
+    ) -> Result<(), RunError> {
+        self.builder.append(row);
+        self.bytes += row.iter().map(size).sum::<usize>();
+        if self.builder.rows() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+            self.flush(batches)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, batches: &mut Vec<RecordBatch>) -> Result<(), RunError> {
+        if self.builder.rows() > 0 {
+            batches.push(self.builder.finish()?);
+        }
+        self.bytes = 0;
+        Ok(())
+    }
+}
+
+fn size(value: &Value<'_>) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Binary(bytes) => bytes.len(),
+        Value::List(values) => values.iter().map(size).sum::<usize>() + 16,
+        _ => 8,
+    }
+}
