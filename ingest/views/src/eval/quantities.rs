@@ -6,25 +6,12 @@ use super::Scope;
 use crate::value::{Element, Item, Quantity, parse_decimal};
 
 impl<'a> Scope<'a> {
-    /// Both as quantities, if one of them is one already.
+    /// Both as quantities, if both can be.
     pub(super) fn quantities(
         &self,
         left: &Item<'a>,
         right: &Item<'a>,
     ) -> Option<(Quantity, Quantity)> {
-        let literal = |item: &Item<'_>| matches!(item, Item::Quantity(_));
-        if !literal(left) && !literal(right) {
-            // Two elements: whatever both say, they are quantities only by their parts.
-            let elements = (left, right);
-            let (Item::Node(left), Item::Node(right)) = elements else {
-                let (Item::Node(_), number) | (number, Item::Node(_)) = elements else {
-                    return None;
-                };
-                matches!(number, Item::Integer(_) | Item::Decimal(_)).then_some(())?;
-                return Some((self.quantity(left)?, self.quantity(right)?));
-            };
-            return Some((self.quantity_of(*left)?, self.quantity_of(*right)?));
-        }
         Some((self.quantity(left)?, self.quantity(right)?))
     }
 
