@@ -123,11 +123,11 @@ pub(crate) fn named(name: &str) -> Option<&'static str> {
         "availableStartTime" | "availableEndTime" | "openingTime" | "closingTime" | "timeOfDay" => {
             "time"
         }
-        "start" | "end" | "authoredOn" | "recordedDate" | "date" | "created" | "sent" | "received"
-        | "receivedTime" | "occurredDateTime" | "lastModified" | "authored" | "assertedDate"
-        | "lastOccurrence" | "detected" | "recordedOn" | "whenPrepared" | "whenHandedOver"
-        | "collectedDateTime" | "started" | "manufactureDate" | "effectiveTime" | "requestedOn"
-        | "event" => "dateTime",
+        "start" | "end" | "authoredOn" | "recordedDate" | "date" | "created" | "sent"
+        | "received" | "receivedTime" | "occurredDateTime" | "lastModified" | "authored"
+        | "assertedDate" | "lastOccurrence" | "detected" | "recordedOn" | "whenPrepared"
+        | "whenHandedOver" | "collectedDateTime" | "started" | "manufactureDate"
+        | "effectiveTime" | "requestedOn" | "event" => "dateTime",
         "active" | "experimental" | "wasSubstituted" | "excluded" | "inactive" | "userSelected"
         | "primarySource" | "isSubpotent" | "doNotPerform" => "boolean",
         _ => return by_ending(name),

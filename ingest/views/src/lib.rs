@@ -57,7 +57,5 @@ mod write;
 
 pub use columns::{Layout, schema};
 pub use definition::{Column, Problem, View, check};
-pub use run::{
-    Failure, Input, Options, Progress, RunError, Silent, Summary, ViewSummary, run,
-};
+pub use run::{Failure, Input, Options, Progress, RunError, Silent, Summary, ViewSummary, run};
 pub use write::{CsvSink, Format, NdjsonSink, ParquetSink, Sink, files};

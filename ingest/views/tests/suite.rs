@@ -67,7 +67,9 @@ fn report(dir: &Path) -> BTreeMap<String, Vec<(String, Result<(), String>)>> {
 fn validate(report: &Value) {
     let files = report.as_object().expect("a report is an object");
     for (file, suite) in files {
-        let suite = suite.as_object().unwrap_or_else(|| panic!("{file} is no object"));
+        let suite = suite
+            .as_object()
+            .unwrap_or_else(|| panic!("{file} is no object"));
         assert_eq!(suite.keys().collect::<Vec<_>>(), ["tests"], "{file}");
         let tests = suite["tests"].as_array().expect("tests are a list");
         assert!(!tests.is_empty(), "{file} has no tests");
@@ -123,7 +125,8 @@ fn a_case_that_should_fail_is_seen_to() {
     let view = json!({"resource": "Patient", "select": [
         {"column": [{"name": "id", "path": "id", "type": "id"}]}]});
     let patient = json!({"resourceType": "Patient", "id": "p1"});
-    let right = json!({"view": view, "expect": [{"id": "p1"}], "expectColumns": ["id"], "expectCount": 1});
+    let right =
+        json!({"view": view, "expect": [{"id": "p1"}], "expectColumns": ["id"], "expectCount": 1});
     case(&right, std::slice::from_ref(&patient)).unwrap();
     for (member, wrong) in [
         ("expect", json!([])),

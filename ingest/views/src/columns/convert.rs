@@ -36,7 +36,9 @@ impl Converter {
         let cells = |column| Cells::of(column, layout);
         let columns = view.columns().iter();
         Self {
-            columns: columns.map(|column| (cells(column), column.collection)).collect(),
+            columns: columns
+                .map(|column| (cells(column), column.collection))
+                .collect(),
         }
     }
 
@@ -155,7 +157,9 @@ fn decimal<'a>(item: &Item<'a>, scope: &Scope<'a>) -> Option<Decimal> {
 fn fitted(value: Decimal, precision: u8, scale: i8) -> Option<i128> {
     let value = value.normalize();
     let missing = u32::try_from(scale).ok()?.checked_sub(value.scale())?;
-    let digits = value.mantissa().checked_mul(10_i128.checked_pow(missing)?)?;
+    let digits = value
+        .mantissa()
+        .checked_mul(10_i128.checked_pow(missing)?)?;
     (digits.unsigned_abs() < 10_u128.pow(precision.into())).then_some(digits)
 }
 

@@ -33,8 +33,14 @@ impl Hint {
             "BIGINT" => Cells::Int64,
             "DECIMAL" | "DEC" | "NUMERIC" => decimal(parameters.as_deref())?,
             "FLOAT" | "REAL" | "DOUBLE" | "DOUBLE PRECISION" => Cells::Float64,
-            "CHARACTER" | "CHAR" | "CHARACTER VARYING" | "CHAR VARYING" | "VARCHAR" | "TEXT"
-            | "CHARACTER LARGE OBJECT" | "CLOB" => Cells::Text(Wanted::Primitive),
+            "CHARACTER"
+            | "CHAR"
+            | "CHARACTER VARYING"
+            | "CHAR VARYING"
+            | "VARCHAR"
+            | "TEXT"
+            | "CHARACTER LARGE OBJECT"
+            | "CLOB" => Cells::Text(Wanted::Primitive),
             "BINARY" | "BINARY VARYING" | "VARBINARY" | "BINARY LARGE OBJECT" | "BLOB" => {
                 Cells::Binary
             }
@@ -55,13 +61,16 @@ impl Hint {
 }
 
 fn decimal(parameters: Option<&str>) -> Result<Cells, String> {
-    let wrong = || "write DECIMAL(p,s) with 1 <= p <= 38 digits, s <= p of them behind the point".to_owned();
+    let wrong = || {
+        "write DECIMAL(p,s) with 1 <= p <= 38 digits, s <= p of them behind the point".to_owned()
+    };
     let parameters = parameters.ok_or_else(wrong)?;
     let (precision, scale) = parameters.split_once(',').unwrap_or((parameters, "0"));
     let precision: u8 = precision.trim().parse().map_err(|_| wrong())?;
     let scale: i8 = scale.trim().parse().map_err(|_| wrong())?;
     let fits = (1..=38).contains(&precision) && scale >= 0 && scale.unsigned_abs() <= precision;
-    fits.then_some(Cells::Decimal { precision, scale }).ok_or_else(wrong)
+    fits.then_some(Cells::Decimal { precision, scale })
+        .ok_or_else(wrong)
 }
 
 #[cfg(test)]
@@ -71,10 +80,30 @@ mod tests {
     #[test]
     fn sql_types_are_read_as_sql_writes_them() {
         let cells = |written| Hint::parse(written).unwrap().0;
-        assert_eq!(cells("character varying(20)"), Cells::Text(Wanted::Primitive));
-        assert_eq!(cells("Numeric( 10 , 2 )"), Cells::Decimal { precision: 10, scale: 2 });
-        assert_eq!(cells("TIMESTAMP(6) WITH TIME ZONE"), Cells::Timestamp { utc: true });
-        for wrong in ["", "DECIMAL", "DECIMAL(0,0)", "DECIMAL(39)", "DECIMAL(2,3)", "ENUM", "INT("] {
+        assert_eq!(
+            cells("character varying(20)"),
+            Cells::Text(Wanted::Primitive)
+        );
+        assert_eq!(
+            cells("Numeric( 10 , 2 )"),
+            Cells::Decimal {
+                precision: 10,
+                scale: 2
+            }
+        );
+        assert_eq!(
+            cells("TIMESTAMP(6) WITH TIME ZONE"),
+            Cells::Timestamp { utc: true }
+        );
+        for wrong in [
+            "",
+            "DECIMAL",
+            "DECIMAL(0,0)",
+            "DECIMAL(39)",
+            "DECIMAL(2,3)",
+            "ENUM",
+            "INT(",
+        ] {
             Hint::parse(wrong).expect_err(wrong);
         }
     }

@@ -60,17 +60,24 @@ pub(crate) enum Cells {
     Boolean,
     Int32,
     Int64,
-    Decimal { precision: u8, scale: i8 },
+    Decimal {
+        precision: u8,
+        scale: i8,
+    },
     Float64,
     /// The text of any primitive value; `kind` is what the values must be.
     Text(Wanted),
     /// JSON of any value; of complex ones only when `complex`.
-    Json { complex: bool },
+    Json {
+        complex: bool,
+    },
     Binary,
     Date,
     Time,
     /// Whether the zone counts.
-    Timestamp { utc: bool },
+    Timestamp {
+        utc: bool,
+    },
 }
 
 /// What a column of text takes.

@@ -197,18 +197,48 @@ const FUNCTIONS: &[Entry] = &[
 
 /// Functions of FHIRPath and FHIR that are not known here, and what to do instead.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("now", "the result must depend on the data alone: write the time as a constant"),
-    ("today", "the result must depend on the data alone: write the date as a constant"),
-    ("timeOfDay", "the result must depend on the data alone: write the time as a constant"),
-    ("resolve", "a view sees one resource: join two views on getReferenceKey()"),
-    ("memberOf", "there is no terminology server: compare with the codes themselves"),
-    ("subsumes", "there is no terminology server: compare with the codes themselves"),
-    ("subsumedBy", "there is no terminology server: compare with the codes themselves"),
-    ("conformsTo", "profiles are not known here: test meta.profile"),
+    (
+        "now",
+        "the result must depend on the data alone: write the time as a constant",
+    ),
+    (
+        "today",
+        "the result must depend on the data alone: write the date as a constant",
+    ),
+    (
+        "timeOfDay",
+        "the result must depend on the data alone: write the time as a constant",
+    ),
+    (
+        "resolve",
+        "a view sees one resource: join two views on getReferenceKey()",
+    ),
+    (
+        "memberOf",
+        "there is no terminology server: compare with the codes themselves",
+    ),
+    (
+        "subsumes",
+        "there is no terminology server: compare with the codes themselves",
+    ),
+    (
+        "subsumedBy",
+        "there is no terminology server: compare with the codes themselves",
+    ),
+    (
+        "conformsTo",
+        "profiles are not known here: test meta.profile",
+    ),
     ("type", "use is(), ofType() or as()"),
     ("defineVariable", "write the expression where it is used"),
-    ("elementDefinition", "structure definitions are not known here"),
-    ("slice", "structure definitions are not known here: use where()"),
+    (
+        "elementDefinition",
+        "structure definitions are not known here",
+    ),
+    (
+        "slice",
+        "structure definitions are not known here: use where()",
+    ),
     ("checkModifiers", "test modifierExtension with exists()"),
     ("htmlChecks", "it has no use in a view"),
     ("encode", "take the value as it is"),

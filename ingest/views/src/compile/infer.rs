@@ -30,7 +30,7 @@ pub(crate) fn infer(expr: &Expr) -> Option<&'static str> {
         Expr::Chain(..) => Some("boolean"),
         Expr::Empty | Expr::This | Expr::Total | Expr::Resource | Expr::Context | Expr::Root(_) => {
             None
-        },
+        }
     }
 }
 

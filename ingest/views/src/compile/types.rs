@@ -52,10 +52,12 @@ impl Type {
     pub(super) fn find(name: &str, at: usize) -> Result<Self, SyntaxError> {
         let system = |name: &str| SYSTEM.iter().find(|(known, _)| *known == name);
         if let Some(name) = name.strip_prefix("System.") {
-            return system(name).map(|(_, same)| Self::System(same)).ok_or_else(|| SyntaxError {
-                at,
-                what: format!("there is no type System.{name}"),
-            });
+            return system(name)
+                .map(|(_, same)| Self::System(same))
+                .ok_or_else(|| SyntaxError {
+                    at,
+                    what: format!("there is no type System.{name}"),
+                });
         }
         let bare = name.strip_prefix("FHIR.").unwrap_or(name);
         let complex = bare.starts_with(|c: char| c.is_ascii_uppercase())

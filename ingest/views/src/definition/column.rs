@@ -79,7 +79,11 @@ fn kind(reader: &mut Reader<'_>, at: At, path: &str) -> Option<String> {
     let path = joined(path, "type");
     let name = if let Some(system) = written.strip_prefix(SYSTEM) {
         let lower = system[..system.len().min(1)].to_ascii_lowercase() + system.get(1..)?;
-        if system == "Quantity" { system.to_owned() } else { lower }
+        if system == "Quantity" {
+            system.to_owned()
+        } else {
+            lower
+        }
     } else {
         written.strip_prefix(BASE).unwrap_or(written).to_owned()
     };

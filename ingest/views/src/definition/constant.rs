@@ -69,7 +69,10 @@ fn value(reader: &mut Reader<'_>, at: At, path: &str) -> Option<Item<'static>> {
     }
     let read = read(document, member, kind);
     if read.is_none() {
-        reader.problem(&joined(path, name), format!("this is no value of type {kind}"));
+        reader.problem(
+            &joined(path, name),
+            format!("this is no value of type {kind}"),
+        );
     }
     read
 }
@@ -82,7 +85,8 @@ fn read(document: Document<'_>, at: At, kind: &str) -> Option<Item<'static>> {
         let fits = written == Kind::Number || (kind == "integer64" && written == Kind::String);
         fits.then(|| text.parse::<i64>().ok()).flatten()
     };
-    let small = |least: i64| integer().filter(|value| (least..=i64::from(i32::MAX)).contains(value));
+    let small =
+        |least: i64| integer().filter(|value| (least..=i64::from(i32::MAX)).contains(value));
     match kind {
         "boolean" => match document.kind(at) {
             Kind::True => Some(Item::Boolean(true)),

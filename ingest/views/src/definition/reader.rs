@@ -45,7 +45,10 @@ impl<'d> Reader<'d> {
         match self.document.string(member) {
             Some(text) if !text.trim().is_empty() => Some(text),
             _ => {
-                self.problem(&joined(path, name), "a string with something in it is needed");
+                self.problem(
+                    &joined(path, name),
+                    "a string with something in it is needed",
+                );
                 None
             }
         }
@@ -65,7 +68,10 @@ impl<'d> Reader<'d> {
             Kind::True => Some(true),
             Kind::False => Some(false),
             _ => {
-                self.problem(&joined(path, name), "true or false is needed, without quotes");
+                self.problem(
+                    &joined(path, name),
+                    "true or false is needed, without quotes",
+                );
                 None
             }
         }

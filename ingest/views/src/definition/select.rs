@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::Problem;
 use super::column::{Column, column};
 use super::reader::{Reader, joined};
-use super::Problem;
 use crate::compile::{Constants, Expr, compile, infer};
 use crate::json::{At, Document, Kind};
 
@@ -69,8 +69,14 @@ impl<'r, 'd> Selects<'r, 'd> {
 
     /// The view as one selection around its selects.
     pub(super) fn view(&mut self) -> Select {
-        if self.reader.document.member(Document::ROOT, "select").is_none() {
-            self.reader.problem("", "`select` is missing; add one with columns");
+        if self
+            .reader
+            .document
+            .member(Document::ROOT, "select")
+            .is_none()
+        {
+            self.reader
+                .problem("", "`select` is missing; add one with columns");
         }
         let selects = self.nested(Document::ROOT, "", "select");
         Select {
@@ -86,7 +92,8 @@ impl<'r, 'd> Selects<'r, 'd> {
         self.depth += 1;
         let mut selects = Vec::new();
         if self.depth > MAX_DEPTH {
-            self.reader.problem(path, "selects are nested deeper than 64");
+            self.reader
+                .problem(path, "selects are nested deeper than 64");
         } else {
             for (at, path) in self.reader.objects(at, path, name) {
                 selects.push(self.select(at, &path));
@@ -149,7 +156,8 @@ impl<'r, 'd> Selects<'r, 'd> {
         let mut branches = Vec::new();
         self.depth += 1;
         if self.depth > MAX_DEPTH && count > 0 {
-            self.reader.problem(path, "selects are nested deeper than 64");
+            self.reader
+                .problem(path, "selects are nested deeper than 64");
             self.depth -= 1;
             return branches;
         }
@@ -200,7 +208,8 @@ impl<'r, 'd> Selects<'r, 'd> {
                 let mut paths = Vec::new();
                 for (item, path) in self.reader.list(at, path, "repeat") {
                     if document.kind(item) != Kind::String {
-                        self.reader.problem(&path, "a FHIRPath expression is needed");
+                        self.reader
+                            .problem(&path, "a FHIRPath expression is needed");
                         continue;
                     }
                     let expr = self.expr(document.text(item), &path);

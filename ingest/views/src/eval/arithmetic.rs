@@ -21,9 +21,8 @@ impl<'a> Scope<'a> {
         let (left, right) = (self.single(left, frame)?, self.single(right, frame)?);
         if operator == Binary::Concatenate {
             // An empty side counts as an empty string.
-            let text = |item: Option<Item<'a>>| {
-                item.map_or(Ok("".into()), |item| self.text_of(&item))
-            };
+            let text =
+                |item: Option<Item<'a>>| item.map_or(Ok("".into()), |item| self.text_of(&item));
             let joined = text(left)?.into_owned() + &text(right)?;
             out.push(Item::Text(joined.into()));
             return Ok(());
@@ -56,7 +55,9 @@ impl<'a> Scope<'a> {
                 return Ok(decimals(operator, *left, *right));
             }
             (Item::Text(left), Item::Text(right)) if operator == Binary::Add => {
-                return Ok(Some(Item::Text((left.clone() + right.clone()).into_owned().into())));
+                return Ok(Some(Item::Text(
+                    (left.clone() + right.clone()).into_owned().into(),
+                )));
             }
             (Item::Temporal(temporal), step)
                 if matches!(operator, Binary::Add | Binary::Subtract) =>
@@ -65,7 +66,11 @@ impl<'a> Scope<'a> {
                     let Some((count, unit)) = step.calendar() else {
                         return Fault::new("dates take steps of the calendar, such as 3 months");
                     };
-                    let count = if operator == Binary::Add { count } else { -count };
+                    let count = if operator == Binary::Add {
+                        count
+                    } else {
+                        -count
+                    };
                     return Ok(temporal.plus(count, unit).map(Item::Temporal));
                 }
             }
@@ -135,20 +140,14 @@ fn quantities(operator: Binary, left: &Quantity, right: &Quantity) -> Option<Ite
             };
             (value?, &left.unit)
         }
-        Binary::Multiply if right.unit == "1" => {
-            (left.value.checked_mul(right.value)?, &left.unit)
-        }
-        Binary::Multiply if left.unit == "1" => {
-            (left.value.checked_mul(right.value)?, &right.unit)
-        }
+        Binary::Multiply if right.unit == "1" => (left.value.checked_mul(right.value)?, &left.unit),
+        Binary::Multiply if left.unit == "1" => (left.value.checked_mul(right.value)?, &right.unit),
         Binary::Divide if left.unit == right.unit => {
             return Some(Item::Quantity(Box::new(Quantity::plain(
                 left.value.checked_div(right.value)?,
             ))));
         }
-        Binary::Divide if right.unit == "1" => {
-            (left.value.checked_div(right.value)?, &left.unit)
-        }
+        Binary::Divide if right.unit == "1" => (left.value.checked_div(right.value)?, &left.unit),
         _ => return None,
     };
     Some(Item::Quantity(Box::new(Quantity {

@@ -7,11 +7,11 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::{Frame, Items, Scope};
 use crate::compile::{Expr, Function};
 use crate::fault::Fault;
-use crate::value::{ANY_DAY, Element, Item, Precision, Quantity, Sort, Temporal};
+use crate::value::{ANY_DAY, Element, Item, Offset, Precision, Quantity, Sort, Temporal};
 
-/// Offsets that make a moment without one as early, and as late, as it can be: minutes.
-const EARLIEST: i32 = 14 * 60;
-const LATEST: i32 = -12 * 60;
+/// Offsets that make a moment without one as early, and as late, as it can be.
+const EARLIEST: Offset = Offset::East(14 * 60);
+const LATEST: Offset = Offset::East(-12 * 60);
 
 impl<'a> Scope<'a> {
     pub(super) fn boundary(
@@ -46,7 +46,8 @@ impl<'a> Scope<'a> {
             Item::Temporal(value) => temporal(value, high, digits).map(Item::Temporal),
             // A string that nobody calls a date may still be one.
             Item::Text(text) => {
-                let Some(value) = Temporal::date_or_date_time(text).or_else(|| Temporal::time(text))
+                let Some(value) =
+                    Temporal::date_or_date_time(text).or_else(|| Temporal::time(text))
                 else {
                     return Fault::new("a string has no boundaries");
                 };
@@ -72,15 +73,22 @@ impl<'a> Scope<'a> {
             return Ok(());
         }
         let end = document.member(element.at, if high { "end" } else { "start" });
-        let period = end.is_some() || ["start", "end"].iter().any(|name| {
-            document.member(element.at, name).is_some()
-        });
+        let period = end.is_some()
+            || ["start", "end"]
+                .iter()
+                .any(|name| document.member(element.at, name).is_some());
         if !period {
-            return Fault::new("only numbers, dates, times, quantities and periods have boundaries");
+            return Fault::new(
+                "only numbers, dates, times, quantities and periods have boundaries",
+            );
         }
         let text = end.and_then(|end| document.string(end));
         let moment = text.and_then(|text| Temporal::of_type(text, "dateTime"));
-        out.extend(moment.and_then(|moment| temporal(&moment, high, digits)).map(Item::Temporal));
+        out.extend(
+            moment
+                .and_then(|moment| temporal(&moment, high, digits))
+                .map(Item::Temporal),
+        );
         Ok(())
     }
 }
@@ -95,12 +103,20 @@ fn in_unit(quantity: &Quantity, high: bool, digits: Option<i64>) -> Option<Item<
 
 /// Half a unit of the last digit away, at a number of digits behind the point (by default eight).
 fn decimal(value: Decimal, high: bool, digits: Option<i64>) -> Option<Decimal> {
-    let digits = u32::try_from(digits.unwrap_or(8)).ok().filter(|digits| *digits <= 28)?;
+    let digits = u32::try_from(digits.unwrap_or(8))
+        .ok()
+        .filter(|digits| *digits <= 28)?;
     let half = Decimal::try_from_i128_with_scale(5, value.scale() + 1).ok()?;
     let (edge, direction) = if high {
-        (value.checked_add(half)?, RoundingStrategy::ToPositiveInfinity)
+        (
+            value.checked_add(half)?,
+            RoundingStrategy::ToPositiveInfinity,
+        )
     } else {
-        (value.checked_sub(half)?, RoundingStrategy::ToNegativeInfinity)
+        (
+            value.checked_sub(half)?,
+            RoundingStrategy::ToNegativeInfinity,
+        )
     };
     let mut rounded = edge.round_dp_with_strategy(digits, direction);
     rounded.rescale(digits);
@@ -138,7 +154,11 @@ fn asked(sort: Sort, digits: Option<i64>) -> Option<Precision> {
         Sort::Time => 9,
     };
     let digits = digits.unwrap_or(whole);
-    let digits = if sort == Sort::Time { digits + 8 } else { digits };
+    let digits = if sort == Sort::Time {
+        digits + 8
+    } else {
+        digits
+    };
     let found = match digits {
         4 => Precision::Year,
         6 => Precision::Month,

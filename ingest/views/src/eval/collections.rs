@@ -25,7 +25,9 @@ impl<'a> Scope<'a> {
             (Function::AnyTrue, _) => out.push(self.some(&items, true)?),
             (Function::AnyFalse, _) => out.push(self.some(&items, false)?),
             (Function::Count, _) => {
-                out.push(Item::Integer(i64::try_from(items.len()).unwrap_or(i64::MAX)));
+                out.push(Item::Integer(
+                    i64::try_from(items.len()).unwrap_or(i64::MAX),
+                ));
             }
             (Function::Distinct, _) => self.push_distinct(items.into_owned(), out)?,
             (Function::IsDistinct, _) => {
@@ -55,10 +57,7 @@ impl<'a> Scope<'a> {
                 self.eval(other, frame, out)?;
             }
             (
-                Function::SubsetOf
-                | Function::SupersetOf
-                | Function::Intersect
-                | Function::Exclude,
+                Function::SubsetOf | Function::SupersetOf | Function::Intersect | Function::Exclude,
                 [other],
             ) => self.sets(function, &items, &self.input(other, frame)?, out)?,
             // The name and the projection of trace() are for a log, which there is not.
@@ -125,6 +124,8 @@ impl<'a> Scope<'a> {
     /// A number of items; nothing and less than nothing are zero.
     fn count(&self, expr: &'a Expr, frame: Frame<'_, 'a>) -> Result<usize, Fault> {
         let count = self.integer(expr, frame, "a number of items")?;
-        Ok(count.map_or(0, |count| usize::try_from(count.max(0)).unwrap_or(usize::MAX)))
+        Ok(count.map_or(0, |count| {
+            usize::try_from(count.max(0)).unwrap_or(usize::MAX)
+        }))
     }
 }

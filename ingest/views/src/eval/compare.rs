@@ -123,11 +123,7 @@ impl<'a> Scope<'a> {
     }
 
     /// Writes every item that is not yet in `out`.
-    pub(super) fn push_distinct(
-        &self,
-        items: Items<'a>,
-        out: &mut Items<'a>,
-    ) -> Result<(), Fault> {
+    pub(super) fn push_distinct(&self, items: Items<'a>, out: &mut Items<'a>) -> Result<(), Fault> {
         let start = out.len();
         for item in items {
             if !self.holds(&out[start..], &item)? {
@@ -171,10 +167,7 @@ impl<'a> Scope<'a> {
             (Item::Temporal(left), Item::Temporal(right)) => {
                 left.compare(right) == Some(Ordering::Equal)
             }
-            (
-                Item::Integer(_) | Item::Decimal(_),
-                Item::Integer(_) | Item::Decimal(_),
-            ) => {
+            (Item::Integer(_) | Item::Decimal(_), Item::Integer(_) | Item::Decimal(_)) => {
                 let (left, right) = (decimal(&left), decimal(&right));
                 let scale = [left, right].iter().flatten().map(Decimal::scale).min();
                 let round = |value: Option<Decimal>| {

@@ -28,9 +28,8 @@ impl<'a> Scope<'a> {
                 }
             }
             (Function::HasValue, _) => {
-                let has = Self::only(&items).is_ok_and(|item| {
-                    item.is_some_and(|item| self.any_text(item).is_some())
-                });
+                let has = Self::only(&items)
+                    .is_ok_and(|item| item.is_some_and(|item| self.any_text(item).is_some()));
                 out.push(Item::Boolean(has));
             }
             (Function::GetValue, _) => {
@@ -89,7 +88,9 @@ impl<'a> Scope<'a> {
         };
         self.resource_type(element.at)?;
         let id = self.document.member(element.at, "id")?;
-        self.document.string(id).map(|id| Item::Text(Cow::Borrowed(id)))
+        self.document
+            .string(id)
+            .map(|id| Item::Text(Cow::Borrowed(id)))
     }
 
     /// The id that a Reference points to, if it can point to a resource of that type.
@@ -154,8 +155,15 @@ impl<'a> Scope<'a> {
                     && elements::is_primitive(wanted)
                     && !matches!(
                         wanted,
-                        "boolean" | "integer" | "decimal" | "positiveInt" | "unsignedInt"
-                            | "date" | "dateTime" | "instant" | "time"
+                        "boolean"
+                            | "integer"
+                            | "decimal"
+                            | "positiveInt"
+                            | "unsignedInt"
+                            | "date"
+                            | "dateTime"
+                            | "instant"
+                            | "time"
                     );
                 text || elements::is_a(known, wanted)
             }
@@ -163,7 +171,10 @@ impl<'a> Scope<'a> {
                 let known = self.primitive_type(element);
                 elements::is_a(known, wanted)
                     || (known == "integer"
-                        && matches!(wanted, "decimal" | "positiveInt" | "unsignedInt" | "integer64"))
+                        && matches!(
+                            wanted,
+                            "decimal" | "positiveInt" | "unsignedInt" | "integer64"
+                        ))
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::value::Item;
 
 /// `repeat()` compares every new item with all before it, so that more would take too long.
-const MOST_REPEATED: usize = 10_000;
+const MOST_REPEATED: usize = 5_000;
 
 impl<'a> Scope<'a> {
     pub(super) fn iterate(
@@ -71,7 +71,10 @@ impl<'a> Scope<'a> {
             (Function::Iif, [criterion, yes, otherwise @ ..]) => {
                 // On one item it is about that item; on nothing it still has a result.
                 let inner = match Self::only(&items)? {
-                    Some(item) => Frame { this: item, ..frame },
+                    Some(item) => Frame {
+                        this: item,
+                        ..frame
+                    },
                     None => frame,
                 };
                 if self.truth(criterion, inner)? == Some(true) {
@@ -114,7 +117,7 @@ impl<'a> Scope<'a> {
                 }
             }
             if out.len() - start > MOST_REPEATED {
-                return Fault::new("repeat() goes on beyond 10000 items");
+                return Fault::new("repeat() goes on beyond 5000 items");
             }
         }
         Ok(())
@@ -122,5 +125,7 @@ impl<'a> Scope<'a> {
 }
 
 fn frames<'f, 'a>(items: &'f [Item<'a>]) -> impl Iterator<Item = (&'f Item<'a>, Frame<'f, 'a>)> {
-    (0..).zip(items).map(|(at, item)| (item, Frame::on(item, at)))
+    (0..)
+        .zip(items)
+        .map(|(at, item)| (item, Frame::on(item, at)))
 }

@@ -50,8 +50,8 @@ impl<'a> Scope<'a> {
             }
             None => None,
         };
-        let whole = matches!(value, Item::Integer(_))
-            && matches!(argument, None | Some(Item::Integer(_)));
+        let whole =
+            matches!(value, Item::Integer(_)) && matches!(argument, None | Some(Item::Integer(_)));
         out.extend(computed(function, number, other, whole));
         Ok(())
     }
@@ -97,9 +97,15 @@ impl<'a> Scope<'a> {
             _ => sum,
         };
         let whole = function == Function::Sum
-            && items.iter().all(|item| matches!(self.value(item), Ok(Item::Integer(_))));
+            && items
+                .iter()
+                .all(|item| matches!(self.value(item), Ok(Item::Integer(_))));
         out.extend(result.and_then(|result| {
-            if whole { integer(result) } else { Some(Item::Decimal(result)) }
+            if whole {
+                integer(result)
+            } else {
+                Some(Item::Decimal(result))
+            }
         }));
         Ok(())
     }

@@ -101,12 +101,7 @@ impl<'a> Scope<'a> {
         self.collect(expr, frame).map(Cow::Owned)
     }
 
-    fn eval(
-        &self,
-        expr: &'a Expr,
-        frame: Frame<'_, 'a>,
-        out: &mut Items<'a>,
-    ) -> Result<(), Fault> {
+    fn eval(&self, expr: &'a Expr, frame: Frame<'_, 'a>, out: &mut Items<'a>) -> Result<(), Fault> {
         match expr {
             Expr::Empty => {}
             Expr::Literal(item) => out.push(item.clone()),
@@ -175,24 +170,63 @@ impl<'a> Scope<'a> {
     ) -> Result<(), Fault> {
         use Function as F;
         match function {
-            F::Exists | F::All | F::Where | F::Select | F::Repeat | F::Aggregate | F::Iif
+            F::Exists
+            | F::All
+            | F::Where
+            | F::Select
+            | F::Repeat
+            | F::Aggregate
+            | F::Iif
             | F::Coalesce => self.iterate(function, input, arguments, frame, out),
-            F::IndexOf | F::LastIndexOf | F::Substring | F::StartsWith | F::EndsWith
-            | F::Contains | F::Upper | F::Lower | F::Replace | F::Length | F::ToChars | F::Trim
-            | F::Split | F::Join => self.text(function, input, arguments, frame, out),
-            F::Abs | F::Ceiling | F::Exp | F::Floor | F::Ln | F::Log | F::Power | F::Round
-            | F::Sqrt | F::Truncate => self.math(function, input, arguments, frame, out),
+            F::IndexOf
+            | F::LastIndexOf
+            | F::Substring
+            | F::StartsWith
+            | F::EndsWith
+            | F::Contains
+            | F::Upper
+            | F::Lower
+            | F::Replace
+            | F::Length
+            | F::ToChars
+            | F::Trim
+            | F::Split
+            | F::Join => self.text(function, input, arguments, frame, out),
+            F::Abs
+            | F::Ceiling
+            | F::Exp
+            | F::Floor
+            | F::Ln
+            | F::Log
+            | F::Power
+            | F::Round
+            | F::Sqrt
+            | F::Truncate => self.math(function, input, arguments, frame, out),
             F::Sum | F::Min | F::Max | F::Avg => self.summary(function, input, frame, out),
             F::LowBoundary | F::HighBoundary | F::Precision => {
                 self.boundary(function, input, arguments, frame, out)
             }
-            F::ToBoolean | F::ToInteger | F::ToDecimal | F::ToText | F::ToDate | F::ToDateTime
-            | F::ToTime | F::ToQuantity | F::ConvertsToBoolean | F::ConvertsToInteger
-            | F::ConvertsToDecimal | F::ConvertsToText | F::ConvertsToDate
-            | F::ConvertsToDateTime | F::ConvertsToTime | F::ConvertsToQuantity => {
-                self.convert(function, input, frame, out)
-            }
-            F::Extension | F::HasValue | F::GetValue | F::ResourceKey | F::Children
+            F::ToBoolean
+            | F::ToInteger
+            | F::ToDecimal
+            | F::ToText
+            | F::ToDate
+            | F::ToDateTime
+            | F::ToTime
+            | F::ToQuantity
+            | F::ConvertsToBoolean
+            | F::ConvertsToInteger
+            | F::ConvertsToDecimal
+            | F::ConvertsToText
+            | F::ConvertsToDate
+            | F::ConvertsToDateTime
+            | F::ConvertsToTime
+            | F::ConvertsToQuantity => self.convert(function, input, frame, out),
+            F::Extension
+            | F::HasValue
+            | F::GetValue
+            | F::ResourceKey
+            | F::Children
             | F::Descendants => self.fhir(function, input, arguments, frame, out),
             _ => self.collection(function, input, arguments, frame, out),
         }
@@ -208,10 +242,8 @@ impl<'a> Scope<'a> {
     ) -> Result<(), Fault> {
         let result = match operator {
             Binary::Equal | Binary::NotEqual => {
-                let equal = self.equal_collections(
-                    &self.input(left, frame)?,
-                    &self.input(right, frame)?,
-                )?;
+                let equal =
+                    self.equal_collections(&self.input(left, frame)?, &self.input(right, frame)?)?;
                 equal.map(|equal| equal == (operator == Binary::Equal))
             }
             Binary::Equivalent | Binary::NotEquivalent => {

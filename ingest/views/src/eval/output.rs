@@ -33,7 +33,11 @@ impl<'a> Scope<'a> {
                 _ => Cow::Borrowed(self.document.text(element.at)),
             },
             Item::Quantity(quantity) => {
-                let text = format!(r#"{{"value":{},"unit":{}}}"#, quantity.value, quoted(&quantity.unit));
+                let text = format!(
+                    r#"{{"value":{},"unit":{}}}"#,
+                    quantity.value,
+                    quoted(&quantity.unit)
+                );
                 return Some((text.into(), true));
             }
             Item::Text(_) | Item::Temporal(_) => quoted(&self.any_text(item)?),

@@ -74,7 +74,10 @@ impl<'a> Scope<'a> {
         };
         match self.value(&item)? {
             Item::Integer(value) => Ok(Some(value)),
-            other => Fault::new(format!("{what} must be an integer, not {}", other.describe())),
+            other => Fault::new(format!(
+                "{what} must be an integer, not {}",
+                other.describe()
+            )),
         }
     }
 

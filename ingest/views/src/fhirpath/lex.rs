@@ -198,7 +198,10 @@ impl<'t> Lexer<'t> {
             't' => '\t',
             'u' => {
                 let digits = self.rest().get(..4).ok_or_else(|| unknown.clone())?;
-                let digits = digits.bytes().all(|b| b.is_ascii_hexdigit()).then_some(digits);
+                let digits = digits
+                    .bytes()
+                    .all(|b| b.is_ascii_hexdigit())
+                    .then_some(digits);
                 let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
                 self.at += 4;
                 code.and_then(char::from_u32).ok_or(unknown)?

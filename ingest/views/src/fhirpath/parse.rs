@@ -1,8 +1,8 @@
 //! The grammar, by precedence climbing.
 
+use super::SyntaxError;
 use super::lex::{Token, lex};
 use super::syntax::{Binary, Chain, Literal, Node, Syntax, TypeOperator, binding};
-use super::SyntaxError;
 use crate::value::parse_decimal;
 
 /// Parts may nest this deep, so that no expression exhausts the stack.
@@ -172,9 +172,7 @@ impl Parser {
                     }
                     Node::Chain(operator, operands)
                 }
-                Infix::Type(operator) => {
-                    Node::Type(operator, Box::new(left), self.type_name()?)
-                }
+                Infix::Type(operator) => Node::Type(operator, Box::new(left), self.type_name()?),
             };
             left = Self::part(at, node)?;
         }

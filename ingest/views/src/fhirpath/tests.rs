@@ -32,7 +32,10 @@ fn operators_bind_as_the_grammar_says() {
 fn words_of_every_kind() {
     assert_eq!(read("%`a b` | %'c' | %d"), "%`a b` | %c | %d");
     assert_eq!(read(r"'it\'s \u00e9\n'"), r"'it\'s é\n'");
-    assert_eq!(read("@2020-05 | @2020T | @T10:00"), "@2020-05 | @2020T | @T10:00");
+    assert_eq!(
+        read("@2020-05 | @2020T | @T10:00"),
+        "@2020-05 | @2020T | @T10:00"
+    );
     assert_eq!(
         read("@2020-05-01T10:00:00.500+02:00"),
         "@2020-05-01T10:00:00.500+02:00"

@@ -33,8 +33,26 @@ fn the_tape_forgets_the_last_line() {
 #[test]
 fn what_is_not_json_is_refused() {
     for text in [
-        "", " ", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "01", "1.", "+1", ".5", "1e", "nul", "'a'",
-        "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"a", "[1] 2", "{a:1}", "\u{feff}{}",
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\"}",
+        "{\"a\":1,}",
+        "01",
+        "1.",
+        "+1",
+        ".5",
+        "1e",
+        "nul",
+        "'a'",
+        "\"\t\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"a",
+        "[1] 2",
+        "{a:1}",
+        "\u{feff}{}",
     ] {
         broken(text);
     }
@@ -43,7 +61,10 @@ fn what_is_not_json_is_refused() {
 #[test]
 fn hostile_nesting_ends_with_a_reason() {
     let deep = "[".repeat(100_000);
-    assert_eq!(broken(&deep), "objects and arrays are nested deeper than 128");
+    assert_eq!(
+        broken(&deep),
+        "objects and arrays are nested deeper than 128"
+    );
     let deep = format!("{}1{}", "[".repeat(128), "]".repeat(128));
     Tape::default().parse(&deep).unwrap();
 }

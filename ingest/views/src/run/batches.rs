@@ -49,7 +49,8 @@ impl Cutter {
             }
         }
         if start < batch.num_rows() {
-            self.parts.push(batch.slice(start, batch.num_rows() - start));
+            self.parts
+                .push(batch.slice(start, batch.num_rows() - start));
         }
         Ok(())
     }

@@ -94,7 +94,12 @@ impl Iterator for Chunks<'_> {
                     }
                 };
                 match here.chunk(chunk_bytes, longest_line) {
-                    Ok(Some(chunk)) => break Ok(Chunk { file: *file, ..chunk }),
+                    Ok(Some(chunk)) => {
+                        break Ok(Chunk {
+                            file: *file,
+                            ..chunk
+                        });
+                    }
                     Ok(None) => {
                         *current = None;
                         *file += 1;
@@ -160,7 +165,9 @@ impl Open {
         let mut bytes = std::mem::take(&mut self.rest);
         let mut searched = 0;
         loop {
-            let more = (&mut self.reader).take(chunk_bytes as u64).read_to_end(&mut bytes);
+            let more = (&mut self.reader)
+                .take(chunk_bytes as u64)
+                .read_to_end(&mut bytes);
             let more = more.map_err(|source| failed(&self.path, source))?;
             if let Some(end) = memchr::memrchr(b'\n', &bytes[searched..]) {
                 self.rest = bytes.split_off(searched + end + 1);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Options, RunError};
 use super::chunk::Chunks;
+use super::{Options, RunError};
 
 /// Lines with one resource each.
 pub struct Input<'i>(pub(super) Kind<'i>);
@@ -113,7 +113,9 @@ fn is_ndjson(path: &Path) -> bool {
         .iter()
         .find_map(|ending| name.strip_suffix(ending))
         .unwrap_or(&name);
-    [".ndjson", ".jsonl"].iter().any(|ending| name.ends_with(ending))
+    [".ndjson", ".jsonl"]
+        .iter()
+        .any(|ending| name.ends_with(ending))
 }
 
 /// Opens a file; `read` counts the bytes that have come from disk. The content decides whether it

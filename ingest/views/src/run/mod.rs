@@ -152,7 +152,8 @@ fn work_on(
         let Ok(chunk) = next else {
             return;
         };
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| worker.chunk(&chunk)));
+        let caught =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| worker.chunk(&chunk)));
         let result = caught.unwrap_or_else(|_| Err(RunError::Bug("a worker panicked".into())));
         let broken = result.is_err();
         if done.send(result).is_err() || broken {

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 
 pub(crate) use decimal::parse as parse_decimal;
 pub(crate) use quantity::{Quantity, calendar_word};
-pub(crate) use temporal::{ANY_DAY, Precision, Sort, Temporal, Unit};
+pub(crate) use temporal::{ANY_DAY, Offset, Precision, Sort, Temporal, Unit};
 
 use crate::json::At;
 

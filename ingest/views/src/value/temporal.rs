@@ -32,8 +32,25 @@ pub(crate) struct Temporal {
     pub(crate) sort: Sort,
     pub(crate) at: NaiveDateTime,
     pub(crate) precision: Precision,
+    pub(crate) offset: Option<Offset>,
+}
+
+/// The distance of a clock from UTC, as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offset {
+    /// `Z`
+    Zulu,
     /// Minutes east of UTC.
-    pub(crate) offset: Option<i32>,
+    East(i32),
+}
+
+impl Offset {
+    fn minutes(self) -> i32 {
+        match self {
+            Self::Zulu => 0,
+            Self::East(minutes) => minutes,
+        }
+    }
 }
 
 /// The day on which times of day are put.
@@ -112,7 +129,7 @@ impl Temporal {
 
     /// The point on the line of UTC; `None` when the offset is not known.
     pub(crate) fn utc(&self) -> Option<NaiveDateTime> {
-        let offset = TimeDelta::minutes(i64::from(self.offset?));
+        let offset = TimeDelta::minutes(i64::from(self.offset?.minutes()));
         self.at.checked_sub_signed(offset)
     }
 
@@ -287,10 +304,10 @@ fn parse_time(text: &str) -> Option<(NaiveTime, Precision)> {
     Some((time, precision))
 }
 
-/// The text before an offset, and the offset in minutes.
-fn split_offset(text: &str) -> Option<(&str, Option<i32>)> {
+/// The text before an offset, and the offset.
+fn split_offset(text: &str) -> Option<(&str, Option<Offset>)> {
     if let Some(clock) = text.strip_suffix('Z') {
-        return Some((clock, Some(0)));
+        return Some((clock, Some(Offset::Zulu)));
     }
     let Some(at) = text.find(['+', '-']) else {
         return Some((text, None));
@@ -303,7 +320,10 @@ fn split_offset(text: &str) -> Option<(&str, Option<i32>)> {
     }
     let minutes = i32::try_from(hours * 60 + minutes).ok()?;
     let east = !offset.starts_with('-');
-    Some((clock, Some(if east { minutes } else { -minutes })))
+    Some((
+        clock,
+        Some(Offset::East(if east { minutes } else { -minutes })),
+    ))
 }
 
 impl fmt::Display for Temporal {
@@ -333,8 +353,8 @@ impl fmt::Display for Temporal {
         }
         match self.offset {
             None => Ok(()),
-            Some(0) => f.write_str("Z"),
-            Some(offset) => {
+            Some(Offset::Zulu) => f.write_str("Z"),
+            Some(Offset::East(offset)) => {
                 let sign = if offset < 0 { '-' } else { '+' };
                 let minutes = offset.unsigned_abs();
                 write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)

@@ -42,7 +42,12 @@ impl<W: Write> CsvSink<W> {
     fn begin(&mut self, into: &mut String) {
         if !self.begun {
             self.begun = true;
-            let names: Vec<&str> = self.schema.fields().iter().map(|f| f.name().as_str()).collect();
+            let names: Vec<&str> = self
+                .schema
+                .fields()
+                .iter()
+                .map(|f| f.name().as_str())
+                .collect();
             into.push_str(&names.join(","));
             into.push_str("\r\n");
         }
@@ -62,7 +67,11 @@ impl<W: Write> Sink for CsvSink<W> {
     fn write(&mut self, batch: &RecordBatch) -> Result<(), RunError> {
         let mut text = String::new();
         self.begin(&mut text);
-        let cells: Vec<Cell<'_>> = batch.columns().iter().map(|column| Cell::new(column, false)).collect();
+        let cells: Vec<Cell<'_>> = batch
+            .columns()
+            .iter()
+            .map(|column| Cell::new(column, false))
+            .collect();
         let mut field = String::new();
         for row in 0..batch.num_rows() {
             for (at, cell) in cells.iter().enumerate() {

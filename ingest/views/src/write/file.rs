@@ -80,7 +80,9 @@ impl FileSink {
     fn new(view: &View, path: PathBuf, format: Format) -> Result<Self, RunError> {
         let place = path.display().to_string();
         let dir = path.parent().unwrap_or(Path::new("."));
-        let created = tempfile::Builder::new().prefix(".salus-view-").tempfile_in(dir);
+        let created = tempfile::Builder::new()
+            .prefix(".salus-view-")
+            .tempfile_in(dir);
         let file = created.map_err(|error| failed(&place)(error.into()))?;
         let handle = file.as_file().try_clone();
         let handle = handle.map_err(|error| failed(&place)(error.into()))?;
@@ -131,7 +133,10 @@ impl Sink for FileSink {
     fn finish(&mut self) -> Result<(), RunError> {
         let finished = self.sink().finish();
         finished.map_err(|error| self.named(error))?;
-        let synced = self.file.as_ref().map_or(Ok(()), |file| file.as_file().sync_all());
+        let synced = self
+            .file
+            .as_ref()
+            .map_or(Ok(()), |file| file.as_file().sync_all());
         synced.map_err(|error| failed(&self.path.display().to_string())(error.into()))
     }
 

@@ -33,9 +33,7 @@ pub trait Sink {
     }
 }
 
-fn failed(
-    place: &str,
-) -> impl Fn(Box<dyn std::error::Error + Send + Sync>) -> RunError + use<'_> {
+fn failed(place: &str) -> impl Fn(Box<dyn std::error::Error + Send + Sync>) -> RunError + use<'_> {
     move |source| RunError::Sink {
         place: place.to_owned(),
         source,

@@ -49,7 +49,9 @@ impl<W: Write + Send> ParquetSink<W> {
 
     pub(super) fn complete(&mut self) -> Result<Option<W>, RunError> {
         let writer = self.writer.take();
-        writer.map(|writer| writer.into_inner().map_err(broken)).transpose()
+        writer
+            .map(|writer| writer.into_inner().map_err(broken))
+            .transpose()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What tests of this crate share.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,11 @@ pub fn view(json: &Value) -> View {
 }
 
 /// The rows of one view as NDJSON, with the summary.
-pub fn ndjson(view: View, input: Input<'_>, options: &Options) -> Result<(String, Summary), RunError> {
+pub fn ndjson(
+    view: View,
+    input: Input<'_>,
+    options: &Options,
+) -> Result<(String, Summary), RunError> {
     let mut out = Vec::new();
     let views = [view];
     let sink = NdjsonSink::new(&views[0], &mut out);

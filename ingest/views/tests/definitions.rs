@@ -1,0 +1,375 @@
+//! What is wrong with a definition is said, all of it, with its place.
+
+mod common;
+
+use salus_views::{Layout, View, check, schema};
+use serde_json::{Value, json};
+
+fn problems(definition: &Value) -> Vec<(String, String)> {
+    let found = check(&definition.to_string());
+    found.into_iter().map(|p| (p.path, p.what)).collect()
+}
+
+/// A sound definition with one member changed.
+fn changed(change: impl FnOnce(&mut Value)) -> Value {
+    let mut definition = json!({
+        "resourceType": "ViewDefinition",
+        "name": "names",
+        "status": "draft",
+        "resource": "Patient",
+        "constant": [{"name": "use", "valueCode": "official"}],
+        "where": [{"path": "active = true"}],
+        "select": [
+            {"column": [{"name": "id", "path": "getResourceKey()", "type": "id"}]},
+            {"forEach": "name.where(use = %use)", "column": [
+                {"name": "family", "path": "family", "type": "string"},
+                {"name": "given", "path": "given", "type": "string", "collection": true}]}
+        ]
+    });
+    change(&mut definition);
+    definition
+}
+
+#[test]
+fn a_sound_definition_has_no_problem() {
+    assert_eq!(problems(&changed(|_| {})), []);
+}
+
+#[test]
+fn every_fault_has_its_place() {
+    type Case = (fn(&mut Value), &'static str, &'static str);
+    let cases: &[Case] = &[
+        (
+            |d| d["resourceType"] = json!("Patient"),
+            "resourceType",
+            "must be ViewDefinition",
+        ),
+        (|d| d["name"] = json!("1st"), "name", "begins with a letter"),
+        (|d| d["status"] = json!("done"), "status", "draft, active"),
+        (
+            |d| d["resource"] = json!("patient"),
+            "resource",
+            "resource type",
+        ),
+        (|d| d["resource"] = json!(1), "resource", "a string"),
+        (
+            |d| drop(d.as_object_mut().unwrap().remove("resource")),
+            "",
+            "`resource` is missing",
+        ),
+        (
+            |d| d["Select"] = json!([]),
+            "Select",
+            "did you mean `select`?",
+        ),
+        (|d| d["selects"] = json!([]), "selects", "no such member"),
+        (|d| d["select"] = json!({}), "select", "a list is needed"),
+        (|d| d["select"] = json!([]), "select", "the list is empty"),
+        (
+            |d| d["select"][0] = json!(1),
+            "select[0]",
+            "an object is needed",
+        ),
+        (
+            |d| d["select"][1]["forEachOrNull"] = json!("x"),
+            "select[1]",
+            "exclude each other",
+        ),
+        (
+            |d| d["select"][1]["forEach"] = json!(1),
+            "select[1].forEach",
+            "a string",
+        ),
+        (
+            |d| d["select"][1]["forEach"] = json!("@@"),
+            "select[1].forEach",
+            "not a date",
+        ),
+        (
+            |d| d["select"][1]["forEach"] = json!("name.where(use = %usage)"),
+            "select[1].forEach",
+            "%usage is not defined",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["path"] = json!("id.today()"),
+            "select[0].column[0].path",
+            "write the date as a constant",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["path"] = json!("id.First()"),
+            "select[0].column[0].path",
+            "did you mean first()?",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["path"] = json!("id.first(1)"),
+            "select[0].column[0].path",
+            "takes no argument",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["path"] = json!("id.ofType(strin)"),
+            "select[0].column[0].path",
+            "there is no type strin",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["path"] = json!("id.matches('(')"),
+            "select[0].column[0].path",
+            "regular expression",
+        ),
+        (
+            |d| {
+                drop(
+                    d["select"][0]["column"][0]
+                        .as_object_mut()
+                        .unwrap()
+                        .remove("path"),
+                )
+            },
+            "select[0].column[0]",
+            "`path` is missing",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["name"] = json!("_id"),
+            "select[0].column[0].name",
+            "begins with a letter",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["name"] = json!("family"),
+            "select[1].column[0].name",
+            "a column `family` already",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["type"] = json!("datetime"),
+            "select[0].column[0].type",
+            "did you mean `dateTime`?",
+        ),
+        (
+            |d| d["select"][0]["column"][0]["collection"] = json!("yes"),
+            "select[0].column[0].collection",
+            "true or false",
+        ),
+        (
+            |d| {
+                d["select"][0]["column"][0]["tag"] = json!([{"name": "ansi/type", "value": "ENUM"}])
+            },
+            "select[0].column[0].tag[0].value",
+            "SQL type",
+        ),
+        (
+            |d| d["constant"][0]["valueString"] = json!("x"),
+            "constant[0]",
+            "two values",
+        ),
+        (
+            |d| d["constant"][0] = json!({"name": "use"}),
+            "constant[0]",
+            "the value is missing",
+        ),
+        (
+            |d| d["constant"][0] = json!({"name": "use", "valueInteger": 1.5}),
+            "constant[0].valueInteger",
+            "no value of type integer",
+        ),
+        (
+            |d| d["constant"][0] = json!({"name": "use", "valuePositiveInt": 0}),
+            "constant[0].valuePositiveInt",
+            "no value of type positiveInt",
+        ),
+        (
+            |d| d["constant"][0] = json!({"name": "use", "valueDate": "2020-02-30"}),
+            "constant[0].valueDate",
+            "no value of type date",
+        ),
+        (
+            |d| d["constant"][0] = json!({"name": "use", "valueQuantity": {}}),
+            "constant[0].valueQuantity",
+            "no such member",
+        ),
+        (
+            |d| d["constant"][0]["name"] = json!("rowIndex"),
+            "constant[0].name",
+            "means something",
+        ),
+        (
+            |d| {
+                d["constant"] =
+                    json!([{"name": "use", "valueCode": "a"}, {"name": "use", "valueCode": "b"}])
+            },
+            "constant[1].name",
+            "defined twice",
+        ),
+        (
+            |d| d["where"][0]["path"] = json!("name.count()"),
+            "where[0].path",
+            "true or false",
+        ),
+        (
+            |d| d["where"][0] = json!({"description": "x"}),
+            "where[0]",
+            "`path` is missing",
+        ),
+        (
+            |d| d["select"] = json!([{"forEach": "name"}]),
+            "select",
+            "no columns",
+        ),
+        (
+            |d| d["select"][0] = json!({"repeat": "item", "column": [{"name": "x", "path": "id"}]}),
+            "select[0].repeat",
+            "a list is needed",
+        ),
+        (
+            |d| d["select"][0] = json!({"repeat": [1], "column": [{"name": "x", "path": "id"}]}),
+            "select[0].repeat[0]",
+            "expression",
+        ),
+    ];
+    for (change, path, what) in cases {
+        let definition = changed(change);
+        let found = problems(&definition);
+        let seen = found
+            .iter()
+            .any(|(at, said)| at == path && said.contains(what));
+        assert!(seen, "{path}: {what} is not among {found:?}");
+    }
+}
+
+#[test]
+fn branches_of_a_union_must_agree() {
+    let union = |a: Value, b: Value| {
+        problems(&json!({"resource": "Patient", "select": [{"unionAll": [
+            {"column": [a]}, {"column": [b]}]}]}))
+    };
+    let column = json!({"name": "a", "path": "id", "type": "id"});
+    let with = |member: &str, value: Value| {
+        let mut other = column.clone();
+        other[member] = value;
+        other
+    };
+    assert_eq!(union(column.clone(), column.clone()), []);
+    for (other, what) in [
+        (with("name", json!("b")), "the first has (a), this one (b)"),
+        (
+            with("type", json!("string")),
+            "has the type id in the first",
+        ),
+        (with("collection", json!(true)), "`collection` the same"),
+    ] {
+        let found = union(column.clone(), other);
+        assert!(found.len() == 1 && found[0].1.contains(what), "{found:?}");
+        assert_eq!(found[0].0, "select[0].unionAll[1]");
+    }
+}
+
+#[test]
+fn all_problems_come_at_once_and_in_order() {
+    let found = problems(&json!({"resource": "Patient", "select": [
+        {"column": [{"name": "a b", "path": "id."}, {"name": "c"}]}]}));
+    let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [
+            "select[0].column[0].name",
+            "select[0].column[0].path",
+            "select[0].column[1]"
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_definition_is_refused() {
+    let deep = format!(
+        "{}{}",
+        r#"{"select":["#.repeat(100_000),
+        "]}".repeat(100_000)
+    );
+    for text in ["", "[]", "{", "1", "null", "{}", deep.as_str()] {
+        assert!(!check(text).is_empty());
+    }
+    let mut nested = json!({"column": [{"name": "a", "path": "id"}]});
+    for _ in 0..40 {
+        nested = json!({"select": [nested]});
+    }
+    assert_eq!(
+        problems(&json!({"resource": "Patient", "select": [nested]})),
+        []
+    );
+}
+
+#[test]
+fn problems_point_into_expressions() {
+    let found = check(
+        r#"{"resource":"Patient","select":[{"column":[{"name":"a","path":"id.where(use = )"}]}]}"#,
+    );
+    assert_eq!(found[0].position, Some(15));
+    assert!(
+        found[0]
+            .to_string()
+            .starts_with("select[0].column[0].path at byte 15: ")
+    );
+}
+
+#[test]
+fn definitions_with_all_the_trimmings_are_read() {
+    let definition = changed(|d| {
+        d["id"] = json!("x");
+        d["url"] = json!("http://example.org/x");
+        d["meta"] = json!({"profile": ["x"]});
+        d["_name"] = json!({"extension": []});
+        d["text"] = json!({"status": "generated"});
+        d["contact"] = json!([{}]);
+        d["fhirVersion"] = json!(["4.0.1"]);
+        d["select"][0]["column"][0]["tag"] = json!([{"name": "x/y", "value": "z"}]);
+        d["select"][0]["column"][0]["description"] = json!("key");
+        d["select"][0]["id"] = json!("s");
+    });
+    let view = common::view(&definition);
+    assert_eq!((view.name(), view.resource()), (Some("names"), "Patient"));
+    assert_eq!(view.columns()[0].description.as_deref(), Some("key"));
+}
+
+#[test]
+fn types_become_arrow_types() {
+    let column =
+        |name: &str, path: &str, kind: &str| json!({"name": name, "path": path, "type": kind});
+    let mut hinted = column("hinted", "birthDate", "date");
+    hinted["tags"] = json!([{"name": "ansi/type", "value": "DATE"}]);
+    let definition = json!({"resource": "Patient", "select": [{"column": [
+        column("a", "x", "boolean"),
+        column("b", "x", "http://hl7.org/fhir/StructureDefinition/positiveInt"),
+        column("c", "x", "http://hl7.org/fhirpath/System.Decimal"),
+        column("d", "x", "instant"),
+        column("e", "x", "Patient.contact"),
+        column("f", "x", "integer64"),
+        hinted,
+        {"name": "g", "path": "name.exists()"},
+        {"name": "h", "path": "x"},
+        {"name": "i", "path": "x.count()", "collection": true}]}]});
+    let view = common::view(&definition);
+    let types = |layout| {
+        let schema = schema(&view, layout);
+        let types = schema
+            .fields()
+            .iter()
+            .map(|field| field.data_type().to_string());
+        types.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(
+        types(Layout::Typed),
+        "Boolean Int32 Utf8 Timestamp(µs, \"UTC\") Utf8 Int64 Date32 Boolean Utf8 List(Int32)"
+    );
+    assert_eq!(
+        types(Layout::Text),
+        "Boolean Int32 Utf8 Utf8 Utf8 Int64 Utf8 Boolean Utf8 List(Int32)"
+    );
+    let kinds: Vec<_> = view
+        .columns()
+        .iter()
+        .map(|c| c.fhir_type.as_deref())
+        .collect();
+    assert_eq!(
+        kinds[1..4],
+        [Some("positiveInt"), Some("decimal"), Some("instant")]
+    );
+    assert_eq!(kinds[7..], [Some("boolean"), None, Some("integer")]);
+    View::parse(&definition.to_string()).unwrap();
+}
