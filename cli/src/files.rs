@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -66,4 +66,13 @@ pub(crate) fn lock(path: &Path) -> Result<File, Failure> {
         .and_then(|file| file.lock().map(|()| file))
         .with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
+}
+
+/// Makes a directory, and those above it, that only their owner may enter; what exists stays.
+pub(crate) fn private_dir(path: &Path) -> Result<(), Failure> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    Ok(made.with_context(|| format!("cannot make {}", path.display()))?)
 }

@@ -1,8 +1,10 @@
 //! What can be said on the command line.
 
+mod ingest;
 mod lake;
 mod ledger;
 mod oversight;
+mod view;
 
 use std::path::PathBuf;
 
@@ -10,11 +12,13 @@ use chrono::NaiveDate;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use ingest::{Asked, Fhir, Ingest, Server};
 pub(crate) use lake::{Expunge, Picked, Quarantine};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
     Anchor, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
+pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.
 #[derive(Debug, Parser)]
@@ -79,8 +83,17 @@ pub(crate) enum Command {
     )]
     Synth(Synth),
     /// Read health records into the lake.
-    #[command(subcommand, after_help = "Example:\n  salus ingest fhir export")]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus ingest fhir export\n  salus ingest fhir https://ehr.example/fhir --group diabetes --client-id salus --client-key client.pem"
+    )]
     Ingest(Ingest),
+    /// SQL on FHIR: ViewDefinitions over exports, outside of the lake.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus view check patients.json\n  salus view run patients.json --from export > patients.csv"
+    )]
+    View(View),
     /// Records that could not be used.
     #[command(
         subcommand,
@@ -231,21 +244,6 @@ pub(crate) enum Compress {
     None,
     Gzip,
     Zstd,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Ingest {
-    /// A FHIR R4 bulk export on disk: NDJSON, plain, gzip or zstd.
-    #[command(
-        after_help = "Example:\n  salus ingest fhir export\n\nThe same export twice changes nothing. Lines that cannot be used are kept whole in quarantine."
-    )]
-    Fhir {
-        /// Directory of the export.
-        dir: PathBuf,
-        /// Name of the system that the export comes from: ids are unique within one system.
-        #[arg(long, default_value = "default", value_name = "NAME")]
-        source: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use salus_fhir::{Options, Summary, ingest_directory};
+use salus_bulk::IssueCount;
+use salus_fhir::{Options, Summary, ingest_directories, ingest_directory};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Format, Ingest};
+use crate::commands::export::Exports;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print};
@@ -32,28 +34,52 @@ impl salus_fhir::Progress for Bar {
 }
 
 pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result<(), Failure> {
-    let Ingest::Fhir { dir, source } = command;
+    let Ingest::Fhir(fhir) = command;
     let home = Home::at(root)?;
+    let lake = home.lake()?;
+    let options = Options {
+        source: fhir.source.clone(),
+        ..Options::default()
+    };
+    let bar = || Bar(Progress::bytes(0, "reading"));
+    if fhir.from.starts_with("https://") || fhir.from.starts_with("http://") {
+        let exports = Exports::of(home.root(), &fhir.source)?;
+        let arrived = exports.fetch(fhir, Progress::bytes(0, "asking")).await?;
+        let dirs = arrived.directories();
+        let summary = ingest_directories(&lake, &dirs, &options, &bar()).await?;
+        home.record_snapshot(&lake).await?;
+        let issues = arrived.issues()?;
+        exports.done(&arrived, fhir.asked.keep)?;
+        report(&summary, format, Some(&arrived.told(&issues)));
+        tell(&issues);
+        return Ok(());
+    }
+    let dir = Path::new(&fhir.from);
     if !dir.is_dir() {
         return Err(Failure::usage(format!(
-            "{} is not a directory",
+            "{} is not a directory, and no address of a server",
             dir.display()
         )));
     }
-    let lake = home.lake()?;
-    let options = Options {
-        source: source.clone(),
-        ..Options::default()
-    };
-    let summary =
-        ingest_directory(&lake, dir, &options, &Bar(Progress::bytes(0, "reading"))).await?;
+    let summary = ingest_directory(&lake, dir, &options, &bar()).await?;
     home.record_snapshot(&lake).await?;
-    report(&summary, format);
+    report(&summary, format, None);
     Ok(())
 }
 
+/// What the server could not export: the data are incomplete in these respects.
+fn tell(issues: &[IssueCount]) {
+    for issue in issues {
+        let text = issue.texts.first().map(String::as_str).unwrap_or_default();
+        eprintln!(
+            "salus: the server reports {} times {} ({}) {text}",
+            issue.count, issue.code, issue.severity
+        );
+    }
+}
+
 /// Prints what became of every line.
-pub(crate) fn report(summary: &Summary, format: Format) {
+pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) {
     let mut tables = Map::new();
     let mut rows = Rows::new(&["table", "rows"]);
     for (name, table) in &summary.tables {
@@ -75,7 +101,7 @@ pub(crate) fn report(summary: &Summary, format: Format) {
             rows.push([what.into(), lines.to_string()]);
         }
     }
-    let json = json!({
+    let mut json = json!({
         "snapshot": summary.snapshot,
         "changed": summary.changed,
         "tables": Value::Object(tables),
@@ -89,6 +115,9 @@ pub(crate) fn report(summary: &Summary, format: Format) {
         "ignored": summary.ignored,
         "bytes": summary.bytes,
     });
+    if let Some(export) = export {
+        json["export"] = export.clone();
+    }
     print(format, &rows, &json);
     if format == Format::Table {
         let change = if summary.changed { "new" } else { "unchanged" };

@@ -132,7 +132,7 @@ async fn retry(home: &Home, lake: &Lake, picked: &Picked, format: Format) -> Res
     )
     .await?;
     home.record_snapshot(lake).await?;
-    report(&summary, format);
+    report(&summary, format, None);
     Ok(())
 }
 

@@ -61,12 +61,27 @@ impl Export {
         if export.files.is_empty() {
             return Err(IngestError::NothingFound(dir.to_owned()));
         }
+        Ok(export.in_order())
+    }
+
+    /// Lists several directories, whose names come before those of their files. There may be nothing in them.
+    pub(crate) fn list_all(dirs: &[PathBuf]) -> Result<Self, IngestError> {
+        let mut export = Self::of(Vec::new());
+        for dir in dirs {
+            let name = dir.file_name().unwrap_or_default().to_string_lossy();
+            export.add(dir, &format!("{name}/"))?;
+        }
+        Ok(export.in_order())
+    }
+
+    fn in_order(self) -> Self {
+        let mut export = self;
         export.files.sort_by(|a, b| {
             let order = |file: &ExportFile| (!about_patients(&file.name), file.name.clone());
             order(a).cmp(&order(b))
         });
         export.ignored.sort();
-        Ok(export)
+        export
     }
 
     /// Bytes on disk.

@@ -1,7 +1,7 @@
 //! The whole way of an export into the lake.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -37,8 +37,30 @@ pub async fn ingest_directory(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<Summary, IngestError> {
+    ingest(lake, Export::list(dir)?, options, progress).await
+}
+
+/// As [`ingest_directory`], for an export that lies in several directories: one new snapshot at the end, or nothing. That there
+/// is no file at all is no error: nothing may have changed since the last export.
+///
+/// # Errors
+/// See [`IngestError`]; the lake is as it was before.
+pub async fn ingest_directories(
+    lake: &Lake,
+    dirs: &[PathBuf],
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Summary, IngestError> {
+    ingest(lake, Export::list_all(dirs)?, options, progress).await
+}
+
+async fn ingest(
+    lake: &Lake,
+    export: Export,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Summary, IngestError> {
     let start = Instant::now();
-    let export = Export::list(dir)?;
     let transaction = lake.begin()?;
     // Every file is read twice.
     progress.started(export.bytes() * 2);

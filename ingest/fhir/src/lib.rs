@@ -66,6 +66,6 @@ mod waiting;
 mod workers;
 
 pub use error::IngestError;
-pub use ingest::{ingest_directory, parse_only};
+pub use ingest::{ingest_directories, ingest_directory, parse_only};
 pub use options::{Options, Progress, Silent, Summary, TableSummary};
 pub use retry::{about, expunge, retry_quarantine};
