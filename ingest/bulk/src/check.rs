@@ -1,5 +1,6 @@
 //! What is learnt about a file while its bytes pass by: digest, lines, and whether it is whole.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
@@ -116,7 +117,7 @@ impl Check {
             bytes: self.bytes,
             resources,
             gzip,
-            outcome: lines.lead == OUTCOME,
+            outcome: begins_with_outcome(&lines.lead),
             open_line: lines.open.then_some(lines.line_start),
         })
     }
@@ -126,7 +127,7 @@ const GZIP: &str = "the gzip stream is cut off or damaged";
 
 /// Counts lines that are not blank, and looks at the first character.
 struct Lines {
-    /// The first bytes that are not white space.
+    /// The beginning, unpacked.
     lead: Vec<u8>,
     count: u64,
     total: u64,
@@ -184,8 +185,23 @@ impl Lines {
     }
 }
 
-/// How servers begin an error in place of a file.
-const OUTCOME: &[u8] = br#"{"resourceType":"OperationOutcome""#;
+/// Bytes of a file that are looked at more closely. An error in place of a file is shorter.
+const LEAD: usize = 16 << 10;
+
+/// Whether the first JSON value is an OperationOutcome, on one line or on many.
+fn begins_with_outcome(lead: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Kind<'a> {
+        #[serde(rename = "resourceType", borrow)]
+        name: Option<Cow<'a, str>>,
+    }
+    let lead = lead.strip_prefix(&BOM).unwrap_or(lead);
+    let mut values = serde_json::Deserializer::from_slice(lead).into_iter::<Kind<'_>>();
+    let first = values.next().and_then(Result::ok);
+    first
+        .and_then(|kind| kind.name)
+        .is_some_and(|name| name == "OperationOutcome")
+}
 
 /// The UTF-8 byte order mark, which may stand before the first line.
 const BOM: [u8; 3] = [0xef, 0xbb, 0xbf];
@@ -195,11 +211,8 @@ impl Write for Lines {
         if self.total + bytes.len() as u64 > self.limit {
             return Err(self.fail(Fault::TooLarge));
         }
-        let room = OUTCOME.len() - self.lead.len();
-        let visible = bytes
-            .iter()
-            .filter(|b| !b.is_ascii_whitespace() && !BOM.contains(b));
-        self.lead.extend(visible.take(room));
+        let room = LEAD - self.lead.len();
+        self.lead.extend_from_slice(&bytes[..bytes.len().min(room)]);
         let mut start = 0;
         for end in memchr::memchr_iter(b'\n', bytes) {
             self.line_part(&bytes[start..end])?;
@@ -260,13 +273,14 @@ mod tests {
         }
         let closed = check(b"\xef\xbb\xbf{}\n", 1, 10).unwrap();
         assert_eq!((closed.resources, closed.open_line), (1, None));
-        let outcome = b"\n{ \"resourceType\": \"OperationOutcome\", \"issue\": []}";
-        assert!(check(outcome, 3, 100).unwrap().outcome);
-        assert!(
-            !check(b"{\"resourceType\":\"Patient\"}", 3, 100)
-                .unwrap()
-                .outcome
-        );
+        for outcome in [
+            "{\"resourceType\":\"OperationOutcome\"}\n{\"resourceType\":\"Patient\"}\n",
+            "\u{feff}{\n  \"issue\": [{}],\n  \"resourceType\": \"OperationOutcome\"\n}",
+        ] {
+            assert!(check(outcome.as_bytes(), 3, 100).unwrap().outcome);
+        }
+        let contained = b"{\"contained\":[{\"resourceType\":\"OperationOutcome\"}]}";
+        assert!(!check(contained, 3, 100).unwrap().outcome);
         let empty = check(b"", 1, 10).unwrap();
         assert_eq!((empty.resources, empty.bytes), (0, 0));
         assert_eq!(

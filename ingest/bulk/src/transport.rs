@@ -5,7 +5,6 @@ use std::sync::Arc;
 use reqwest::{Response, StatusCode};
 use url::Url;
 
-use crate::auth::secret::Secret;
 use crate::auth::token::Authenticator;
 use crate::error::{BulkError, Trouble};
 use crate::http::{Answer, Ask, Http, refused};
@@ -31,29 +30,22 @@ impl Transport {
     /// Sends a request, with the token if `ask` wants it and it may go there.
     pub(crate) async fn send(&self, ask: &Ask<'_>) -> Result<Answer, Trouble> {
         let wanted = ask.token && self.http.trust.carries(ask.url);
-        let token = if wanted {
+        let mut token = if wanted {
             self.auth.token().await?
         } else {
             None
         };
-        let answer = self.http.send(ask, token.as_ref()).await?;
-        match self.fresh(&answer, token).await? {
-            Some(fresh) => self.http.send(ask, Some(&fresh)).await,
-            None => Ok(answer),
-        }
-    }
-
-    /// Another token, if the answer says that this one is no longer good.
-    async fn fresh(
-        &self,
-        answer: &Answer,
-        token: Option<Secret>,
-    ) -> Result<Option<Secret>, BulkError> {
-        match token {
-            Some(stale) if answer.status() == StatusCode::UNAUTHORIZED && answer.carried => {
-                self.auth.renew(&stale).await
+        let mut renewed = false;
+        loop {
+            let answer = self.http.send(ask, token.as_ref()).await?;
+            let refused = answer.status() == StatusCode::UNAUTHORIZED && answer.carried;
+            let Some(stale) = token.filter(|_| refused && !renewed) else {
+                return Ok(answer);
+            };
+            match self.auth.renew(&stale).await? {
+                None => return Ok(answer),
+                Some(fresh) => (token, renewed) = (Some(fresh.secret), fresh.new),
             }
-            _ => Ok(None),
         }
     }
 

@@ -39,6 +39,14 @@ pub(crate) struct Authenticator {
     issued: Mutex<Vec<Secret>>,
 }
 
+/// A token in place of another.
+#[derive(Debug)]
+pub(crate) struct Renewed {
+    pub(crate) secret: Secret,
+    /// Whether it was obtained just now; if not, it may be stale too.
+    pub(crate) new: bool,
+}
+
 #[derive(Debug, Default)]
 struct State {
     configuration: Option<Configuration>,
@@ -88,15 +96,17 @@ impl Authenticator {
 
     /// A token other than the one that a server has `refused`; `None` if there cannot be another.
     /// Many requests may come with the same refused token: only the first of them obtains a new one.
-    pub(crate) async fn renew(&self, refused: &Secret) -> Result<Option<Secret>, BulkError> {
+    pub(crate) async fn renew(&self, refused: &Secret) -> Result<Option<Renewed>, BulkError> {
         let Auth::Backend(client) = &self.auth else {
             return Ok(None);
         };
         let mut state = self.state.lock().await;
-        match &state.token {
-            Some(token) if token.secret != *refused => Ok(Some(token.secret.clone())),
-            _ => self.obtain(client, &mut state).await.map(Some),
+        let other = state.token.as_ref().map(|token| token.secret.clone());
+        if let Some(secret) = other.filter(|secret| secret != refused) {
+            return Ok(Some(Renewed { secret, new: false }));
         }
+        let secret = self.obtain(client, &mut state).await?;
+        Ok(Some(Renewed { secret, new: true }))
     }
 
     /// `text` without any token that we know.

@@ -413,3 +413,49 @@ async fn chance_faults_everywhere() {
         trial.compare(&job.run(Arc::new(Silent)).await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn a_part_that_does_not_fit_is_not_used() {
+    let file = resources("Patient", 300);
+    let body = &file.body;
+    let half = body.len() / 2;
+    let answer = |head: String, body: &[u8]| [head.as_bytes(), b"\r\n\r\n", body].concat();
+    let length = body.len();
+    let cut = || {
+        let head = format!("HTTP/1.1 200 OK\r\netag: \"a\"\r\ncontent-length: {length}");
+        answer(head, &body[..half])
+    };
+    let part = |from: usize, more: &str| {
+        let head = format!(
+            "HTTP/1.1 206 Partial\r\n{more}content-range: bytes {from}-{}/{length}\r\ncontent-length: {}",
+            length - 1,
+            length - from
+        );
+        answer(head, &body[from..])
+    };
+    let right = answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}"), body);
+    for odd in [
+        part(half - 5, "etag: \"a\"\r\n"),
+        part(half, "etag: \"b\"\r\n"),
+        part(half, "etag: \"a\"\r\ncontent-encoding: gzip\r\n"),
+        answer("HTTP/1.1 206 Partial\r\netag: \"a\"".into(), &body[half..]),
+    ] {
+        let elsewhere = raw(vec![cut(), odd, right.clone()]).await;
+        let trial = Trial::new(vec![file.clone()]).await;
+        trial.server.with().links = Some(elsewhere.url("/f"));
+        trial.arrives(quick()).await;
+        let asked = elsewhere.requests();
+        assert!(
+            asked[1].contains(&format!("range: bytes={half}-")),
+            "{}",
+            asked[1]
+        );
+        assert!(!asked[2].contains("range:"), "begun anew");
+    }
+    // The control: a part that fits is used.
+    let elsewhere = raw(vec![cut(), part(half, "etag: \"a\"\r\n")]).await;
+    let trial = Trial::new(vec![file.clone()]).await;
+    trial.server.with().links = Some(elsewhere.url("/f"));
+    trial.arrives(quick()).await;
+    assert_eq!(elsewhere.requests().len(), 2);
+}

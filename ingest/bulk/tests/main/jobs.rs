@@ -102,3 +102,26 @@ async fn a_directory_holds_one_job_of_one_process() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_job_that_is_gone_when_it_is_resumed_is_kicked_off_anew() {
+    let trial = Trial::new(population()).await;
+    trial.server.with().polls = 1_000_000;
+    let options = Options {
+        deadline: Some(Duration::from_millis(100)),
+        ..quick()
+    };
+    assert!(trial.run(options).await.is_err());
+    trial.server.with().polls = 0;
+    trial.server.faults(Stage::Status, [Fault::Forget]);
+    trial.compare(&trial.resume(quick()).await.unwrap());
+    assert_eq!(trial.server.seen(Stage::KickOff).len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_can_be_a_task_of_its_own() {
+    let trial = Trial::new(population()).await;
+    let mut job = trial.job(quick());
+    let run = tokio::spawn(async move { job.run(Arc::new(Silent)).await });
+    trial.compare(&run.await.unwrap().unwrap());
+}
