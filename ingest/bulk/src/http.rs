@@ -239,15 +239,22 @@ impl Http {
         }
     }
 
-    /// What an answer other than success means.
-    pub(crate) async fn refusal(&self, doing: &'static str, answer: Answer) -> Trouble {
+    /// What an answer other than success means. `scrub` takes out of its body what may not be shown,
+    /// before anything is cut off: half a token is a secret too.
+    pub(crate) async fn refusal(
+        &self,
+        doing: &'static str,
+        answer: Answer,
+        scrub: impl Fn(&str) -> String,
+    ) -> Trouble {
         let status = answer.status();
         let asked = answer.retry_after();
         let page = answer.is_web_page();
         let body = head(answer.response, ERROR_BODY);
         let body = tokio::time::timeout(self.answer_timeout, body).await;
         let body = body.ok().and_then(Result::ok).unwrap_or_default();
-        refused(doing, status, asked, page, &body)
+        let body = scrub(&String::from_utf8_lossy(&body));
+        refused(doing, status, asked, page, body.as_bytes())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A job: one export in one directory, from kick-off to the last file, over as many runs as it takes.
 
+use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,12 +28,21 @@ use crate::transport::Transport;
 const IDLE_REFRESHES: u32 = 2;
 
 /// An export that is under way, or done, in a directory that this process has locked.
-#[derive(Debug)]
 pub struct Job {
     dir: PathBuf,
     options: Options,
     journal: Journal,
     log: Arc<Log>,
+}
+
+/// Links and status addresses can work without a password: they are not shown.
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("dir", &self.dir)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Job {

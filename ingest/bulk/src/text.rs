@@ -87,6 +87,16 @@ pub(crate) fn causes(error: reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn shown_text_is_one_bounded_line(text in "(\\PC|[\\x00-\\x1f]|\\s|eyJ|[.]){0,400}", longest in 0_usize..300) {
+            let shown = clean(&text, longest);
+            prop_assert!(shown.len() <= longest + "…".len());
+            prop_assert!(!shown.contains(|c: char| c.is_control()));
+        }
+    }
 
     #[test]
     fn control_characters_and_length_are_bounded() {

@@ -62,8 +62,10 @@ impl Transport {
     /// What an answer other than success means.
     pub(crate) async fn refusal(&self, doing: &'static str, answer: Answer) -> Trouble {
         let hint = self.hint(&answer);
-        let mut trouble = self.http.refusal(doing, answer).await;
+        let scrub = |text: &str| self.auth.scrub(text);
+        let mut trouble = self.http.refusal(doing, answer, scrub).await;
         if let BulkError::Refused { text, .. } = &mut trouble.error {
+            // Again, for what was escaped in the body.
             *text = self.auth.scrub(text) + &hint;
         }
         trouble

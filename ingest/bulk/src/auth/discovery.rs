@@ -126,7 +126,7 @@ async fn fetch(http: &Http, url: &Url, accept: &'static str) -> Result<Option<Va
             Ok(serde_json::from_slice(&body).ok())
         }
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            Err(http.refusal(DISCOVERY, answer).await)
+            Err(http.refusal(DISCOVERY, answer, str::to_owned).await)
         }
         _ => Ok(None),
     }

@@ -221,7 +221,12 @@ impl Authenticator {
         let answer = self.http.send(&ask, None).await?;
         let status = answer.status();
         if status.is_server_error() || status.as_u16() == 429 {
-            return Err(self.http.refusal(TOKEN, answer).await);
+            return Err(self
+                .http
+                .refusal(TOKEN, answer, |text| {
+                    text.replace(assertion.expose(), "[token]")
+                })
+                .await);
         }
         let received = Instant::now();
         let body = self.http.body(TOKEN, answer.response, 1 << 20).await?;

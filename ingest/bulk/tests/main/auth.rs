@@ -259,6 +259,19 @@ async fn no_secret_is_ever_shown() {
         error.to_string().contains("not with [token], sorry"),
         "{error}"
     );
+    // And one whose words are cut off in the middle of the token.
+    for before in 560..600 {
+        let text = format!("{}opaque-token-1", "x".repeat(before));
+        trial
+            .server
+            .faults(Stage::KickOff, [Fault::Answer(400, vec![], text)]);
+        let dir = tempfile::tempdir().unwrap();
+        let options = backend("salus-test", keys.clone());
+        let mut job = Job::start(dir.path(), trial.request(), options).unwrap();
+        trial.server.with().reset_tokens();
+        let error = job.run(Arc::new(Silent)).await.unwrap_err().to_string();
+        assert!(!error.contains("opaq"), "{error}");
+    }
     let all = format!("{shown} {job:?} {error} {error:?} {}", trial.records());
     for secret in [
         "opaque-token",

@@ -165,6 +165,12 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
+    /// Forgets every token, so that the next is the first again.
+    pub(crate) fn reset_tokens(&mut self) {
+        self.tokens.clear();
+        self.jtis.clear();
+    }
+
     /// How often each job will still be 202.
     pub(crate) fn polls_left(&mut self) -> impl Iterator<Item = &mut u32> {
         self.jobs.values_mut()
