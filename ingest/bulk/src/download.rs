@@ -99,7 +99,7 @@ pub(crate) async fn fetch(
 }
 
 /// Whether what arrived whole is not what was to arrive.
-fn wrong(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<String>) -> bool {
+fn wrong(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<u64>) -> bool {
     // Some servers answer 200 with an error in place of the file.
     let other = |kind: &String| kind != "OperationOutcome";
     let error = file.entry.section == Section::Output
@@ -110,9 +110,9 @@ fn wrong(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<Stri
 
 /// Whether the file lacks resources that the manifest announces. Where nothing else marks the end of
 /// a body, that is the only sign that it was cut off after a line; but some servers announce wrong
-/// numbers. So a short file is fetched once more, and if it is the same again, numbers of this server
-/// are no longer believed.
-fn too_short(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<String>) -> bool {
+/// numbers. So a short file is fetched once more, and if it is as short again, numbers of this server
+/// are no longer believed. Bytes are not compared: what is compressed anew may differ in them.
+fn too_short(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<u64>) -> bool {
     let short = file
         .entry
         .count
@@ -120,11 +120,11 @@ fn too_short(context: &Context, file: &Listed, whole: &Whole, seen: &mut Option<
     if !short || !context.counts_hold() {
         return false;
     }
-    if seen.as_ref() == Some(&whole.checked.sha256) {
+    if *seen == Some(whole.checked.resources) {
         context.doubt_counts();
         return false;
     }
-    *seen = Some(whole.checked.sha256.clone());
+    *seen = Some(whole.checked.resources);
     true
 }
 
