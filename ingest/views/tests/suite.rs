@@ -25,15 +25,15 @@ fn case(case: &Value, resources: &[Value]) -> Result<(), String> {
         Ok(found) => found,
         Err(error) => return Err(format!("an error: {error}")),
     };
-    if let Some(wanted) = case.get("expectColumns") {
-        if *wanted != json!(columns) {
-            return Err(format!("the columns are {columns:?}, not {wanted}"));
-        }
+    if let Some(wanted) = case.get("expectColumns")
+        && *wanted != json!(columns)
+    {
+        return Err(format!("the columns are {columns:?}, not {wanted}"));
     }
-    if let Some(count) = case.get("expectCount").and_then(Value::as_u64) {
-        if count != found.len() as u64 {
-            return Err(format!("{} rows, not {count}", found.len()));
-        }
+    if let Some(count) = case.get("expectCount").and_then(Value::as_u64)
+        && count != found.len() as u64
+    {
+        return Err(format!("{} rows, not {count}", found.len()));
     }
     match case.get("expect").and_then(Value::as_array) {
         Some(wanted) if !same_rows(&found, wanted) => {
@@ -43,13 +43,16 @@ fn case(case: &Value, resources: &[Value]) -> Result<(), String> {
     }
 }
 
-/// Every case with a reason or none, by file, as the suite reports them.
-fn report(dir: &Path) -> BTreeMap<String, Vec<(String, Result<(), String>)>> {
+/// Titles of cases, each with the reason if it fails.
+type Outcome = Vec<(String, Result<(), String>)>;
+
+/// Every case, by file.
+fn report(dir: &Path) -> BTreeMap<String, Outcome> {
     let mut report = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if !name.ends_with(".json") || name == "tests.schema.json" {
+        if path.extension().is_none_or(|ending| ending != "json") || name == "tests.schema.json" {
             continue;
         }
         let suite: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();

@@ -111,7 +111,7 @@ impl Builder {
 impl Column {
     fn finish(&mut self, field: &Field) -> Result<ArrayRef, ArrowError> {
         let (values, ends, known) = match self {
-            Self::Flat(flat) => return flat.finish(),
+            Self::Flat(flat) => return Ok(flat.finish()),
             Self::List {
                 values,
                 ends,
@@ -125,7 +125,7 @@ impl Column {
         Ok(Arc::new(ListArray::try_new(
             Arc::clone(inner),
             OffsetBuffer::new(offsets),
-            values.finish()?,
+            values.finish(),
             Some(NullBuffer::from(known)),
         )?))
     }
@@ -188,8 +188,8 @@ impl Flat {
         }
     }
 
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(match self {
+    fn finish(&mut self) -> ArrayRef {
+        match self {
             Self::Boolean(builder) => Arc::new(builder.finish()),
             Self::Int32(builder) => Arc::new(builder.finish()),
             Self::Int64(builder) => Arc::new(builder.finish()),
@@ -200,6 +200,6 @@ impl Flat {
             Self::Date(builder) => Arc::new(builder.finish()),
             Self::Time(builder) => Arc::new(builder.finish()),
             Self::Timestamp(builder) => Arc::new(builder.finish()),
-        })
+        }
     }
 }

@@ -49,22 +49,20 @@ impl Converter {
     pub(crate) fn cell<'a>(
         &self,
         column: usize,
-        items: Items<'a>,
+        mut items: Items<'a>,
         scope: &Scope<'a>,
     ) -> Result<Value<'a>, Fault> {
         let (cells, collection) = self.columns[column];
-        let mut items = items;
         // An element that has nothing but extensions has no value to show.
-        items.retain(|item| !scope.is_valueless(item));
+        items.retain(|item| !item.is_valueless());
         if collection {
-            let values = items.into_iter().map(|item| convert(cells, item, scope));
+            let values = items.iter().map(|item| convert(cells, item, scope));
             return Ok(Value::List(values.collect::<Result<Vec<_>, _>>()?.into()));
         }
-        let mut items = items.into_iter();
-        match (items.next(), items.next()) {
-            (None, _) => Ok(Value::Null),
-            (Some(item), None) => convert(cells, item, scope),
-            (Some(_), Some(_)) => Fault::new(
+        match items.as_slice() {
+            [] => Ok(Value::Null),
+            [item] => convert(cells, item, scope),
+            _ => Fault::new(
                 "several values; use first() or where(…), iterate with forEach, or set \
                  `collection` to true",
             ),
@@ -72,33 +70,33 @@ impl Converter {
     }
 }
 
-fn convert<'a>(cells: Cells, item: Item<'a>, scope: &Scope<'a>) -> Result<Value<'a>, Fault> {
+fn convert<'a>(cells: Cells, item: &Item<'a>, scope: &Scope<'a>) -> Result<Value<'a>, Fault> {
     match cells {
-        Cells::Text(wanted) => return text(wanted, &item, scope),
-        Cells::Json { complex } => return json(complex, &item, scope),
+        Cells::Text(wanted) => return text(wanted, item, scope),
+        Cells::Json { complex } => return json(complex, item, scope),
         Cells::Boolean => {
-            if let Some(value) = scope.boolean(&item) {
+            if let Some(value) = scope.boolean(item) {
                 return Ok(Value::Boolean(value));
             }
         }
         Cells::Int32 => {
-            let integer = integer(&item, scope);
+            let integer = integer(item, scope);
             if let Some(value) = integer.filter(|value| i32::try_from(*value).is_ok()) {
                 return Ok(Value::Int(value));
             }
         }
         Cells::Int64 => {
-            if let Some(value) = integer(&item, scope) {
+            if let Some(value) = integer(item, scope) {
                 return Ok(Value::Int(value));
             }
         }
         Cells::Decimal { precision, scale } => {
-            if let Some(value) = decimal(&item, scope).and_then(|v| fitted(v, precision, scale)) {
+            if let Some(value) = decimal(item, scope).and_then(|v| fitted(v, precision, scale)) {
                 return Ok(Value::Decimal(value));
             }
         }
         Cells::Float64 => {
-            let text = scope.number_text(&item);
+            let text = scope.number_text(item);
             if let Some(Ok(value)) = text.map(|text| text.parse::<f64>())
                 && value.is_finite()
             {
@@ -106,7 +104,7 @@ fn convert<'a>(cells: Cells, item: Item<'a>, scope: &Scope<'a>) -> Result<Value<
             }
         }
         Cells::Binary => {
-            let text = scope.any_text(&item);
+            let text = scope.any_text(item);
             let standard = base64::engine::general_purpose::STANDARD;
             if let Some(Ok(bytes)) = text.map(|text| {
                 // Blanks may stand in base64Binary.
@@ -117,7 +115,7 @@ fn convert<'a>(cells: Cells, item: Item<'a>, scope: &Scope<'a>) -> Result<Value<
             }
         }
         Cells::Date | Cells::Time | Cells::Timestamp { .. } => {
-            if let Some(value) = moment(cells, &item, scope) {
+            if let Some(value) = moment(cells, item, scope) {
                 return Ok(Value::Int(value));
             }
         }

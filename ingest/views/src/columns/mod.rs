@@ -22,7 +22,7 @@
 //! `DOUBLE PRECISION` (`Float64`), `CHARACTER VARYING`, `DATE` (`Date32`), `TIME` (`Time64(µs)`),
 //! `TIMESTAMP WITH TIME ZONE` (`Timestamp(µs, UTC)`), `TIMESTAMP` (`Timestamp(µs)`, as on the
 //! clock), `BINARY`. A value that the type cannot hold exactly is an error of its resource, never
-//! rounded. With `collection` the column is a `List` of the type; no value at all is an empty list.
+//! rounded, except to `DOUBLE PRECISION`, which is the nearest one by its nature. With `collection` the column is a `List` of the type; no value at all is an empty list.
 //!
 //! Where `type` is absent it is inferred from the expression: what `ofType()`, functions,
 //! comparisons and literals yield. A path of element names tells nothing, except for some booleans

@@ -2,7 +2,7 @@
 
 use super::{Expr, Function, Type};
 use crate::elements;
-use crate::fhirpath::Binary;
+use crate::fhirpath::{Binary, Chain};
 use crate::value::Item;
 
 /// The FHIR type of every item that `expr` can yield; `None` when only the data knows.
@@ -13,7 +13,6 @@ pub(crate) fn infer(expr: &Expr) -> Option<&'static str> {
         // Other names would only tell one sort of text from another.
         Expr::Path(_, names) => elements::named(names.last()?).filter(|kind| *kind == "boolean"),
         Expr::Index(base, _) | Expr::Negative(base) | Expr::Positive(base) => infer(base),
-        Expr::Is(..) => Some("boolean"),
         Expr::OfType(_, kind) | Expr::As(_, kind) => match kind {
             Type::System(name) => Some(name),
             Type::Fhir(name) => {
@@ -21,13 +20,13 @@ pub(crate) fn infer(expr: &Expr) -> Option<&'static str> {
                 primitive.copied()
             }
         },
-        Expr::ReferenceKey(..) => Some("string"),
-        Expr::Pattern(Function::ReplaceMatches, ..) => Some("string"),
-        Expr::Pattern(..) => Some("boolean"),
+        Expr::ReferenceKey(..) | Expr::Pattern(Function::ReplaceMatches, ..) => Some("string"),
+        Expr::Is(..) | Expr::Pattern(..) | Expr::Chain(Chain::And | Chain::Or, _) => {
+            Some("boolean")
+        }
         Expr::Call(function, base, arguments) => call(*function, base, arguments),
         Expr::Binary(operator, left, right) => binary(*operator, left, right),
-        Expr::Chain(crate::fhirpath::Chain::Union, operands) => same(operands),
-        Expr::Chain(..) => Some("boolean"),
+        Expr::Chain(Chain::Union, operands) => same(operands),
         Expr::Empty | Expr::This | Expr::Total | Expr::Resource | Expr::Context | Expr::Root(_) => {
             None
         }

@@ -62,10 +62,11 @@ impl Type {
         let bare = name.strip_prefix("FHIR.").unwrap_or(name);
         let complex = bare.starts_with(|c: char| c.is_ascii_uppercase())
             && bare.chars().all(|c| c.is_ascii_alphanumeric());
-        if bare == name && bare != "Quantity" {
-            if let Some((_, same)) = system(name) {
-                return Ok(Self::System(same));
-            }
+        if bare == name
+            && bare != "Quantity"
+            && let Some((_, same)) = system(name)
+        {
+            return Ok(Self::System(same));
         }
         if complex || elements::is_primitive(bare) {
             return Ok(Self::Fhir(bare.into()));

@@ -118,7 +118,7 @@ impl<'a> Scope<'a> {
 
     fn some(&self, items: &[Item<'a>], wanted: bool) -> Result<Item<'a>, Fault> {
         let booleans = self.booleans(items)?;
-        Ok(Item::Boolean(booleans.iter().any(|value| *value == wanted)))
+        Ok(Item::Boolean(booleans.contains(&wanted)))
     }
 
     /// A number of items; nothing and less than nothing are zero.

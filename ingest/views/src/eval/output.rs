@@ -7,11 +7,6 @@ use crate::json::Kind;
 use crate::value::Item;
 
 impl<'a> Scope<'a> {
-    /// Whether a primitive element has an id or extensions, and no value.
-    pub(crate) fn is_valueless(&self, item: &Item<'a>) -> bool {
-        matches!(item, Item::Node(element) if element.valueless)
-    }
-
     /// The text of a number.
     pub(crate) fn number_text(&self, item: &Item<'a>) -> Option<Cow<'a, str>> {
         match item {

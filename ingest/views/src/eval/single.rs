@@ -24,7 +24,7 @@ impl<'a> Scope<'a> {
         if let Expr::Literal(item) = expr {
             return Ok(Some(item.clone()));
         }
-        Self::only(&self.input(expr, frame)?).map(|item| item.cloned())
+        Self::only(&self.input(expr, frame)?).map(Option::<&Item<'a>>::cloned)
     }
 
     pub(super) fn only<'i>(items: &'i [Item<'a>]) -> Result<Option<&'i Item<'a>>, Fault> {

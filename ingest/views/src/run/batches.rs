@@ -36,8 +36,12 @@ impl Cutter {
         }
     }
 
-    pub(super) fn push(&mut self, batch: RecordBatch, take: &mut Take<'_>) -> Result<(), RunError> {
-        let sizes = sizes(&batch);
+    pub(super) fn push(
+        &mut self,
+        batch: &RecordBatch,
+        take: &mut Take<'_>,
+    ) -> Result<(), RunError> {
+        let sizes = sizes(batch);
         let mut start = 0;
         for (row, size) in sizes.iter().enumerate() {
             self.rows += 1;

@@ -83,15 +83,15 @@ impl Iterator for Chunks<'_> {
                 file,
                 open: current,
             } => loop {
-                let here = match current {
-                    Some(here) => here,
-                    None => {
-                        let (path, _) = waiting.next()?;
-                        match Open::new(path) {
-                            Ok(opened) => current.insert(opened),
-                            Err(error) => break Err(error),
-                        }
+                if current.is_none() {
+                    let (path, _) = waiting.next()?;
+                    match Open::new(path) {
+                        Ok(opened) => *current = Some(opened),
+                        Err(error) => break Err(error),
                     }
+                }
+                let Some(here) = current else {
+                    continue;
                 };
                 match here.chunk(chunk_bytes, longest_line) {
                     Ok(Some(chunk)) => {

@@ -232,7 +232,7 @@ impl<'r, 's> Collector<'r, 's> {
             for batch in batches {
                 self.summary.views[view].rows += batch.num_rows() as u64;
                 let sink = &mut self.sinks[view];
-                self.cutters[view].push(batch, &mut |batch| sink.write(batch))?;
+                self.cutters[view].push(&batch, &mut |batch| sink.write(batch))?;
             }
         }
         Ok(())

@@ -38,6 +38,11 @@ pub(crate) struct Element {
 }
 
 impl Item<'_> {
+    /// Whether a primitive element has an id or extensions, and no value.
+    pub(crate) fn is_valueless(&self) -> bool {
+        matches!(self, Item::Node(element) if element.valueless)
+    }
+
     /// What the item is, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match self {

@@ -129,9 +129,7 @@ impl<'b> Cell<'b> {
             return Ok(());
         }
         match &self.values {
-            Values::Boolean(values) => {
-                into.push_str(if values.value(row) { "true" } else { "false" })
-            }
+            Values::Boolean(values) => drop(write!(into, "{}", values.value(row))),
             Values::Int32(values) => drop(write!(into, "{}", values.value(row))),
             Values::Int64(values) => drop(write!(into, "{}", values.value(row))),
             Values::Text(values) if self.raw => into.push_str(values.value(row)),
