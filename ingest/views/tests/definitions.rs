@@ -35,202 +35,231 @@ fn a_sound_definition_has_no_problem() {
     assert_eq!(problems(&changed(|_| {})), []);
 }
 
-#[test]
-fn every_fault_has_its_place() {
-    type Case = (fn(&mut Value), &'static str, &'static str);
-    let cases: &[Case] = &[
-        (
-            |d| d["resourceType"] = json!("Patient"),
-            "resourceType",
-            "must be ViewDefinition",
-        ),
-        (|d| d["name"] = json!("1st"), "name", "begins with a letter"),
-        (|d| d["status"] = json!("done"), "status", "draft, active"),
-        (
-            |d| d["resource"] = json!("patient"),
-            "resource",
-            "resource type",
-        ),
-        (|d| d["resource"] = json!(1), "resource", "a string"),
-        (
-            |d| drop(d.as_object_mut().unwrap().remove("resource")),
-            "",
-            "`resource` is missing",
-        ),
-        (
-            |d| d["Select"] = json!([]),
-            "Select",
-            "did you mean `select`?",
-        ),
-        (|d| d["selects"] = json!([]), "selects", "no such member"),
-        (|d| d["select"] = json!({}), "select", "a list is needed"),
-        (|d| d["select"] = json!([]), "select", "the list is empty"),
-        (
-            |d| d["select"][0] = json!(1),
-            "select[0]",
-            "an object is needed",
-        ),
-        (
-            |d| d["select"][1]["forEachOrNull"] = json!("x"),
-            "select[1]",
-            "exclude each other",
-        ),
-        (
-            |d| d["select"][1]["forEach"] = json!(1),
-            "select[1].forEach",
-            "a string",
-        ),
-        (
-            |d| d["select"][1]["forEach"] = json!("@@"),
-            "select[1].forEach",
-            "not a date",
-        ),
-        (
-            |d| d["select"][1]["forEach"] = json!("name.where(use = %usage)"),
-            "select[1].forEach",
-            "%usage is not defined",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["path"] = json!("id.today()"),
-            "select[0].column[0].path",
-            "write the date as a constant",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["path"] = json!("id.First()"),
-            "select[0].column[0].path",
-            "did you mean first()?",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["path"] = json!("id.first(1)"),
-            "select[0].column[0].path",
-            "takes no argument",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["path"] = json!("id.ofType(strin)"),
-            "select[0].column[0].path",
-            "there is no type strin",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["path"] = json!("id.matches('(')"),
-            "select[0].column[0].path",
-            "regular expression",
-        ),
-        (
-            |d| {
-                drop(
-                    d["select"][0]["column"][0]
-                        .as_object_mut()
-                        .unwrap()
-                        .remove("path"),
-                )
-            },
-            "select[0].column[0]",
-            "`path` is missing",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["name"] = json!("_id"),
-            "select[0].column[0].name",
-            "begins with a letter",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["name"] = json!("family"),
-            "select[1].column[0].name",
-            "a column `family` already",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["type"] = json!("datetime"),
-            "select[0].column[0].type",
-            "did you mean `dateTime`?",
-        ),
-        (
-            |d| d["select"][0]["column"][0]["collection"] = json!("yes"),
-            "select[0].column[0].collection",
-            "true or false",
-        ),
-        (
-            |d| {
-                d["select"][0]["column"][0]["tag"] = json!([{"name": "ansi/type", "value": "ENUM"}])
-            },
-            "select[0].column[0].tag[0].value",
-            "SQL type",
-        ),
-        (
-            |d| d["constant"][0]["valueString"] = json!("x"),
-            "constant[0]",
-            "two values",
-        ),
-        (
-            |d| d["constant"][0] = json!({"name": "use"}),
-            "constant[0]",
-            "the value is missing",
-        ),
-        (
-            |d| d["constant"][0] = json!({"name": "use", "valueInteger": 1.5}),
-            "constant[0].valueInteger",
-            "no value of type integer",
-        ),
-        (
-            |d| d["constant"][0] = json!({"name": "use", "valuePositiveInt": 0}),
-            "constant[0].valuePositiveInt",
-            "no value of type positiveInt",
-        ),
-        (
-            |d| d["constant"][0] = json!({"name": "use", "valueDate": "2020-02-30"}),
-            "constant[0].valueDate",
-            "no value of type date",
-        ),
-        (
-            |d| d["constant"][0] = json!({"name": "use", "valueQuantity": {}}),
-            "constant[0].valueQuantity",
-            "no such member",
-        ),
-        (
-            |d| d["constant"][0]["name"] = json!("rowIndex"),
-            "constant[0].name",
-            "means something",
-        ),
-        (
-            |d| {
-                d["constant"] =
-                    json!([{"name": "use", "valueCode": "a"}, {"name": "use", "valueCode": "b"}])
-            },
-            "constant[1].name",
-            "defined twice",
-        ),
-        (
-            |d| d["where"][0]["path"] = json!("name.count()"),
-            "where[0].path",
-            "true or false",
-        ),
-        (
-            |d| d["where"][0] = json!({"description": "x"}),
-            "where[0]",
-            "`path` is missing",
-        ),
-        (
-            |d| d["select"] = json!([{"forEach": "name"}]),
-            "select",
-            "no columns",
-        ),
-        (
-            |d| d["select"][0] = json!({"repeat": "item", "column": [{"name": "x", "path": "id"}]}),
-            "select[0].repeat",
-            "a list is needed",
-        ),
-        (
-            |d| d["select"][0] = json!({"repeat": [1], "column": [{"name": "x", "path": "id"}]}),
-            "select[0].repeat[0]",
-            "expression",
-        ),
-    ];
-    for (change, path, what) in cases {
-        let definition = changed(change);
+/// Puts `value` (nothing: removes what is there) at a pointer into a sound definition and looks for
+/// a problem at a path.
+#[track_caller]
+fn faulty(cases: &[(&str, Option<Value>, &str, &str)]) {
+    for (pointer, value, path, what) in cases {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let definition = changed(|definition| {
+            let parent = definition.pointer_mut(parent).unwrap();
+            match (parent, value) {
+                (Value::Array(items), Some(value)) => {
+                    items[name.parse::<usize>().unwrap()] = value.clone();
+                }
+                (parent, Some(value)) => parent[name] = value.clone(),
+                (parent, None) => drop(parent.as_object_mut().unwrap().remove(name)),
+            }
+        });
         let found = problems(&definition);
         let seen = found
             .iter()
             .any(|(at, said)| at == path && said.contains(what));
         assert!(seen, "{path}: {what} is not among {found:?}");
     }
+}
+
+#[test]
+fn faults_of_the_view_have_their_place() {
+    faulty(&[
+        (
+            "/resourceType",
+            Some(json!("Patient")),
+            "resourceType",
+            "must be ViewDefinition",
+        ),
+        ("/name", Some(json!("1st")), "name", "begins with a letter"),
+        ("/status", Some(json!("done")), "status", "draft, active"),
+        (
+            "/resource",
+            Some(json!("patient")),
+            "resource",
+            "resource type",
+        ),
+        ("/resource", Some(json!(1)), "resource", "a string"),
+        ("/resource", None, "", "`resource` is missing"),
+        ("/select", None, "", "`select` is missing"),
+        (
+            "/Select",
+            Some(json!([])),
+            "Select",
+            "did you mean `select`?",
+        ),
+        ("/selects", Some(json!([])), "selects", "no such member"),
+        ("/select", Some(json!({})), "select", "a list is needed"),
+        ("/select", Some(json!([])), "select", "the list is empty"),
+        (
+            "/select",
+            Some(json!([{"forEach": "name"}])),
+            "select",
+            "no columns",
+        ),
+        (
+            "/select/0",
+            Some(json!(1)),
+            "select[0]",
+            "an object is needed",
+        ),
+        (
+            "/where/0/path",
+            Some(json!("name.count()")),
+            "where[0].path",
+            "true or false",
+        ),
+        ("/where/0/path", None, "where[0]", "`path` is missing"),
+    ]);
+}
+
+#[test]
+fn faults_of_selects_have_their_place() {
+    let path = "/select/0/column/0/path";
+    let at = "select[0].column[0].path";
+    faulty(&[
+        (
+            "/select/1/forEachOrNull",
+            Some(json!("x")),
+            "select[1]",
+            "exclude each other",
+        ),
+        (
+            "/select/1/forEach",
+            Some(json!(1)),
+            "select[1].forEach",
+            "a string",
+        ),
+        (
+            "/select/1/forEach",
+            Some(json!("@@")),
+            "select[1].forEach",
+            "not a date",
+        ),
+        (
+            "/select/1/forEach",
+            Some(json!("%usage")),
+            "select[1].forEach",
+            "%usage is not defined",
+        ),
+        (
+            "/select/0/repeat",
+            Some(json!("item")),
+            "select[0].repeat",
+            "a list is needed",
+        ),
+        (
+            "/select/0/repeat",
+            Some(json!([1])),
+            "select[0].repeat[0]",
+            "expression",
+        ),
+        (
+            path,
+            Some(json!("id.today()")),
+            at,
+            "write the date as a constant",
+        ),
+        (path, Some(json!("id.First()")), at, "did you mean first()?"),
+        (path, Some(json!("id.first(1)")), at, "takes no argument"),
+        (
+            path,
+            Some(json!("id.ofType(strin)")),
+            at,
+            "there is no type strin",
+        ),
+        (
+            path,
+            Some(json!("id.matches('(')")),
+            at,
+            "regular expression",
+        ),
+        (path, None, "select[0].column[0]", "`path` is missing"),
+        (
+            "/select/0/column/0/name",
+            Some(json!("_id")),
+            "select[0].column[0].name",
+            "begins with",
+        ),
+        (
+            "/select/0/column/0/name",
+            Some(json!("family")),
+            "select[1].column[0].name",
+            "already",
+        ),
+        (
+            "/select/0/column/0/type",
+            Some(json!("datetime")),
+            "select[0].column[0].type",
+            "did you mean `dateTime`?",
+        ),
+        (
+            "/select/0/column/0/collection",
+            Some(json!("yes")),
+            "select[0].column[0].collection",
+            "true or false",
+        ),
+        (
+            "/select/0/column/0/tag",
+            Some(json!([{"name": "ansi/type", "value": "ENUM"}])),
+            "select[0].column[0].tag[0].value",
+            "SQL type",
+        ),
+    ]);
+}
+
+#[test]
+fn faults_of_constants_have_their_place() {
+    let constant = |member: &str, value: Value| Some(json!({"name": "use", member: value}));
+    let two = json!([{"name": "use", "valueCode": "a"}, {"name": "use", "valueCode": "b"}]);
+    faulty(&[
+        (
+            "/constant/0/valueString",
+            Some(json!("x")),
+            "constant[0]",
+            "two values",
+        ),
+        (
+            "/constant/0/valueCode",
+            None,
+            "constant[0]",
+            "the value is missing",
+        ),
+        (
+            "/constant/0",
+            constant("valueInteger", json!(1.5)),
+            "constant[0].valueInteger",
+            "integer",
+        ),
+        (
+            "/constant/0",
+            constant("valueInteger", json!(3_000_000_000_u64)),
+            "constant[0].valueInteger",
+            "no value of type integer",
+        ),
+        (
+            "/constant/0",
+            constant("valuePositiveInt", json!(0)),
+            "constant[0].valuePositiveInt",
+            "no value of type positiveInt",
+        ),
+        (
+            "/constant/0",
+            constant("valueDate", json!("2020-02-30")),
+            "constant[0].valueDate",
+            "no value of type date",
+        ),
+        (
+            "/constant/0",
+            constant("valueQuantity", json!({})),
+            "constant[0].valueQuantity",
+            "no such member",
+        ),
+        (
+            "/constant/0/name",
+            Some(json!("rowIndex")),
+            "constant[0].name",
+            "means something",
+        ),
+        ("/constant", Some(two), "constant[1].name", "defined twice"),
+    ]);
 }
 
 #[test]
