@@ -275,6 +275,10 @@ fn branches_of_a_union_must_agree() {
         other
     };
     assert_eq!(union(column.clone(), column.clone()), []);
+    // What is only inferred gives way to what is declared.
+    let inferred = json!({"name": "a", "path": "'x'"});
+    assert_eq!(union(inferred.clone(), column.clone()), []);
+    assert_eq!(union(column.clone(), inferred), []);
     for (other, what) in [
         (with("name", json!("b")), "the first has (a), this one (b)"),
         (
@@ -401,4 +405,57 @@ fn types_become_arrow_types() {
     );
     assert_eq!(kinds[7..], [Some("boolean"), None, Some("integer")]);
     View::parse(&definition.to_string()).unwrap();
+}
+
+/// What docs/views.md says of functions and shows of views.
+#[test]
+fn the_guide_tells_the_truth() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/views.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let said = |word: &str| {
+        let found = problems(&json!({"resource": "Patient", "select": [
+            {"column": [{"name": "a", "path": format!("{word}()")}]}]}));
+        found.into_iter().map(|(_, what)| what).collect::<String>()
+    };
+    let words = |text: &str| -> Vec<String> {
+        text.split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect()
+    };
+    let table = guide
+        .split("| | functions |")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    let mut known = 0;
+    for word in words(table) {
+        if word.chars().all(|c| c.is_ascii_alphabetic()) && word != "toX" && word != "convertsToX" {
+            let word = match word.as_str() {
+                kind if kind.starts_with(|c: char| c.is_ascii_uppercase()) => format!("to{kind}"),
+                _ => word,
+            };
+            let said = said(&word);
+            assert!(said.is_empty() || said.contains("takes"), "{word}: {said}");
+            known += 1;
+        }
+    }
+    assert!(known > 80, "{known}");
+    let missing = guide.split("Not there, and said so").nth(1).unwrap();
+    for word in words(missing.split("\n\n").next().unwrap()) {
+        assert!(said(&word).contains("is not supported; "), "{word}");
+    }
+    let blocks: Vec<&str> = guide.split("```json\n").skip(1).collect();
+    let views = blocks
+        .iter()
+        .map(|block| block.split("```").next().unwrap());
+    let mut shown = 0;
+    for view in views.filter(|block| block.contains("ViewDefinition")) {
+        assert_eq!(check(view), []);
+        shown += 1;
+    }
+    assert_eq!(shown, 1);
 }

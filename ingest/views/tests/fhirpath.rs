@@ -181,6 +181,13 @@ fn arithmetic_is_exact() {
         ("@T23:00 + 2 hours", json!(["01:00"])),
         ("birthDate + 66 years", json!(["1933-11-07"])),
         ("@2020 + 24 months", json!(["2022"])),
+        ("@2020 - (-9223372036854775808 'd')", json!([])),
+        ("@2020 + 9223372036854775807 weeks", json!([])),
+        ("9.power(9223372036854775807)", json!([])),
+        ("1.5.power(0.5) > 1.22", json!([true])),
+        ("1000.exp()", json!([])),
+        ("0.ln()", json!([])),
+        ("8.log(1)", json!([])),
         ("(1 | 2 | 3).sum()", json!([6])),
         ("(3 | 1 | 2).min()", json!([1])),
         ("(3 | 1 | 2).max()", json!([3])),
@@ -482,4 +489,14 @@ fn digits_of_decimals_stay_as_they_are_written() {
             common::ndjson(common::view(&definition), input, &common::strict()).unwrap();
         assert_eq!(text, format!("{{\"v\":{digits},\"w\":{digits}}}\n"));
     }
+}
+
+#[test]
+fn deep_expressions_are_evaluated_within_the_stack() {
+    let nested = (0..90).fold("1".to_owned(), |inner, _| format!("iif(true, {inner})"));
+    yields(&[(&nested, json!([1]))]);
+    let chained = (0..45).fold("name".to_owned(), |inner, _| {
+        format!("{inner}.where(true).select($this)")
+    });
+    yields(&[(&format!("{chained}.count()"), json!([2]))]);
 }

@@ -178,8 +178,8 @@ fn no_failure_is_lost() {
     let summary = run(&views, input(), &mut sinks, &Options::default(), &Silent).unwrap();
     drop(sinks);
     // The view that fails gives no row of the resource at all; the other one is not disturbed.
-    assert_eq!(first.iter().filter(|b| **b == b'\n').count(), 2);
-    assert_eq!(second.iter().filter(|b| **b == b'\n').count(), 4);
+    assert_eq!(memchr::memchr_iter(b'\n', &first).count(), 2);
+    assert_eq!(memchr::memchr_iter(b'\n', &second).count(), 4);
     assert_eq!(
         (summary.lines, summary.other_lines, summary.failed_lines),
         (9, 1, 6)
@@ -335,7 +335,7 @@ fn parquet_holds_the_types_of_the_view() {
         observation("1", "2020-01"),
     ]);
     assert_eq!((summary.views[0].rows, summary.views[0].failed), (2, 3));
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes_of(out))
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes_of(&out))
         .unwrap()
         .build()
         .unwrap();
@@ -357,9 +357,9 @@ fn parquet_holds_the_types_of_the_view() {
     assert!(ranks.value(1).is_empty() && (0..4).all(|column| batch.column(column).is_null(1)));
 }
 
-fn bytes_of(out: Vec<u8>) -> fs::File {
+fn bytes_of(out: &[u8]) -> fs::File {
     let mut file = tempfile::tempfile().unwrap();
-    file.write_all(&out).unwrap();
+    file.write_all(out).unwrap();
     file
 }
 
@@ -483,4 +483,42 @@ fn progress_counts_what_is_read() {
     let counted =
         [&heard.total, &heard.bytes, &heard.lines].map(|count| count.load(Ordering::Relaxed));
     assert_eq!(counted, [size, size, 1000]);
+}
+
+#[test]
+fn failures_are_counted_all_and_described_in_part() {
+    let broken: Vec<String> = (0..5000).map(|_| "x".to_owned()).collect();
+    let options = Options {
+        described_failures: 3,
+        chunk_bytes: 1000,
+        ..Options::default()
+    };
+    let (_, summary) = ndjson(ids(), Input::lines(broken), &options).unwrap();
+    assert_eq!((summary.failed_lines, summary.all_failures), (5000, 5000));
+    let lines: Vec<u64> = summary
+        .failures
+        .iter()
+        .map(|failure| failure.line)
+        .collect();
+    assert_eq!(lines, [1, 2, 3]);
+    let none = Options {
+        described_failures: 0,
+        strict: true,
+        ..options
+    };
+    let error = ndjson(ids(), Input::lines(["x".to_owned()]), &none).unwrap_err();
+    assert!(matches!(error, RunError::Strict(_)), "{error}");
+}
+
+#[test]
+fn what_is_no_id_is_not_shown() {
+    let line =
+        json!({"resourceType": "Patient", "id": "\u{1b}[31m", "name": [{"family": ["a", "b"]}]});
+    let (_, summary) = ndjson(
+        names(),
+        Input::lines([line.to_string()]),
+        &Options::default(),
+    )
+    .unwrap();
+    assert_eq!(summary.failures[0].resource, "Patient");
 }

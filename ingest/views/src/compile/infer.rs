@@ -33,10 +33,11 @@ pub(crate) fn infer(expr: &Expr) -> Option<&'static str> {
     }
 }
 
-/// The type of all of them, if it is one.
+/// The type of all of them, if it is one. Each is looked at once: they nest.
 fn same(operands: &[Expr]) -> Option<&'static str> {
-    let first = infer(operands.first()?)?;
-    let all = operands.iter().all(|operand| infer(operand) == Some(first));
+    let (first, rest) = operands.split_first()?;
+    let first = infer(first)?;
+    let all = rest.iter().all(|operand| infer(operand) == Some(first));
     all.then_some(first)
 }
 

@@ -174,9 +174,12 @@ impl<'r, 'd> Selects<'r, 'd> {
             if let Some(what) = difference(&wanted, &found) {
                 self.reader.problem(&path, what);
             }
-            // A type that only one branch knows is the type of both.
+            // A type that only one branch declares is the type of both.
             let merged = wanted.into_iter().zip(found).map(|(mut wanted, found)| {
-                wanted.fhir_type = wanted.fhir_type.or(found.fhir_type);
+                if !wanted.declared {
+                    wanted.declared = found.declared;
+                    wanted.fhir_type = found.fhir_type.or(wanted.fhir_type);
+                }
                 wanted
             });
             self.columns.extend(merged);
@@ -264,7 +267,9 @@ fn difference(wanted: &[Column], found: &[Column]) -> Option<String> {
                  same in all"
             ));
         }
-        if let (Some(a), Some(b)) = (&wanted.fhir_type, &found.fhir_type)
+        if wanted.declared
+            && found.declared
+            && let (Some(a), Some(b)) = (&wanted.fhir_type, &found.fhir_type)
             && a != b
         {
             return Some(format!(

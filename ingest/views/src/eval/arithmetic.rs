@@ -66,12 +66,12 @@ impl<'a> Scope<'a> {
                     let Some((count, unit)) = step.calendar() else {
                         return Fault::new("dates take steps of the calendar, such as 3 months");
                     };
-                    let count = if operator == Binary::Add {
-                        count
-                    } else {
-                        -count
+                    let count = match operator {
+                        Binary::Add => Some(count),
+                        _ => count.checked_neg(),
                     };
-                    return Ok(temporal.plus(count, unit).map(Item::Temporal));
+                    let moved = count.and_then(|count| temporal.plus(count, unit));
+                    return Ok(moved.map(Item::Temporal));
                 }
             }
             _ => {

@@ -272,8 +272,7 @@ impl Parser {
             _ => None,
         };
         let too_long = || SyntaxError::new(at, "a number may have 28 digits at most");
-        let decimal = parse_decimal(number.trim_start_matches('0'));
-        let decimal = decimal.or_else(|| parse_decimal(number));
+        let decimal = parse_decimal(number);
         if let Some(unit) = unit {
             self.advance();
             return Ok(Literal::Quantity(decimal.ok_or_else(too_long)?, unit));

@@ -221,6 +221,7 @@ impl<'r, 's> Collector<'r, 's> {
             }
             self.summary.note(failure, self.options.described_failures);
         }
+        self.summary.all_failures += done.all_failures;
         self.summary.lines += done.lines;
         self.summary.other_lines += done.other_lines;
         self.summary.failed_lines += done.failed_lines;

@@ -127,7 +127,6 @@ impl Summary {
     }
 
     pub(super) fn note(&mut self, failure: Failure, described: usize) {
-        self.all_failures += 1;
         if self.failures.len() < described {
             self.failures.push(failure);
         }

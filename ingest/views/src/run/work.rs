@@ -28,7 +28,9 @@ pub(super) struct Done {
     pub(super) lines: u64,
     pub(super) other_lines: u64,
     pub(super) failed_lines: u64,
+    /// The first ones, as many as are to be described.
     pub(super) failures: Vec<Unplaced>,
+    pub(super) all_failures: u64,
     /// By view.
     pub(super) batches: Vec<Vec<RecordBatch>>,
     /// By view.
@@ -48,6 +50,8 @@ pub(super) struct Worker<'v> {
     by_type: HashMap<&'v str, Vec<usize>>,
     tape: Tape,
     most_rows: usize,
+    /// One is always kept: it may end the run.
+    described_failures: usize,
 }
 
 struct Prepared<'v> {
@@ -81,6 +85,7 @@ impl<'v> Worker<'v> {
             by_type,
             tape: Tape::default(),
             most_rows: options.most_rows,
+            described_failures: options.described_failures.max(1),
         }
     }
 
@@ -95,6 +100,7 @@ impl<'v> Worker<'v> {
             other_lines: 0,
             failed_lines: 0,
             failures: Vec::new(),
+            all_failures: 0,
             batches: vec![Vec::new(); views],
             tallies: vec![Tally::default(); views],
         };
@@ -123,30 +129,16 @@ impl<'v> Worker<'v> {
             return Ok(());
         }
         done.lines += 1;
-        let mut fail = |reason: String| {
-            done.failed_lines += 1;
-            done.failures.push(Unplaced::line(number, reason));
-        };
-        let Ok(text) = std::str::from_utf8(line) else {
-            fail("the line is not UTF-8".to_owned());
-            return Ok(());
-        };
-        let document = match self.tape.parse(text) {
+        let most = self.described_failures;
+        let document = match parse(&mut self.tape, line) {
             Ok(document) => document,
-            Err(broken) => {
-                let (what, at) = (broken.what, broken.at);
-                fail(format!("the line is not JSON: {what}, at byte {at}"));
+            Err(reason) => {
+                done.failed_lines += 1;
+                done.fail(most, || Unplaced::line(number, reason));
                 return Ok(());
             }
         };
-        let member = |name| {
-            let member = document.member(Document::ROOT, name)?;
-            document.string(member)
-        };
-        let Some(kind) = member("resourceType") else {
-            fail("the line is no resource: it has no resourceType".to_owned());
-            return Ok(());
-        };
+        let kind = member(document, "resourceType").unwrap_or_default();
         let Some(positions) = self.by_type.get(kind) else {
             done.other_lines += 1;
             return Ok(());
@@ -158,8 +150,7 @@ impl<'v> Worker<'v> {
                 converter,
                 output,
             } = &mut self.views[position];
-            let tally = &mut done.tallies[position];
-            tally.resources += 1;
+            done.tallies[position].resources += 1;
             let evaluation = Evaluation::new(view, converter, document, self.most_rows);
             match evaluation.rows() {
                 Ok(rows) => {
@@ -169,18 +160,55 @@ impl<'v> Worker<'v> {
                 }
                 Err(error) => {
                     failed = true;
-                    tally.failed += 1;
-                    let resource = match member("id") {
-                        Some(id) => format!("{kind}/{id}"),
-                        None => kind.to_owned(),
-                    };
-                    let failure = Unplaced::view(number, position, resource, error);
-                    done.failures.push(failure);
+                    done.tallies[position].failed += 1;
+                    done.fail(most, || {
+                        Unplaced::view(number, position, named(kind, document), error)
+                    });
                 }
             }
         }
         done.failed_lines += u64::from(failed);
         Ok(())
+    }
+}
+
+/// A line as a resource, or why it is none.
+fn parse<'a>(tape: &'a mut Tape, line: &'a [u8]) -> Result<Document<'a>, String> {
+    let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
+    let document = tape.parse(text).map_err(|broken| {
+        let (what, at) = (broken.what, broken.at);
+        format!("the line is not JSON: {what}, at byte {at}")
+    })?;
+    match member(document, "resourceType") {
+        Some(_) => Ok(document),
+        None => Err("the line is no resource: it has no resourceType".to_owned()),
+    }
+}
+
+fn member<'a>(document: Document<'a>, name: &str) -> Option<&'a str> {
+    let member = document.member(Document::ROOT, name)?;
+    document.string(member)
+}
+
+/// Type and id, if it is an id: what is shown comes from outside.
+fn named(kind: &str, document: Document<'_>) -> String {
+    let sound = |id: &&str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+        (1..=64).contains(&id.len()) && id.bytes().all(plain)
+    };
+    match member(document, "id").filter(sound) {
+        Some(id) => format!("{kind}/{id}"),
+        None => kind.to_owned(),
+    }
+}
+
+impl Done {
+    /// Counts a failure, and keeps it if it may still be described.
+    fn fail(&mut self, most: usize, failure: impl FnOnce() -> Unplaced) {
+        self.all_failures += 1;
+        if self.failures.len() < most {
+            self.failures.push(failure());
+        }
     }
 }
 

@@ -166,9 +166,9 @@ impl Temporal {
         // A unit finer than what is written counts in units of what is written: whole ones.
         let (count, unit) = match (self.precision, unit) {
             (Precision::Year, Unit::Month) => (count / 12, Unit::Year),
-            (Precision::Year, Unit::Week) => (count * 7 / 365, Unit::Year),
+            (Precision::Year, Unit::Week) => (count.checked_mul(7)? / 365, Unit::Year),
             (Precision::Year, Unit::Day) => (count / 365, Unit::Year),
-            (Precision::Month, Unit::Week) => (count * 7 / 30, Unit::Month),
+            (Precision::Month, Unit::Week) => (count.checked_mul(7)? / 30, Unit::Month),
             (Precision::Month, Unit::Day) => (count / 30, Unit::Month),
             (_, unit) => (count, unit),
         };
