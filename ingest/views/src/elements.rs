@@ -88,6 +88,28 @@ pub(crate) fn choice(suffix: &str) -> Option<&'static str> {
     PRIMITIVES.iter().find(same).copied()
 }
 
+/// Elements whose names only look like choices.
+const PLAIN: &[&str] = &[
+    "birthDate",
+    "linkId",
+    "recordedDate",
+    "statusDate",
+    "versionId",
+];
+
+/// Whether a member is a choice element of a type: the value must be of that shape, and choice
+/// elements do not repeat. `reasonCode`, a list of concepts, is none.
+pub(crate) fn may_be_choice(member: &str, kind: &str, value: Kind) -> bool {
+    let fits = match value {
+        Kind::Array => false,
+        Kind::Object => !is_primitive(kind),
+        // `null` may have extensions beside it.
+        Kind::Null => true,
+        _ => is_primitive(kind),
+    };
+    fits && !PLAIN.contains(&member)
+}
+
 pub(crate) fn is_primitive(name: &str) -> bool {
     PRIMITIVES.binary_search(&name).is_ok()
 }

@@ -4,35 +4,42 @@ mod common;
 
 use common::{ndjson, rows, strict};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
 use salus_views::{Input, Options, View};
 use serde_json::{Map, Value, json};
 
-const NAMES: [&str; 6] = ["a", "b", "c", "url", "valueString", "extension"];
+const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// JSON below a resource: few names, so that paths meet something.
-fn element() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
+fn leaf() -> impl Strategy<Value = Value> {
+    prop_oneof![
         any::<bool>().prop_map(Value::from),
         (-3..4_i64).prop_map(Value::from),
         prop_oneof![Just("x"), Just("y"), Just("2020-01-01"), Just("\u{e9}\"\\")]
             .prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 24, 4, |inner| {
+    ]
+}
+
+/// JSON below a resource: few names, each mostly there and often with several values, so that
+/// paths meet something.
+fn element() -> impl Strategy<Value = Value> {
+    leaf().prop_recursive(4, 64, 6, |inner| {
+        let one = prop_oneof![3 => object(inner), 1 => leaf()].boxed();
         prop_oneof![
-            prop::collection::vec(inner.clone(), 1..4)
-                .prop_map(|items| items.into_iter().filter(|item| !item.is_array()).collect()),
-            object(inner),
+            1 => one.clone(),
+            2 => prop::collection::vec(one, 2..4).prop_map(Value::from),
         ]
     })
 }
 
 fn object(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
-    let member = (prop::sample::select(&NAMES[..]), inner);
-    prop::collection::vec(member, 0..5).prop_map(|members| {
-        let members = members
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value));
-        Value::Object(members.collect::<Map<_, _>>())
+    let extra = prop::sample::select(&["url", "valueString", "_a", "valueQuantity"][..]);
+    let member = prop::option::weighted(0.8, inner);
+    let members = prop::array::uniform3(member);
+    (members, prop::option::weighted(0.2, (extra, leaf()))).prop_map(|(members, extra)| {
+        let named = NAMES.into_iter().zip(members);
+        let members = named.filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        let extra = extra.map(|(name, value)| (name.to_owned(), value));
+        Value::Object(members.chain(extra).collect::<Map<_, _>>())
     })
 }
 
@@ -64,7 +71,7 @@ impl Step {
 }
 
 fn path() -> impl Strategy<Value = Vec<Step>> {
-    let names = || prop::sample::select(&NAMES[..3]);
+    let names = || prop::sample::select(&NAMES[..]);
     let first = names().prop_map(Step::Member);
     let step = prop_oneof![
         4 => names().prop_map(Step::Member),
@@ -202,6 +209,30 @@ proptest! {
             prop_assert!(error.to_string().contains("select[0].column[0].path: "), "{}", error);
         }
     }
+}
+
+/// The generators meet what they are to test: most paths find something, many find several values.
+#[test]
+fn paths_meet_something() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut some, mut several, mut cut) = (0, 0, 0);
+    for _ in 0..500 {
+        let pair = (resource(), path())
+            .new_tree(&mut runner)
+            .unwrap()
+            .current();
+        let (resource, path) = pair;
+        let found = walk(&path, &resource).len();
+        some += u32::from(found > 0);
+        several += u32::from(found > 1);
+        let first = path.iter().position(|step| matches!(step, Step::First));
+        let before = first.map_or(0, |at| walk(&path[..at], &resource).len());
+        cut += u32::from(before > 1);
+    }
+    assert!(
+        some > 150 && several > 50 && cut > 20,
+        "{some} {several} {cut}"
+    );
 }
 
 const CALLS: &[&str] = &[

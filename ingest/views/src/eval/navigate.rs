@@ -95,7 +95,9 @@ impl<'a> Scope<'a> {
                 if rest.is_empty() {
                     exact = exact.or(Some(child));
                 } else if choice.is_none() {
-                    choice = elements::choice(rest).map(|kind| (child, kind));
+                    let kind = elements::choice(rest)
+                        .filter(|kind| elements::may_be_choice(key, kind, document.kind(child)));
+                    choice = kind.map(|kind| (child, kind));
                 }
             } else if key.strip_prefix('_') == Some(name) {
                 shadow = Some(child);
@@ -132,8 +134,9 @@ impl<'a> Scope<'a> {
                     });
                 }
             }
-            // FHIR has no arrays in arrays.
+            // FHIR has no arrays in arrays, and an object where only id and extensions are said.
             Kind::Array => {}
+            kind if valueless && kind != Kind::Object => {}
             _ => visit(Element {
                 at,
                 declared,
