@@ -76,6 +76,12 @@ fn faults_of_the_view_have_their_place() {
             "resource",
             "resource type",
         ),
+        (
+            "/resource",
+            Some(json!("Pateint")),
+            "resource",
+            "did you mean `Patient`?",
+        ),
         ("/resource", Some(json!(1)), "resource", "a string"),
         ("/resource", None, "", "`resource` is missing"),
         ("/select", None, "", "`select` is missing"),

@@ -217,20 +217,10 @@ impl Compiler<'_> {
             Function::Matches | Function::MatchesFull | Function::ReplaceMatches => {
                 let replacement = arguments.split_off(1);
                 let pattern = arguments.remove(0);
-                let pattern = self.pattern(function, pattern, at)?;
+                let pattern = prepared(function, pattern, at)?;
                 Ok(Expr::Pattern(function, input, pattern, replacement))
             }
             _ => Ok(Expr::Call(function, input, arguments)),
-        }
-    }
-
-    #[allow(clippy::unused_self)]
-    fn pattern(&self, function: Function, of: Expr, at: usize) -> Result<Pattern, SyntaxError> {
-        match of {
-            Expr::Literal(Item::Text(text)) => pattern(&text, function == Function::MatchesFull)
-                .map(Pattern::Fixed)
-                .map_err(|what| SyntaxError { at, what }),
-            other => Ok(Pattern::Computed(Box::new(other))),
         }
     }
 }
@@ -243,5 +233,15 @@ fn literal(literal: &Literal) -> Item<'static> {
         Literal::Text(text) => Item::Text(text.clone().into()),
         Literal::Temporal(value) => Item::Temporal(*value),
         Literal::Quantity(value, unit) => Item::Quantity(Box::new(Quantity::new(*value, unit))),
+    }
+}
+
+/// A pattern that is written in the expression is built once.
+fn prepared(function: Function, of: Expr, at: usize) -> Result<Pattern, SyntaxError> {
+    match of {
+        Expr::Literal(Item::Text(text)) => pattern(&text, function == Function::MatchesFull)
+            .map(Pattern::Fixed)
+            .map_err(|what| SyntaxError { at, what }),
+        other => Ok(Pattern::Computed(Box::new(other))),
     }
 }

@@ -4,6 +4,7 @@ mod column;
 mod constant;
 mod problem;
 mod reader;
+mod resource;
 mod select;
 
 pub use column::Column;
@@ -144,6 +145,12 @@ fn read(reader: &mut Reader<'_>) -> Option<View> {
             || !resource.bytes().all(|b| b.is_ascii_alphanumeric())
     }) {
         reader.problem("resource", "this must be a resource type, such as Patient");
+    }
+    if let Some(near) = resource.and_then(resource::almost) {
+        reader.problem(
+            "resource",
+            format!("there is no such resource type; did you mean `{near}`?"),
+        );
     }
     let constants = constant::constants(reader);
     let mut selects = Selects::new(reader, &constants);

@@ -22,8 +22,7 @@ impl<'a> Scope<'a> {
             (Function::Exists, []) => out.push(Item::Boolean(!items.is_empty())),
             (Function::Exists, [criteria, ..]) => {
                 let mut found = false;
-                for (item, frame) in frames(&items) {
-                    let _ = item;
+                for (_, frame) in frames(&items) {
                     if self.truth(criteria, frame)? == Some(true) {
                         found = true;
                         break;

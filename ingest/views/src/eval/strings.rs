@@ -51,7 +51,7 @@ impl<'a> Scope<'a> {
                     return Ok(());
                 };
                 match rest {
-                    [] => self.with_other(function, &text, &other, out),
+                    [] => with_other(function, &text, &other, out),
                     [replacement, ..] => {
                         if let Some(replacement) = self.string(replacement, frame)? {
                             out.push(owned(text.replace(&*other, &replacement)));
@@ -62,25 +62,6 @@ impl<'a> Scope<'a> {
             _ => {}
         }
         Ok(())
-    }
-
-    #[allow(clippy::unused_self)]
-    fn with_other(&self, function: Function, text: &str, other: &str, out: &mut Items<'a>) {
-        let position = |at: Option<usize>| match at {
-            Some(at) => number(text[..at].chars().count()),
-            None => Item::Integer(-1),
-        };
-        match function {
-            Function::IndexOf => out.push(position(text.find(other))),
-            Function::LastIndexOf => out.push(position(text.rfind(other))),
-            Function::StartsWith => out.push(Item::Boolean(text.starts_with(other))),
-            Function::EndsWith => out.push(Item::Boolean(text.ends_with(other))),
-            Function::Contains => out.push(Item::Boolean(text.contains(other))),
-            Function::Split if other.is_empty() => {
-                out.extend(text.chars().map(|c| owned(c.to_string())));
-            }
-            _ => out.extend(text.split(other).map(|part| owned(part.to_owned()))),
-        }
     }
 
     /// Every value's text; nothing when there is no value.
@@ -153,4 +134,23 @@ fn owned(text: String) -> Item<'static> {
 
 fn number(count: usize) -> Item<'static> {
     Item::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Functions of a text and another one.
+fn with_other(function: Function, text: &str, other: &str, out: &mut Items<'_>) {
+    let position = |at: Option<usize>| match at {
+        Some(at) => number(text[..at].chars().count()),
+        None => Item::Integer(-1),
+    };
+    match function {
+        Function::IndexOf => out.push(position(text.find(other))),
+        Function::LastIndexOf => out.push(position(text.rfind(other))),
+        Function::StartsWith => out.push(Item::Boolean(text.starts_with(other))),
+        Function::EndsWith => out.push(Item::Boolean(text.ends_with(other))),
+        Function::Contains => out.push(Item::Boolean(text.contains(other))),
+        Function::Split if other.is_empty() => {
+            out.extend(text.chars().map(|c| owned(c.to_string())));
+        }
+        _ => out.extend(text.split(other).map(|part| owned(part.to_owned()))),
+    }
 }
