@@ -522,3 +522,18 @@ fn what_is_no_id_is_not_shown() {
     .unwrap();
     assert_eq!(summary.failures[0].resource, "Patient");
 }
+
+#[test]
+fn a_resource_cannot_fill_the_memory() {
+    let column = |name: &str| json!({"name": name, "path": "%resource.name.family.join()"});
+    let view = view(&json!({"resource": "Patient", "select": [
+        {"forEach": "name", "column": [column("a")]},
+        {"forEach": "name", "column": [column("b")]}]}));
+    let names: Vec<Value> = (0..500)
+        .map(|_| json!({"family": "x".repeat(10)}))
+        .collect();
+    let line = json!({"resourceType": "Patient", "id": "p", "name": names}).to_string();
+    let (text, summary) = ndjson(view, Input::lines([line]), &Options::default()).unwrap();
+    assert_eq!((text.as_str(), summary.failed_lines), ("", 1));
+    assert!(summary.failures[0].reason.contains("more than 1 GiB"));
+}

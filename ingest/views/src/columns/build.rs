@@ -163,6 +163,7 @@ impl Flat {
             (Self::Decimal(builder), Value::Decimal(value)) => builder.append_value(*value),
             (Self::Float64(builder), Value::Float(value)) => builder.append_value(*value),
             (Self::Text(builder), Value::Text(text)) => builder.append_value(text),
+            (Self::Text(builder), Value::Shared(text)) => builder.append_value(text),
             (Self::Binary(builder), Value::Binary(bytes)) => builder.append_value(bytes),
             (Self::Date(builder), Value::Int(value)) => {
                 builder.append_option(i32::try_from(*value).ok());

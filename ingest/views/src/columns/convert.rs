@@ -20,9 +20,24 @@ pub(crate) enum Value<'a> {
     Int(i64),
     Decimal(i128),
     Float(f64),
-    Text(Cow<'a, str>),
+    Text(&'a str),
+    /// Text that the resource does not hold as it is; rows multiply, and share it.
+    Shared(Rc<str>),
     Binary(Rc<[u8]>),
     List(Rc<[Value<'a>]>),
+}
+
+impl Value<'_> {
+    /// Bytes that the value takes in a column, roughly.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Shared(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::List(values) => values.iter().map(Self::size).sum::<usize>() + 16,
+            _ => 8,
+        }
+    }
 }
 
 /// Makes cells of a view's columns.
@@ -137,6 +152,13 @@ fn convert<'a>(cells: Cells, item: &Item<'a>, scope: &Scope<'a>) -> Result<Value
     ))
 }
 
+fn shared(text: Cow<'_, str>) -> Value<'_> {
+    match text {
+        Cow::Borrowed(text) => Value::Text(text),
+        Cow::Owned(text) => Value::Shared(text.into()),
+    }
+}
+
 fn integer<'a>(item: &Item<'a>, scope: &Scope<'a>) -> Option<i64> {
     match item {
         Item::Integer(value) => Some(*value),
@@ -167,7 +189,7 @@ fn text<'a>(wanted: Wanted, item: &Item<'a>, scope: &Scope<'a>) -> Result<Value<
         Wanted::Text | Wanted::Primitive => scope.any_text(item),
     };
     match text {
-        Some(text) => Ok(Value::Text(text)),
+        Some(text) => Ok(shared(text)),
         None if wanted == Wanted::Number => {
             Fault::new("the column's type is decimal, and a value is no number; correct `type`")
         }
@@ -180,7 +202,7 @@ fn text<'a>(wanted: Wanted, item: &Item<'a>, scope: &Scope<'a>) -> Result<Value<
 
 fn json<'a>(complex: bool, item: &Item<'a>, scope: &Scope<'a>) -> Result<Value<'a>, Fault> {
     match scope.json(item) {
-        Some((text, whole)) if complex || !whole => Ok(Value::Text(text)),
+        Some((text, whole)) if complex || !whole => Ok(shared(text)),
         _ => Fault::new(
             "an element with parts in a column without a type; name a part of it, or write its \
              `type`",

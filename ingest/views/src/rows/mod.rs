@@ -12,6 +12,9 @@ use crate::value::Item;
 /// Elements below one another that `repeat` follows; JSON nests no deeper.
 const MAX_REPEAT: usize = 128;
 
+/// Bytes that all rows of one resource may take.
+const MOST_BYTES: usize = 1 << 30;
+
 /// Rows of equal width, one after the other.
 #[derive(Debug)]
 pub(crate) struct Rows<'a> {
@@ -112,7 +115,17 @@ impl<'a> Evaluation<'a> {
                 return Ok(Rows::empty(self.view.select.columns.len()));
             }
         }
-        self.process(&self.view.select, &resource, 0)
+        let rows = self.process(&self.view.select, &resource, 0)?;
+        // Arrow counts bytes with 31 bits, and somebody has to hold them.
+        let mut bytes = 0_usize;
+        for cell in &rows.cells {
+            bytes = bytes.saturating_add(cell.size());
+        }
+        if bytes > MOST_BYTES {
+            let what = "the resource gives more than 1 GiB of values";
+            return Err(failed("select", Fault(what.into())));
+        }
+        Ok(rows)
     }
 
     /// Nothing is not true; what is no boolean is an error.

@@ -39,7 +39,7 @@ pub struct Options {
     pub described_failures: usize,
     /// Bytes that are read at once; longer lines are read whole.
     pub chunk_bytes: usize,
-    /// Bytes that a line may have at most.
+    /// Bytes that a line may have at most, where it is longer than `chunk_bytes`.
     pub longest_line: usize,
 }
 

@@ -219,7 +219,7 @@ impl Output {
         batches: &mut Vec<RecordBatch>,
     ) -> Result<(), RunError> {
         self.builder.append(row);
-        self.bytes += row.iter().map(size).sum::<usize>();
+        self.bytes += row.iter().map(Value::size).sum::<usize>();
         if self.builder.rows() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
             self.flush(batches)?;
         }
@@ -232,14 +232,5 @@ impl Output {
         }
         self.bytes = 0;
         Ok(())
-    }
-}
-
-fn size(value: &Value<'_>) -> usize {
-    match value {
-        Value::Text(text) => text.len(),
-        Value::Binary(bytes) => bytes.len(),
-        Value::List(values) => values.iter().map(size).sum::<usize>() + 16,
-        _ => 8,
     }
 }
