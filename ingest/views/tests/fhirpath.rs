@@ -251,6 +251,7 @@ fn strings() {
             "'11/30/1972'.replaceMatches('([0-9]+)/([0-9]+)/([0-9]+)', '$3-$1-$2')",
             json!(["1972-11-30"]),
         ),
+        ("'ab'.replaceMatches('(a)(b)', '$2x$1$0')", json!(["bxaab"])),
         ("birthDate.substring(0, 4).toInteger() + 1", json!([1868])),
         ("{}.length()", json!([])),
         ("'abc'.startsWith({})", json!([])),
@@ -435,6 +436,10 @@ fn fhir_elements() {
         ),
         ("gender.exists()", json!([true])),
         ("gender.hasValue()", json!([false])),
+        ("gender = 'male'", json!([])),
+        ("gender & 'x'", json!(["x"])),
+        ("gender is code", json!([true])),
+        ("address.line.join('|')", json!(["1 rue X"])),
         ("gender", json!([])),
         ("maritalStatus.exists()", json!([false])),
         (

@@ -41,6 +41,9 @@ impl<'a> Scope<'a> {
         {
             return Ok(Some(true));
         }
+        if left.is_valueless() || right.is_valueless() {
+            return Ok(None);
+        }
         let (left, right) = (self.value(left)?, self.value(right)?);
         Ok(match (&left, &right) {
             (Item::Boolean(left), Item::Boolean(right)) => Some(left == right),

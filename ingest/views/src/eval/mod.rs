@@ -129,11 +129,14 @@ impl<'a> Scope<'a> {
                 out.extend(items.iter().filter(|item| self.is(item, kind)).cloned());
             }
             Expr::Is(of, kind) => {
-                let item = self.single(of, frame)?;
-                out.extend(item.map(|item| Item::Boolean(self.is(&item, kind))));
+                let items = self.input(of, frame)?;
+                let item = Self::only(&items)?;
+                out.extend(item.map(|item| Item::Boolean(self.is(item, kind))));
             }
             Expr::As(of, kind) => {
-                out.extend(self.single(of, frame)?.filter(|item| self.is(item, kind)));
+                let items = self.input(of, frame)?;
+                let item = Self::only(&items)?;
+                out.extend(item.filter(|item| self.is(item, kind)).cloned());
             }
             Expr::ReferenceKey(of, kind) => {
                 for item in self.input(of, frame)?.iter() {

@@ -12,7 +12,7 @@ use crate::json::Kind;
 use crate::value::{Element, Item, Temporal, parse_decimal};
 
 impl<'a> Scope<'a> {
-    /// The one item, or none.
+    /// The one value, or none: an element that has nothing but extensions has no value.
     ///
     /// # Errors
     /// When there are several.
@@ -24,7 +24,9 @@ impl<'a> Scope<'a> {
         if let Expr::Literal(item) = expr {
             return Ok(Some(item.clone()));
         }
-        Self::only(&self.input(expr, frame)?).map(Option::<&Item<'a>>::cloned)
+        let items = self.input(expr, frame)?;
+        let item = Self::only(&items)?;
+        Ok(item.filter(|item| !item.is_valueless()).cloned())
     }
 
     pub(super) fn only<'i>(items: &'i [Item<'a>]) -> Result<Option<&'i Item<'a>>, Fault> {

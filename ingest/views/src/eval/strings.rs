@@ -78,7 +78,7 @@ impl<'a> Scope<'a> {
             [] => Cow::Borrowed(""),
         };
         let mut joined = None::<String>;
-        for item in items.iter() {
+        for item in items.iter().filter(|item| !item.is_valueless()) {
             let Some(text) = self.any_text(item) else {
                 return Fault::new("join() needs strings, not elements with parts");
             };
@@ -120,12 +120,31 @@ impl<'a> Scope<'a> {
             [] => out.push(Item::Boolean(regex.is_match(&text))),
             [replacement, ..] => {
                 if let Some(replacement) = self.string(replacement, frame)? {
+                    let replacement = braced(&replacement);
                     out.push(owned(regex.replace_all(&text, &*replacement).into_owned()));
                 }
             }
         }
         Ok(())
     }
+}
+
+/// `$1st` is the first group and `st`, as it is elsewhere, not a group of the name `1st`.
+fn braced(replacement: &str) -> String {
+    let mut braced = String::with_capacity(replacement.len());
+    let mut parts = replacement.split('$');
+    braced.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (group, rest) = part.split_at(digits);
+        if group.is_empty() {
+            braced.push('$');
+        } else {
+            braced.extend(["${", group, "}"]);
+        }
+        braced.push_str(rest);
+    }
+    braced
 }
 
 fn owned(text: String) -> Item<'static> {
