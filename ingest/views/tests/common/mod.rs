@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub)]
 
+pub mod expressions;
+pub mod patients;
+
 use std::path::{Path, PathBuf};
 
 use salus_views::{Input, NdjsonSink, Options, RunError, Silent, Summary, View, run};
