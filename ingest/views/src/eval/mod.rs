@@ -104,7 +104,7 @@ impl<'a> Scope<'a> {
     fn eval(&self, expr: &'a Expr, frame: Frame<'_, 'a>, out: &mut Items<'a>) -> Result<(), Fault> {
         match expr {
             Expr::Empty => {}
-            Expr::Literal(item) => out.push(item.clone()),
+            Expr::Literal(item) => out.push(item.borrowed()),
             Expr::This => out.push(frame.this.clone()),
             Expr::Position => out.extend(frame.position.map(Item::Integer)),
             Expr::Total => out.extend(frame.total.unwrap_or_default().iter().cloned()),

@@ -22,7 +22,7 @@ impl<'a> Scope<'a> {
         frame: Frame<'_, 'a>,
     ) -> Result<Option<Item<'a>>, Fault> {
         if let Expr::Literal(item) = expr {
-            return Ok(Some(item.clone()));
+            return Ok(Some(item.borrowed()));
         }
         let items = self.input(expr, frame)?;
         let item = Self::only(&items)?;

@@ -38,6 +38,14 @@ pub(crate) struct Element {
 }
 
 impl Item<'_> {
+    /// The same item without a copy of its text.
+    pub(crate) fn borrowed(&self) -> Item<'_> {
+        match self {
+            Item::Text(text) => Item::Text(Cow::Borrowed(text)),
+            other => other.clone(),
+        }
+    }
+
     /// Whether a primitive element has an id or extensions, and no value.
     pub(crate) fn is_valueless(&self) -> bool {
         matches!(self, Item::Node(element) if element.valueless)
