@@ -1,6 +1,7 @@
 //! First half of rule T1: the leaf hashes that were stored are those of the bytes; what is missing or
 //! too much is named and given its place, so that the indices of all other entries stay right.
 
+use crate::ahead;
 use crate::report::Finding;
 use crate::tree::{Hash, leaf_hash};
 
@@ -26,7 +27,9 @@ pub(crate) fn align<'a>(
         .iter()
         .map(|bytes| Some(bytes.as_slice()).filter(|bytes| !bytes.is_empty()))
         .collect();
-    let mut hashes: Vec<Option<Hash>> = slots.iter().map(|slot| slot.map(leaf_hash)).collect();
+    let mut hashes: Vec<Option<Hash>> = Vec::with_capacity(slots.len());
+    let hash = |_, slot: &Option<&[u8]>| slot.map(leaf_hash);
+    ahead::in_order(&slots, hash, |_, hash| hashes.push(hash));
     let Some(stored) = leaves else {
         return Aligned {
             slots,

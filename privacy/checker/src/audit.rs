@@ -1,9 +1,10 @@
-//! The audit: decode, one pass over the entries, then the tree.
+//! The audit: each entry by itself, one pass over all of them in order, then the tree.
 
+use crate::ahead;
 use crate::align::{Aligned, align};
+use crate::alone::Alone;
 use crate::budget::Purse;
 use crate::checkpoints::{self, Signed};
-use crate::derivation;
 use crate::entry::Entry;
 use crate::grants::Grants;
 use crate::keys::Keys;
@@ -60,9 +61,11 @@ pub fn audit_with(evidence: &Evidence, trust: &Trust) -> Report {
         &mut report.findings,
     );
     let mut fold = Fold::default();
-    for (index, bytes) in (0_u64..).zip(&aligned.slots) {
-        fold.entry(index, *bytes, &mut report);
-    }
+    ahead::in_order(
+        &aligned.slots,
+        |index, bytes| Alone::of(index, *bytes),
+        |index, alone| fold.entry(index, alone, &mut report),
+    );
     if let Some((index, what)) = match aligned.slots.len() {
         0 => Some((0, "there is no genesis")),
         1 => Some((1, "there is no key")),
@@ -88,20 +91,10 @@ struct Fold {
 }
 
 impl Fold {
-    fn entry(&mut self, index: u64, bytes: Option<&[u8]>, report: &mut Report) {
+    fn entry(&mut self, index: u64, alone: Alone, report: &mut Report) {
         let findings = &mut report.findings;
-        let decoded = match bytes.map(Entry::decode) {
-            Some(Ok(entry)) => Some(entry),
-            Some(Err(malformed)) => {
-                findings.push(Finding::at(index, "F1", malformed.0));
-                None
-            }
-            None => {
-                findings.push(Finding::at(index, "F1", "no bytes"));
-                None
-            }
-        };
-        let entry = decoded.as_ref();
+        findings.extend(alone.findings);
+        let entry = alone.entry.as_ref();
         let kind = entry.map_or("unreadable", Entry::kind);
         let count = report.kinds.entry(kind).or_default();
         *count = count.saturating_add(1);
@@ -116,9 +109,8 @@ impl Fold {
             .check(index, entry, &mut self.grants, &by, findings);
         self.limits.check(index, entry, findings);
         if let Some(Entry::Reserve(reserve)) = entry {
-            derivation::check(index, &reserve.certificate, findings);
             let query_rho = self.log.query_rho(reserve.certificate.policy);
-            price::check(index, reserve, query_rho, findings);
+            price::check_allowed(index, reserve, query_rho, findings);
         }
     }
 

@@ -33,6 +33,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value<'_>, Malformed> {
     }
 }
 
+/// Room for as many items as a head claims, up to what maps of version 1 have: the count is the writer's claim.
+fn believed(count: u64) -> usize {
+    usize::try_from(count.min(16)).unwrap_or_default()
+}
+
 struct Reader<'a> {
     all: &'a [u8],
     at: usize,
@@ -102,9 +107,9 @@ impl<'a> Reader<'a> {
             }
             3 => Ok(Value::Text(self.text(additional)?)),
             4 => {
-                // No capacity is reserved from the head: the count is the writer's claim.
-                let mut items = Vec::new();
-                for _ in 0..self.argument(additional)? {
+                let count = self.argument(additional)?;
+                let mut items = Vec::with_capacity(believed(count));
+                for _ in 0..count {
                     items.push(self.item(below)?);
                 }
                 Ok(Value::Array(items))
@@ -121,9 +126,10 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self, additional: u8, below: usize) -> Result<Value<'a>, Malformed> {
-        let mut pairs = Vec::new();
+        let count = self.argument(additional)?;
+        let mut pairs = Vec::with_capacity(believed(count));
         let mut previous: &[u8] = &[];
-        for _ in 0..self.argument(additional)? {
+        for _ in 0..count {
             let start = self.at;
             let (major, additional) = self.initial()?;
             if major != 3 {

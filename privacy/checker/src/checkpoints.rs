@@ -1,8 +1,9 @@
 //! Second half of rule T1, and T2: signatures, and the recomputed roots against those that were signed.
 
+use crate::ahead;
 use crate::align::Aligned;
-use crate::note::{Checkpoint, Note};
-use crate::references::{Known, References};
+use crate::note::{Checkpoint, Note, NoteError};
+use crate::references::References;
 use crate::report::Finding;
 use crate::tree::{Hash, roots_at};
 use crate::vkey::VerifierKey;
@@ -71,18 +72,46 @@ pub(crate) fn check(
     }
 }
 
-/// The last `key` entry below `size`, with its index.
-fn key_in_force(known: &[Known], size: u64) -> Option<(usize, [u8; 32])> {
-    let below = usize::try_from(size).unwrap_or(usize::MAX).min(known.len());
-    let earlier = known.get(..below).unwrap_or_default();
-    earlier
-        .iter()
-        .enumerate()
-        .rev()
-        .find_map(|(index, known)| match known {
-            Known::Key(public) => Some((index, *public)),
-            _ => None,
+/// One checkpoint with what its signatures are worth: most of the work, and of each by itself.
+struct Tried {
+    checkpoint: Checkpoint,
+    note: Note,
+    /// The key entry in force, and its key.
+    named: Option<(u64, [u8; 32])>,
+    key: Option<VerifierKey>,
+    /// Whether the key in force has signed, where there is one, and whether the trusted one has. `None` for a foreign origin.
+    signed: Option<(Option<Result<(), NoteError>>, bool)>,
+}
+
+impl Tried {
+    fn of(
+        bytes: &[u8],
+        trusted: Option<&VerifierKey>,
+        log: &References,
+    ) -> Result<Self, NoteError> {
+        let note = Note::parse(bytes)?;
+        let checkpoint = Checkpoint::parse(note.text())?;
+        let named = log.key_in_force(checkpoint.size);
+        let key = named.map(|(_, public)| VerifierKey::new(&checkpoint.origin, public));
+        // Where genesis and verifier key differ, entry 0 is named for it, and not each checkpoint as well.
+        let origins = [log.origin.as_deref(), trusted.map(VerifierKey::name)];
+        let signed = origins.contains(&Some(&checkpoint.origin)).then(|| {
+            let by_log = key.as_ref().map(|key| note.verify(key));
+            let by_trusted = match (&by_log, trusted) {
+                (Some(by_log), Some(trusted)) if key.as_ref() == Some(trusted) => by_log.is_ok(),
+                (_, Some(trusted)) => note.verify(trusted).is_ok(),
+                (_, None) => false,
+            };
+            (by_log, by_trusted)
+        });
+        Ok(Tried {
+            checkpoint,
+            note,
+            named,
+            key,
+            signed,
         })
+    }
 }
 
 /// The checkpoints that the log's own key of the time, or the trusted key, has signed. Any other is a finding.
@@ -94,19 +123,24 @@ fn authentic(
 ) -> Vec<(Checkpoint, Note)> {
     let mut good = Vec::new();
     // Good signatures by the trusted key where the log names another: the key entry is at fault, once.
-    let mut disowned: Vec<Option<usize>> = Vec::new();
+    let mut disowned: Vec<Option<u64>> = Vec::new();
     let mut newest: Option<(u64, Vouched)> = None;
-    for (position, bytes) in checkpoints.iter().enumerate() {
-        let parsed =
-            Note::parse(bytes).and_then(|note| Ok((Checkpoint::parse(note.text())?, note)));
-        let (checkpoint, note) = match parsed {
-            Ok(parsed) => parsed,
+    let read = |_, bytes: &Vec<u8>| Tried::of(bytes, trusted, log);
+    ahead::in_order(checkpoints, read, |position, tried| {
+        let Tried {
+            checkpoint,
+            note,
+            named,
+            key,
+            signed,
+        } = match tried {
+            Ok(tried) => tried,
             Err(error) => {
                 findings.push(Finding::whole(
                     "T2",
                     format!("checkpoint no. {position}: {error}"),
                 ));
-                continue;
+                return;
             }
         };
         let Checkpoint { size, .. } = checkpoint;
@@ -116,19 +150,9 @@ fn authentic(
             let what = format!("checkpoint that ends here: {what}");
             findings.push(Finding { index, rule, what });
         };
-        // Where genesis and verifier key differ, entry 0 is named for it, and not each checkpoint as well.
-        let origins = [log.origin.as_deref(), trusted.map(VerifierKey::name)];
-        if !origins.contains(&Some(&checkpoint.origin)) {
+        let Some((by_log, by_trusted)) = signed else {
             fail(format!("its origin is {:?}", checkpoint.origin));
-            continue;
-        }
-        let named = key_in_force(&log.known, size);
-        let key = named.map(|(_, public)| VerifierKey::new(&checkpoint.origin, public));
-        let by_log = key.as_ref().map(|key| note.verify(key));
-        let by_trusted = match (&by_log, trusted) {
-            (Some(by_log), Some(trusted)) if key.as_ref() == Some(trusted) => by_log.is_ok(),
-            (_, Some(trusted)) => note.verify(trusted).is_ok(),
-            (_, None) => false,
+            return;
         };
         match by_log {
             Some(Ok(())) => {}
@@ -138,10 +162,9 @@ fn authentic(
                     disowned.push(entry);
                     let what =
                         "signed by the verifier key, which no key entry before it puts in force";
-                    let index = entry.and_then(|index| u64::try_from(index).ok());
                     let what = format!("checkpoint of size {size}: {what}");
                     findings.push(Finding {
-                        index,
+                        index: entry,
                         rule: "T2",
                         what,
                     });
@@ -149,11 +172,11 @@ fn authentic(
             }
             Some(Err(error)) => {
                 fail(error.to_string());
-                continue;
+                return;
             }
             None => {
                 fail("no key is in force".to_owned());
-                continue;
+                return;
             }
         }
         if newest.is_none_or(|(largest, _)| size >= largest) {
@@ -165,7 +188,7 @@ fn authentic(
             newest = Some((size, vouched));
         }
         good.push((checkpoint, note));
-    }
+    });
     // The trusted key vouches for everything below the newest checkpoint, through its root.
     match (newest, trusted) {
         (Some((size, Vouched::Not)), Some(_)) => {
@@ -180,7 +203,7 @@ fn authentic(
         (Some((_, Vouched::ByAStranger(entry))), Some(_)) if !disowned.contains(&Some(entry)) => {
             let what = "the verifier key is not that of the last key entry".to_owned();
             findings.push(Finding {
-                index: u64::try_from(entry).ok(),
+                index: Some(entry),
                 rule: "T2",
                 what,
             });
@@ -196,7 +219,7 @@ enum Vouched {
     /// It signed, and is the key in force.
     ByItsKey,
     /// It signed, but this key entry puts another in force: anybody can add a signature.
-    ByAStranger(usize),
+    ByAStranger(u64),
     /// It did not sign.
     Not,
 }
@@ -223,8 +246,10 @@ fn roots(good: &[Checkpoint], aligned: &Aligned<'_>, findings: &mut Vec<Finding>
         let bytes = matching(good, hashes);
         // Where the stored hashes give the signed root, the changed entry has been named by its leaf hash.
         let leaves = match aligned.stored {
-            Some(stored) => matching(good, stored.iter().copied().map(Some)),
-            None => vec![false; good.len()],
+            Some(stored) if bytes.contains(&false) => {
+                matching(good, stored.iter().copied().map(Some))
+            }
+            _ => vec![false; good.len()],
         };
         bytes
             .into_iter()

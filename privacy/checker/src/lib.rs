@@ -41,7 +41,9 @@
     )
 )]
 
+mod ahead;
 mod align;
+mod alone;
 mod audit;
 mod budget;
 mod cbor;

@@ -8,13 +8,8 @@ use crate::quantity::{Loss, RHO_BITS, Rational};
 use crate::report::Finding;
 use crate::threshold;
 
-/// `query_rho` is that of the cited policy, where it could be read.
-pub(crate) fn check(
-    index: u64,
-    reserve: &Reserve,
-    query_rho: Option<u64>,
-    findings: &mut Vec<Finding>,
-) {
+/// All but what the policy says.
+pub(crate) fn check(index: u64, reserve: &Reserve, findings: &mut Vec<Finding>) {
     let certificate = &reserve.certificate;
     for (position, mechanism) in certificate.mechanisms.iter().enumerate() {
         let mut fail = |rule, what: &str| {
@@ -77,11 +72,19 @@ pub(crate) fn check(
     if reserve.loss.rho == 0 {
         fail("the loss has rho 0".to_owned());
     }
-    if let Some(most) = query_rho.filter(|most| reserve.loss.rho > *most) {
-        fail(format!(
-            "the loss has rho {}, the policy allows {most}",
-            reserve.loss.rho
-        ));
+}
+
+/// P5 against the `query_rho` of the cited policy, where it could be read.
+pub(crate) fn check_allowed(
+    index: u64,
+    reserve: &Reserve,
+    query_rho: Option<u64>,
+    findings: &mut Vec<Finding>,
+) {
+    let rho = reserve.loss.rho;
+    if let Some(most) = query_rho.filter(|most| rho > *most) {
+        let what = format!("the loss has rho {rho}, the policy allows {most}");
+        findings.push(Finding::at(index, "P5", what));
     }
 }
 

@@ -7,10 +7,9 @@ use crate::entry::{Entry, Genesis};
 use crate::report::Finding;
 
 /// What later rules need of an earlier entry.
-pub(crate) enum Known {
+enum Known {
     /// Rule F1 has failed there: what cites it is not blamed for it.
     Unreadable,
-    Key([u8; 32]),
     Dataset(String),
     Catalog(String),
     Policy(u64),
@@ -23,7 +22,9 @@ pub(crate) enum Known {
 /// All that earlier entries have established.
 #[derive(Default)]
 pub(crate) struct References {
-    pub(crate) known: Vec<Known>,
+    known: Vec<Known>,
+    /// Every key entry, with its index.
+    keys: Vec<(u64, [u8; 32])>,
     /// Of entry 0.
     pub(crate) origin: Option<String>,
     space: Option<String>,
@@ -55,7 +56,10 @@ impl References {
                 }
                 Known::Other
             }
-            Entry::Key(key) => Known::Key(key.public),
+            Entry::Key(key) => {
+                self.keys.push((index, key.public));
+                Known::Other
+            }
             Entry::Dataset { dataset, space } => {
                 if self.space.as_ref().is_some_and(|genesis| genesis != space) {
                     findings.push(Finding::at(
@@ -110,6 +114,12 @@ impl References {
             Entry::Refuse | Entry::Officer(_) | Entry::Grant(_) => Known::Other,
         };
         self.known.push(known);
+    }
+
+    /// The last `key` entry below `size`, with its index.
+    pub(crate) fn key_in_force(&self, size: u64) -> Option<(u64, [u8; 32])> {
+        let below = self.keys.partition_point(|(index, _)| *index < size);
+        self.keys.get(below.checked_sub(1)?).copied()
     }
 
     /// What ends a reserve, or finds its price too low, cites one.

@@ -81,8 +81,9 @@ impl Reviews {
         let sizes = || self.stated.iter().map(|(size, ..)| *size);
         let bytes = roots_at(sizes(), aligned.hashes.iter().copied());
         // Where the stored hashes give the root, the changed entry has been named by its leaf hash.
+        let stated = self.stated.iter().map(|(_, root, _)| Some(*root));
         let leaves = match aligned.stored {
-            Some(stored) if !self.stated.is_empty() => {
+            Some(stored) if !stated.eq(bytes.iter().copied()) => {
                 roots_at(sizes(), stored.iter().copied().map(Some))
             }
             _ => vec![None; bytes.len()],
