@@ -143,24 +143,27 @@ async fn read_log(db: &mut SqliteConnection) -> Result<(Genesis, Fold)> {
     let mut fold = Fold::default();
     let mut rows = std::pin::pin!(store::entry_rows(db));
     while let Some(row) = rows.try_next().await? {
-        let stored = store::stored(row)?;
-        let at = stored.index;
+        let StoredEntry {
+            index: at,
+            bytes,
+            entry,
+        } = store::stored(row)?;
         if at.0 != fold.frontier.size() {
             return Err(integrity(format!(
                 "entry {} is missing",
                 fold.frontier.size()
             )));
         }
-        match (genesis.as_ref(), stored.entry.body.clone()) {
+        match (genesis.as_ref(), entry.body) {
             (None, Body::Genesis(first)) => genesis = Some(first),
             (None, _) | (Some(_), Body::Genesis(_)) => {
                 return Err(integrity(format!(
                     "entry {at}: the genesis is entry 0 and no other"
                 )));
             }
-            (Some(genesis), body) => fold.body(at, stored.entry.time, body, genesis)?,
+            (Some(genesis), body) => fold.body(at, entry.time, body, genesis)?,
         }
-        fold.frontier.append(leaf_hash(&stored.bytes));
+        fold.frontier.append(leaf_hash(&bytes));
     }
     Ok((
         genesis.ok_or_else(|| integrity("there is no genesis"))?,

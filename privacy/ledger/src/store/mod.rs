@@ -24,6 +24,9 @@ const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// Long enough for hundreds of processes in line.
 const BUSY_TIMEOUT: Duration = Duration::from_mins(3);
 
+/// Rows that the database's thread reads ahead. With few the two threads of an opening wait for each other at every turn.
+const ROWS_AHEAD: usize = 1024;
+
 const APPLICATION_ID: i64 = 0x5341_4c55;
 const USER_VERSION: i64 = 3;
 
@@ -40,6 +43,7 @@ fn options(file: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
+        .row_buffer_size(ROWS_AHEAD)
         // On macOS a flush reaches the disk only when asked for by this name.
         .pragma("fullfsync", "ON")
         .pragma("trusted_schema", "OFF")
