@@ -21,6 +21,18 @@ need_toolchain() {
   fi
 }
 
+# Puts faults into system calls for privacy/ledger/tests/faults, which says so where it goes without.
+need_strace() {
+  command -v strace >/dev/null && return
+  local sudo=""
+  [ "$(id -u)" -eq 0 ] || sudo="sudo -n"
+  if command -v apt-get >/dev/null && { [ -z "$sudo" ] || command -v sudo >/dev/null; }; then
+    echo "== installing strace (faults in system calls)"
+    { $sudo apt-get update -qq && $sudo apt-get install -y -qq strace; } && return
+  fi
+  echo "skipped: faults in system calls (strace is not there and cannot be installed here)"
+}
+
 # The components that rustup's minimal profile leaves out.
 need_lints() {
   cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return

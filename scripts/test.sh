@@ -6,6 +6,7 @@ source scripts/prerequisites.sh
 source scripts/python.sh
 need_toolchain
 need_python
+need_strace
 
 if [ ! -d ../shared/data ]; then
   if [ "${CI:-}" = true ]; then
