@@ -66,6 +66,12 @@ pub async fn create_in(dir: &Path, questions: u64, around: Surroundings) -> Ledg
     let ledger = Ledger::create_in(&ledger_path(dir), signer, genesis(questions), around)
         .await
         .unwrap();
+    record_facts(&ledger).await;
+    ledger
+}
+
+/// Dataset (entry 2), catalog (3), policy (4) and snapshot (5).
+pub async fn record_facts(ledger: &Ledger) {
     let facts = [
         Fact::Dataset {
             dataset: "clinic".to_owned(),
@@ -91,7 +97,6 @@ pub async fn create_in(dir: &Path, questions: u64, around: Surroundings) -> Ledg
     for fact in facts {
         ledger.record(fact).await.unwrap();
     }
-    ledger
 }
 
 pub fn signer(dir: &Path) -> Signer {
