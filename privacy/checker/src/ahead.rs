@@ -26,9 +26,10 @@ pub(crate) fn in_order<T: Sync, R: Send>(
     let chunks = || (0_u64..).step_by(CHUNK).zip(items.chunks(CHUNK));
     let alone = items.len() <= CHUNK;
     // Asking how many processors there are takes longer than a short log.
-    let threads = match alone {
-        true => 1,
-        false => thread::available_parallelism().map_or(1, |most| most.get().min(THREADS)),
+    let threads = if alone {
+        1
+    } else {
+        thread::available_parallelism().map_or(1, |most| most.get().min(THREADS))
     };
     thread::scope(|scope| {
         let (indexed, chunks) = (&indexed, &chunks);

@@ -28,8 +28,8 @@ pub(crate) fn align<'a>(
         .map(|bytes| Some(bytes.as_slice()).filter(|bytes| !bytes.is_empty()))
         .collect();
     let mut hashes: Vec<Option<Hash>> = Vec::with_capacity(slots.len());
-    let hash = |_, slot: &Option<&[u8]>| slot.map(leaf_hash);
-    ahead::in_order(&slots, hash, |_, hash| hashes.push(hash));
+    let hash = |_, bytes: &Vec<u8>| (!bytes.is_empty()).then(|| leaf_hash(bytes));
+    ahead::in_order(entries, hash, |_, hash| hashes.push(hash));
     let Some(stored) = leaves else {
         return Aligned {
             slots,

@@ -98,23 +98,15 @@ pub(crate) async fn each_call() {
     assert!(hit > 10 && withheld > 5, "{hit} {withheld}");
 }
 
-/// Each fault of each call, in an order that visits all kinds early.
+/// Each fault of each call, in an order that visits all kinds early: that of multiples of the golden ratio (Knuth, volume 3, §6.4).
 fn spread(points: &[(String, u32)]) -> Vec<(&str, u32, &'static str)> {
     let faults = ["error=EIO", "signal=SIGKILL"];
-    let mut all: Vec<_> = points
+    let all = points
         .iter()
-        .flat_map(|(call, nth)| faults.map(|fault| (call.as_str(), *nth, fault)))
-        .collect();
-    // A step that shares no divisor with the number of faults visits each once.
-    let step = (7..).find(|step| gcd(*step, all.len()) == 1).unwrap_or(1);
-    let order: Vec<usize> = (0..all.len()).map(|n| n * step % all.len()).collect();
-    let picked = order.into_iter().map(|n| all[n]).collect();
-    all.clear();
-    picked
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
+        .flat_map(|(call, nth)| faults.map(|fault| (call.as_str(), *nth, fault)));
+    let mut numbered: Vec<_> = (0_u64..).zip(all).collect();
+    numbered.sort_by_key(|(number, _)| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    numbered.into_iter().map(|(_, fault)| fault).collect()
 }
 
 /// The calls of the log that name a file of the ledger: which, and the how-manieth of its thread, as `strace` counts.
