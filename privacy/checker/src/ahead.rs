@@ -19,8 +19,8 @@ pub(crate) fn in_order<T: Sync, R: Send>(
     work: impl Fn(u64, &T) -> R + Sync,
     mut take: impl FnMut(u64, R),
 ) {
-    let indexed = |indices: &mut dyn Iterator<Item = u64>, chunk: &[T]| -> Vec<R> {
-        let each = indices.zip(chunk);
+    let results = |first: u64, chunk: &[T]| -> Vec<R> {
+        let each = (first..).zip(chunk);
         each.map(|(index, item)| work(index, item)).collect()
     };
     let chunks = || (0_u64..).step_by(CHUNK).zip(items.chunks(CHUNK));
@@ -32,26 +32,26 @@ pub(crate) fn in_order<T: Sync, R: Send>(
         thread::available_parallelism().map_or(1, |most| most.get().min(THREADS))
     };
     thread::scope(|scope| {
-        let (indexed, chunks) = (&indexed, &chunks);
+        let (results, chunks) = (&results, &chunks);
         let start = |lane| {
-            let (done, results) = sync_channel(WAITING);
+            let (done, handed) = sync_channel(WAITING);
             let share = move || {
                 for (first, chunk) in chunks().skip(lane).step_by(threads) {
-                    if done.send(indexed(&mut (first..), chunk)).is_err() {
+                    if done.send(results(first, chunk)).is_err() {
                         return;
                     }
                 }
             };
             let started = thread::Builder::new().spawn_scoped(scope, share);
-            started.ok().map(|_| results)
+            started.ok().map(|_| handed)
         };
         let lanes: Vec<_> = (0..threads)
             .map(|lane| if alone { None } else { start(lane) })
             .collect();
         for ((first, chunk), lane) in chunks().zip(lanes.iter().cycle()) {
-            let handed = lane.as_ref().and_then(|results| results.recv().ok());
-            let results = handed.unwrap_or_else(|| indexed(&mut (first..), chunk));
-            for (index, result) in (first..).zip(results) {
+            let handed = lane.as_ref().and_then(|handed| handed.recv().ok());
+            let here = handed.unwrap_or_else(|| results(first, chunk));
+            for (index, result) in (first..).zip(here) {
                 take(index, result);
             }
         }

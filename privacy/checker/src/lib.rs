@@ -11,10 +11,10 @@
 //!
 //! # How a log is read
 //!
-//! 1. [`audit`] decodes every entry with a strict reader (rule F1).
-//! 2. One pass over the entries follows references (F2, F3), re-derives each certificate (P1, P2) and
-//!    its price (P3 to P5) in exact rationals, holds what keys and officers have signed against who they
-//!    were at the time (K1, A1, O1, G1), and folds the purse and its limits (B1 to B3).
+//! 1. [`audit`] decodes every entry with a strict reader (rule F1), and re-derives each certificate (P1, P2) and its price
+//!    (P3 to P5) in exact rationals: of each entry by itself, on all processors.
+//! 2. One pass over the entries, in order, follows references (F2, F3), holds what keys and officers have signed against
+//!    who they were at the time (K1, A1, O1, G1), and folds the purse and its limits (B1 to B3).
 //! 3. The Merkle tree is rebuilt from the bytes and held against every signed checkpoint (T1, T2) and
 //!    every review (R1); cosignatures of the newest against the auditor's policy (W1).
 //!
