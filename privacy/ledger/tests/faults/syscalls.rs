@@ -16,6 +16,9 @@ use crate::support::{answer, question};
 const CALLS: &str = "write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate,openat,link,linkat,\
                      rename,renameat2,unlink,unlinkat,fcntl,pread64,fchmod,mkdir";
 
+/// Seconds that one process is given: it needs less than one.
+const PATIENCE: &str = "15";
+
 /// How long faults are put in, all of them in turns: a sample, or all of them with `make soak`.
 fn span() -> Duration {
     if std::env::var_os("SALUS_SOAK").is_some() {
@@ -71,7 +74,11 @@ pub(crate) async fn each_call() {
         let name = format!("{call} {nth} {fault}");
         let inject = format!("--inject={call}:{fault}:when={nth}");
         let trace = format!("--trace={call}");
+        let began = Instant::now();
         let (said, log) = run(&dir, &["-y".to_owned(), trace, inject]);
+        if began.elapsed() > Duration::from_secs(10) {
+            println!("{name}: {:.0?}", began.elapsed());
+        }
         let place = dir.display().to_string();
         hit += u32::from(log.lines().any(|line| {
             line.contains(&place) && (line.contains("(INJECTED)") || fault.starts_with("signal"))
@@ -135,11 +142,13 @@ fn points(log: &str, dir: &Path) -> Vec<(String, u32)> {
     points
 }
 
-/// Runs the process under `strace`: what it said, and what was traced.
+/// Runs the process under `strace`: what it said, and what was traced. A lock that could not be given back
+/// keeps the process waiting for minutes; it is killed after a while, with all it has started.
 fn run(dir: &Path, options: &[String]) -> (Vec<String>, String) {
     let log = dir.join("strace.log");
-    let output: Output = Command::new("strace")
-        .args(["-f", "-qq", "-s", "0", "-o"])
+    let output: Output = Command::new("timeout")
+        .args(["-s", "KILL", PATIENCE])
+        .args(["strace", "-f", "-qq", "-s", "0", "-o"])
         .arg(&log)
         .args(options)
         .arg(std::env::current_exe().unwrap())
