@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt as _;
 use salus_accounting::Loss;
 use salus_certificate::EntryIndex;
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::authority::Authority;
 use crate::cosign;
@@ -14,7 +12,7 @@ use crate::entry::{Body, Genesis, Movement};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
-use crate::store::{self, AccountRow, StoredEntry, failed};
+use crate::store::{self, AccountRow, Connection, Session, StoredEntry};
 
 /// How much of the store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +36,11 @@ pub(crate) struct Audited {
 ///
 /// [`crate::Error::Integrity`] with the first contradiction, or if `verifier` is not the key of this log.
 pub(crate) async fn audit(
-    db: &mut SqliteConnection,
+    db: &mut Connection,
     verifier: &Verifier,
     depth: Depth,
 ) -> Result<Audited> {
-    let mut moment = db.begin().await.map_err(failed)?;
+    let mut moment = db.moment().await?;
     let (genesis, fold) = read_log(&mut moment).await?;
     if fold.authority.key() != Some(verifier.public()) || genesis.origin != verifier.name() {
         return Err(integrity(
@@ -88,9 +86,9 @@ pub(crate) async fn audit(
     if depth == Depth::Whole {
         check_nodes(&mut moment).await?;
         check_history(&mut moment, verifier.name(), &fold.authority).await?;
-        check_structure(&mut moment).await?;
+        store::check_structure(&mut moment).await?;
     }
-    moment.rollback().await.map_err(failed)?;
+    moment.end().await?;
     Ok(Audited {
         genesis,
         unanswered: (fold.policy, fold.unanswered.len()),
@@ -99,7 +97,7 @@ pub(crate) async fn audit(
 
 /// Checks the newest checkpoint of the store: signed, of this size, of this root.
 pub(crate) async fn check_checkpoint(
-    db: &mut SqliteConnection,
+    db: &mut dyn Session,
     verifier: &Verifier,
     size: u64,
     root: salus_certificate::Hash,
@@ -138,7 +136,7 @@ struct Fold {
     unanswered: BTreeSet<u64>,
 }
 
-async fn read_log(db: &mut SqliteConnection) -> Result<(Genesis, Fold)> {
+async fn read_log(db: &mut dyn Session) -> Result<(Genesis, Fold)> {
     let mut genesis = None;
     let mut fold = Fold::default();
     let mut rows = std::pin::pin!(store::entry_rows(db));
@@ -266,7 +264,7 @@ pub(crate) fn stated_balance(reserve: Option<StoredEntry>, incident: Option<Stor
     }
 }
 
-async fn check_nodes(db: &mut SqliteConnection) -> Result<()> {
+async fn check_nodes(db: &mut dyn Session) -> Result<()> {
     let mut frontier = Frontier::default();
     let mut expected: BTreeMap<Node, _> = BTreeMap::new();
     for leaf in store::leaves(db).await? {
@@ -282,11 +280,7 @@ async fn check_nodes(db: &mut SqliteConnection) -> Result<()> {
 }
 
 /// Every checkpoint that was signed must be of a prefix of this log.
-async fn check_history(
-    db: &mut SqliteConnection,
-    origin: &str,
-    authority: &Authority,
-) -> Result<()> {
+async fn check_history(db: &mut dyn Session, origin: &str, authority: &Authority) -> Result<()> {
     let mut frontier = Frontier::default();
     let mut leaves = store::leaves(db).await?.into_iter();
     for (filed, note) in store::checkpoints(db).await? {
@@ -312,16 +306,4 @@ async fn check_history(
         }
     }
     Ok(())
-}
-
-async fn check_structure(db: &mut SqliteConnection) -> Result<()> {
-    let found: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check;")
-        .fetch_all(db)
-        .await
-        .map_err(failed)?;
-    if found == ["ok"] {
-        Ok(())
-    } else {
-        Err(integrity("the database's structure is damaged"))
-    }
 }

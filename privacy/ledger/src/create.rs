@@ -6,19 +6,18 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::Path;
 
 use salus_accounting::Loss;
-use sqlx::Connection as _;
 
 use crate::Surroundings;
 use crate::anchor::{Anchor, Record};
 use crate::entry::{Body, Genesis, Key};
 use crate::error::{Error, Result};
 use crate::key::Signer;
-use crate::store::{self, AccountRow, failed};
+use crate::store::{self, AccountRow, Lock, Place, sqlite};
 use crate::transaction::Transaction;
 
-/// Makes the database under another name and links it to its own once it is complete and on the disk.
+/// Makes the store with the first entries, and begins the anchor.
 pub(crate) async fn create(
-    dir: &Path,
+    place: &Place,
     signer: &Signer,
     genesis: Genesis,
     around: &Surroundings,
@@ -32,8 +31,38 @@ pub(crate) async fn create(
                 .to_owned(),
         ));
     }
+    let time = (around.clock)();
+    let note = match place {
+        Place::Directory(dir) => in_directory(dir, signer, genesis, time).await?,
+        #[cfg(feature = "postgres")]
+        Place::Postgres(server) => in_schema(server, signer, genesis, time).await?,
+    };
+    match &around.anchor {
+        Some(anchor) => begin_anchor(anchor.as_ref(), note, Loss::ZERO).await,
+        None => Ok(()),
+    }
+}
+
+/// Makes the schema and what is in it in one transaction. Gives the checkpoint.
+#[cfg(feature = "postgres")]
+async fn in_schema(
+    server: &store::Server,
+    signer: &Signer,
+    genesis: Genesis,
+    time: u64,
+) -> Result<Vec<u8>> {
+    let mut node = store::postgres::connect(server).await?;
+    let mut lock = node.initialise().await?;
+    let note = write(&mut lock, signer, genesis, time).await?;
+    lock.commit().await?;
+    node.close().await?;
+    Ok(note)
+}
+
+/// Makes the database under another name and links it to its own once it is complete and on the disk. Gives the checkpoint.
+async fn in_directory(dir: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<Vec<u8>> {
     private_directory(dir)?;
-    let file = store::database(dir);
+    let file = sqlite::database(dir);
     let mut nonce = [0; 8];
     getrandom::fill(&mut nonce)
         .map_err(|_| Error::Unavailable("the operating system gives no randomness"))?;
@@ -44,7 +73,7 @@ pub(crate) async fn create(
         .mode(0o600)
         .open(&draft)
         .map_err(|error| unwritable(&error))?;
-    let made = write(&draft, signer, genesis, (around.clock)())
+    let made = write_file(&draft, signer, genesis, time)
         .await
         .and_then(|note| {
             // A link never replaces: of two who create at once, one fails.
@@ -64,10 +93,7 @@ pub(crate) async fn create(
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(|error| unwritable(&error))?;
-    match &around.anchor {
-        Some(anchor) => begin_anchor(anchor.as_ref(), note, Loss::ZERO).await,
-        None => Ok(()),
-    }
+    Ok(note)
 }
 
 /// Puts the first record into an empty anchor.
@@ -89,10 +115,26 @@ fn with_suffix(path: &Path, suffix: &str) -> std::path::PathBuf {
     name.into()
 }
 
-async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<Vec<u8>> {
-    let mut db = store::initialise(file).await?;
-    let mut lock = db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
-    let mut log = Transaction::empty(&mut lock, signer, &genesis, time);
+async fn write_file(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Result<Vec<u8>> {
+    let mut db = sqlite::initialise(file).await?;
+    let mut lock = db.lock().await?;
+    let note = write(&mut lock, signer, genesis, time).await?;
+    lock.commit().await?;
+    db.close().await?;
+    File::open(file)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| unwritable(&error))?;
+    Ok(note)
+}
+
+/// The first two entries and the purse.
+async fn write(
+    lock: &mut Lock<'_>,
+    signer: &Signer,
+    genesis: Genesis,
+    time: u64,
+) -> Result<Vec<u8>> {
+    let mut log = Transaction::empty(lock, signer, &genesis, time);
     log.append(Body::Genesis(genesis.clone()))?;
     log.append(Body::Key(Key {
         public: signer.verifier().public(),
@@ -104,12 +146,7 @@ async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Res
         cap: genesis.cap,
         spent: Loss::ZERO,
     };
-    store::insert_account(&mut lock, &account).await?;
-    lock.commit().await.map_err(failed)?;
-    db.close().await.map_err(failed)?;
-    File::open(file)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| unwritable(&error))?;
+    store::insert_account(lock, &account).await?;
     Ok(note)
 }
 

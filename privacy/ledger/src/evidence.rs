@@ -5,13 +5,11 @@ use std::io::Write as _;
 use std::path::Path;
 
 use salus_certificate::Hash;
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::entry::{Body, Kind};
 use crate::error::{Error, Result};
 use crate::note::Checkpoint;
-use crate::store::{self, failed};
+use crate::store::{self, Connection, Place};
 use crate::tiles;
 
 /// The log as the store holds it, unchecked: a verifier that shares nothing with this program is to judge it.
@@ -28,15 +26,15 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Reads the evidence of the ledger in `dir` without opening the ledger: for a log that [`crate::Ledger::open`] refuses.
+    /// Reads the evidence of the ledger in `place` without opening the ledger: for a log that [`crate::Ledger::open`] refuses.
     ///
     /// # Errors
     ///
     /// [`Error::Integrity`] if the database cannot even be read, [`Error::Unavailable`] if there is none.
-    pub async fn read(dir: &Path, vkey: &str) -> Result<Self> {
-        let mut db = store::connect_unchecked(&store::database(dir)).await?;
+    pub async fn read(place: impl Into<Place>, vkey: &str) -> Result<Self> {
+        let mut db = Connection::open_unchecked(&place.into()).await?;
         let evidence = collect(&mut db, vkey.to_owned()).await;
-        db.close().await.map_err(failed)?;
+        db.close().await?;
         evidence
     }
 
@@ -89,10 +87,10 @@ impl Evidence {
 /// # Errors
 ///
 /// [`Error::Integrity`] or [`Error::Unavailable`] if there is none to be read.
-pub async fn key_in_force(dir: &Path) -> Result<[u8; 32]> {
-    let mut db = store::connect_unchecked(&store::database(dir)).await?;
+pub async fn key_in_force(place: impl Into<Place>) -> Result<[u8; 32]> {
+    let mut db = Connection::open_unchecked(&place.into()).await?;
     let newest = store::newest(&mut db, Kind::Key).await;
-    db.close().await.map_err(failed)?;
+    db.close().await?;
     match newest?.map(|stored| stored.entry.body) {
         Some(Body::Key(key)) => Ok(key.public),
         _ => Err(Error::Integrity("there is no key".to_owned())),
@@ -100,8 +98,8 @@ pub async fn key_in_force(dir: &Path) -> Result<[u8; 32]> {
 }
 
 /// Reads the evidence at one moment of the database.
-pub(crate) async fn collect(db: &mut SqliteConnection, vkey: String) -> Result<Evidence> {
-    let mut moment = db.begin().await.map_err(failed)?;
+pub(crate) async fn collect(db: &mut Connection, vkey: String) -> Result<Evidence> {
+    let mut moment = db.moment().await?;
     let evidence = Evidence {
         entries: store::raw_bytes(&mut moment).await?,
         leaves: store::leaves(&mut moment).await?,
@@ -112,7 +110,7 @@ pub(crate) async fn collect(db: &mut SqliteConnection, vkey: String) -> Result<E
             .collect(),
         vkey,
     };
-    moment.rollback().await.map_err(failed)?;
+    moment.end().await?;
     Ok(evidence)
 }
 

@@ -155,5 +155,7 @@ pub use ledger::{
 };
 pub use proposal::{Finding, Proposal};
 pub use salus_certificate::EntryIndex;
-pub use store::StoredEntry;
+#[cfg(feature = "postgres")]
+pub use store::Server;
+pub use store::{Place, StoredEntry};
 pub use writer::Preview;

@@ -1,11 +1,10 @@
 //! The policy's limits, kept under the same lock as the purse: all of them let a question through, or it is refused.
 
 use salus_accounting::Loss;
-use sqlx::sqlite::SqliteConnection;
 
 use crate::entry::{Asker, Limit, Movement};
 use crate::error::{Error, ReserveError};
-use crate::store;
+use crate::store::{self, Session};
 
 /// What `loss` does to the accounts of the limits that count for `asker`.
 ///
@@ -13,7 +12,7 @@ use crate::store;
 ///
 /// [`ReserveError::LimitReached`] for the first that does not let it through. Nothing is written either way.
 pub(crate) async fn movements(
-    db: &mut SqliteConnection,
+    db: &mut dyn Session,
     limits: &[Limit],
     asker: Asker<'_>,
     loss: Loss,
@@ -42,7 +41,7 @@ pub(crate) async fn movements(
 }
 
 /// Writes the movements of limits.
-pub(crate) async fn book(db: &mut SqliteConnection, movements: &[Movement]) -> Result<(), Error> {
+pub(crate) async fn book(db: &mut dyn Session, movements: &[Movement]) -> Result<(), Error> {
     for movement in movements {
         store::charge_quota(db, &movement.scope, movement.after).await?;
     }

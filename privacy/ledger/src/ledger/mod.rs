@@ -4,7 +4,8 @@ mod draft;
 mod oversight;
 mod request;
 
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,8 +13,6 @@ use salus_accounting::Loss;
 #[cfg(doc)]
 use salus_certificate::Certificate;
 use salus_certificate::{EntryIndex, Hash};
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::anchor::SharedAnchor;
@@ -28,7 +27,7 @@ use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::merkle::consistency_path;
 use crate::note::Verifier;
-use crate::store::{self, StoredEntry, failed};
+use crate::store::{self, Connection, Place, StoredEntry};
 use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence};
 
@@ -87,24 +86,24 @@ pub struct Ledger {
 }
 
 struct Shared {
-    file: PathBuf,
+    place: Place,
     signer: Signer,
     genesis: Arc<Genesis>,
     writer: Arc<Writer>,
-    reader: Mutex<SqliteConnection>,
+    reader: Mutex<Connection>,
     clock: Clock,
 }
 
 impl Ledger {
-    /// Creates a ledger in `dir` with the entries `genesis` and `key`, and opens it. The directory is made with mode 0700, the database
-    /// with mode 0600; it appears in one step or not at all.
+    /// Creates a ledger in `place` with the entries `genesis` and `key`, and opens it; it appears in one step or not at all. A directory is
+    /// made with mode 0700, the database in it with mode 0600; in PostgreSQL the schema is made.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if there is a ledger already, if others can enter the directory, if the cap is above the ceiling, or if the
+    /// [`Error::Refused`] if there is a ledger already, if others can enter its directory, if the cap is above the ceiling, or if the
     /// key is of another origin.
-    pub async fn create(dir: &Path, signer: Signer, genesis: Genesis) -> Result<Self> {
-        Self::create_at(dir, signer, genesis, system_clock()).await
+    pub async fn create(place: impl Into<Place>, signer: Signer, genesis: Genesis) -> Result<Self> {
+        Self::create_at(place, signer, genesis, system_clock()).await
     }
 
     /// [`Ledger::create`] with a clock of one's own.
@@ -113,7 +112,7 @@ impl Ledger {
     ///
     /// As [`Ledger::create`].
     pub async fn create_at(
-        dir: &Path,
+        place: impl Into<Place>,
         signer: Signer,
         genesis: Genesis,
         clock: Clock,
@@ -122,7 +121,7 @@ impl Ledger {
             clock,
             ..Surroundings::default()
         };
-        Self::create_in(dir, signer, genesis, around).await
+        Self::create_in(place, signer, genesis, around).await
     }
 
     /// [`Ledger::create`] with an anchor, which must be empty, and what else it is opened with.
@@ -131,24 +130,25 @@ impl Ledger {
     ///
     /// As [`Ledger::create`], and [`Error::Refused`] if the anchor holds something.
     pub async fn create_in(
-        dir: &Path,
+        place: impl Into<Place>,
         signer: Signer,
         genesis: Genesis,
         around: Surroundings,
     ) -> Result<Self> {
-        create::create(dir, &signer, genesis, &around).await?;
-        Self::open_in(dir, signer, around).await
+        let place = place.into();
+        create::create(&place, &signer, genesis, &around).await?;
+        Self::open_in(place, signer, around).await
     }
 
-    /// Opens the ledger in `dir` after reading it from its first entry: every entry against its leaf, the root against the newest
+    /// Opens the ledger in `place` after reading it from its first entry: every entry against its leaf, the root against the newest
     /// checkpoint and its signature, balances and endings against the entries.
     ///
     /// # Errors
     ///
     /// [`Error::Integrity`] if anything contradicts anything, or if `signer` is not the key of this log; [`Error::Unavailable`] if there
     /// is no ledger.
-    pub async fn open(dir: &Path, signer: Signer) -> Result<Self> {
-        Self::open_at(dir, signer, system_clock()).await
+    pub async fn open(place: impl Into<Place>, signer: Signer) -> Result<Self> {
+        Self::open_at(place, signer, system_clock()).await
     }
 
     /// [`Ledger::open`] with a clock of one's own.
@@ -156,12 +156,12 @@ impl Ledger {
     /// # Errors
     ///
     /// As [`Ledger::open`].
-    pub async fn open_at(dir: &Path, signer: Signer, clock: Clock) -> Result<Self> {
+    pub async fn open_at(place: impl Into<Place>, signer: Signer, clock: Clock) -> Result<Self> {
         let around = Surroundings {
             clock,
             ..Surroundings::default()
         };
-        Self::open_in(dir, signer, around).await
+        Self::open_in(place, signer, around).await
     }
 
     /// [`Ledger::open`] with an anchor and what else there is.
@@ -170,13 +170,17 @@ impl Ledger {
     ///
     /// As [`Ledger::open`], and [`Error::Integrity`] if the anchor holds a checkpoint of what is not in the ledger: it was put back to an
     /// earlier state.
-    pub async fn open_in(dir: &Path, signer: Signer, around: Surroundings) -> Result<Self> {
+    pub async fn open_in(
+        place: impl Into<Place>,
+        signer: Signer,
+        around: Surroundings,
+    ) -> Result<Self> {
         let clock = Arc::clone(&around.clock);
-        let file = store::database(dir);
-        let (writer, genesis) = Writer::start(file.clone(), signer.clone(), around).await?;
-        let reader = Mutex::new(store::connect(&file).await?);
+        let place = place.into();
+        let (writer, genesis) = Writer::start(place.clone(), signer.clone(), around).await?;
+        let reader = Mutex::new(Connection::open(&place).await?);
         let shared = Shared {
-            file,
+            place,
             signer,
             genesis,
             writer: Arc::new(writer),
@@ -354,12 +358,12 @@ impl Ledger {
     /// The accounts of limits in force, of this period, that anything has been charged to.
     pub async fn limits(&self) -> Result<Vec<Account>> {
         let mut reader = self.reader().await;
-        let policy = store::newest(&mut reader, Kind::Policy).await?;
+        let policy = store::newest(&mut *reader, Kind::Policy).await?;
         let Some(Body::Policy(policy)) = policy.map(|stored| stored.entry.body) else {
             return Ok(Vec::new());
         };
         let time = (self.shared.clock)();
-        let accounts = store::quotas(&mut reader).await?.into_iter();
+        let accounts = store::quotas(&mut *reader).await?.into_iter();
         let account = |(scope, spent): (String, Loss)| {
             let cap = Limit::of_scope(&policy.limits, &scope, time)?.cap;
             Some(Account {
@@ -383,8 +387,8 @@ impl Ledger {
         };
         for kind in [Kind::Dataset, Kind::Catalog, Kind::Policy, Kind::Snapshot] {
             let newest = match kind {
-                Kind::Policy => store::newest(&mut reader, kind).await?,
-                _ => store::newest_of(&mut reader, kind, dataset).await?,
+                Kind::Policy => store::newest(&mut *reader, kind).await?,
+                _ => store::newest_of(&mut *reader, kind, dataset).await?,
             };
             let Some(StoredEntry { index, entry, .. }) = newest else {
                 continue;
@@ -419,7 +423,7 @@ impl Ledger {
         let mut reader = self.reader().await;
         let mut proof = Vec::new();
         for nodes in consistency_path(from, to) {
-            proof.push(store::fold_nodes(&mut reader, &nodes).await?);
+            proof.push(store::fold_nodes(&mut *reader, &nodes).await?);
         }
         Ok(proof)
     }
@@ -439,10 +443,15 @@ impl Ledger {
         store::entry(&mut *self.reader().await, index).await
     }
 
+    /// The entries of a range that there are, each checked against its leaf.
+    pub async fn entries_between(&self, range: Range<u64>) -> Result<Vec<StoredEntry>> {
+        store::entries_between(&mut *self.reader().await, range).await
+    }
+
     /// All entries, each checked against its leaf.
     pub async fn entries(&self) -> Result<Vec<StoredEntry>> {
         let mut reader = self.reader().await;
-        store::stored_entries(&mut reader).await
+        store::stored_entries(&mut *reader).await
     }
 
     /// The text behind the commitment `name` of an entry, unless it was erased: `question`, `plan` and `keys` of a reserve, `question`
@@ -473,7 +482,7 @@ impl Ledger {
     /// [`Error::Integrity`] with the first contradiction.
     pub async fn audit_accounts(&self) -> Result<()> {
         // A connection of its own: what is checked is the file, not a cache.
-        let mut db = store::connect(&self.shared.file).await?;
+        let mut db = Connection::open(&self.shared.place).await?;
         audit(&mut db, self.shared.signer.verifier(), Depth::Whole)
             .await
             .map(drop)
@@ -484,12 +493,12 @@ impl Ledger {
     pub async fn close(self) -> Result<()> {
         self.shared.writer.ask(Request::Flush).await?;
         match Arc::into_inner(self.shared) {
-            Some(shared) => shared.reader.into_inner().close().await.map_err(failed),
+            Some(shared) => shared.reader.into_inner().close().await,
             None => Ok(()),
         }
     }
 
-    async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {
+    async fn reader(&self) -> MutexGuard<'_, Connection> {
         self.shared.reader.lock().await
     }
 }

@@ -1,1 +1,1 @@
-SELECT entry FROM endings WHERE reserve = ?1;
+SELECT entry FROM endings WHERE reserve = $1;

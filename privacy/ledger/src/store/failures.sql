@@ -1,1 +1,1 @@
-SELECT entry FROM failures WHERE entry > ?1 ORDER BY entry;
+SELECT entry FROM failures WHERE entry > $1 ORDER BY entry;

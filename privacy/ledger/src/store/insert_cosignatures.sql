@@ -1,1 +1,1 @@
-INSERT OR IGNORE INTO cosignatures (size, lines) VALUES (?1, ?2);
+INSERT INTO cosignatures (size, lines) VALUES ($1, $2) ON CONFLICT DO NOTHING;

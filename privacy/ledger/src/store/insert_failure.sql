@@ -1,1 +1,1 @@
-INSERT INTO failures (entry) VALUES (?1);
+INSERT INTO failures (entry) VALUES ($1);

@@ -1,1 +1,1 @@
-INSERT INTO retries (key, reserve) VALUES (?1, ?2);
+INSERT INTO retries (key, reserve) VALUES ($1, $2);

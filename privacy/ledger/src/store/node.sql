@@ -1,1 +1,1 @@
-SELECT hash FROM nodes WHERE level = ?1 AND position = ?2;
+SELECT hash FROM nodes WHERE level = $1 AND position = $2;

@@ -1,1 +1,1 @@
-SELECT salt, content FROM openings WHERE entry = ?1 AND name = ?2;
+SELECT salt, content FROM openings WHERE entry = $1 AND name = $2;

@@ -1,1 +1,1 @@
-SELECT spent_rho, spent_delta FROM quotas WHERE scope = ?1;
+SELECT spent_rho, spent_delta FROM quotas WHERE scope = $1;

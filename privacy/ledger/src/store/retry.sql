@@ -1,1 +1,1 @@
-SELECT reserve FROM retries WHERE key = ?1;
+SELECT reserve FROM retries WHERE key = $1;

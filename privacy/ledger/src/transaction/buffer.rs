@@ -2,13 +2,12 @@
 
 use salus_accounting::Loss;
 use salus_certificate::{EntryIndex, Hash};
-use sqlx::sqlite::SqliteConnection;
 
 use crate::commitment::Opening;
 use crate::entry::Kind;
 use crate::error::Result;
 use crate::merkle::Node;
-use crate::store;
+use crate::store::{self, Session};
 
 /// Rows that are not in the store yet.
 #[derive(Default)]
@@ -38,7 +37,7 @@ impl Buffer {
     }
 
     /// Writes everything, entries first: the rest refers to them.
-    pub(super) async fn flush(&mut self, db: &mut SqliteConnection, scope: &str) -> Result<()> {
+    pub(super) async fn flush(&mut self, db: &mut dyn Session, scope: &str) -> Result<()> {
         store::insert_entries(db, &self.entries).await?;
         store::insert_nodes(db, &self.nodes).await?;
         store::insert_openings(db, &self.openings).await?;

@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use salus_accounting::Loss;
 use salus_certificate::{Certificate, EntryIndex};
-use sqlx::sqlite::SqliteConnection;
 
 use crate::audit::{check_checkpoint, stated_balance};
 use crate::commitment::Opening;
@@ -26,7 +25,8 @@ use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
 use crate::merkle::{Frontier, leaf_hash};
 use crate::note::Checkpoint;
-use crate::{Fact, limits, ration, store};
+use crate::store::{self, Session};
+use crate::{Fact, limits, ration};
 
 /// Rule that a refused entry names when the purse is empty.
 const BUDGET: &str = "budget";
@@ -38,7 +38,7 @@ const LIMIT: &str = "limit";
 const FAILURES: &str = "failures";
 
 /// The key of the last key entry.
-async fn key_in_force(db: &mut SqliteConnection) -> Result<Option<[u8; 32]>> {
+async fn key_in_force(db: &mut dyn Session) -> Result<Option<[u8; 32]>> {
     let newest = store::newest(db, Kind::Key).await?;
     Ok(match newest.map(|stored| stored.entry.body) {
         Some(Body::Key(key)) => Some(key.public),
@@ -47,7 +47,7 @@ async fn key_in_force(db: &mut SqliteConnection) -> Result<Option<[u8; 32]>> {
 }
 
 /// The cap of the last grant.
-async fn granted(db: &mut SqliteConnection) -> Result<Option<Loss>> {
+async fn granted(db: &mut dyn Session) -> Result<Option<Loss>> {
     let newest = store::newest(db, Kind::Grant).await?;
     Ok(match newest.map(|stored| stored.entry.body) {
         Some(Body::Grant(grant)) => Some(grant.new),
@@ -55,9 +55,9 @@ async fn granted(db: &mut SqliteConnection) -> Result<Option<Loss>> {
     })
 }
 
-/// A log under the lock of `BEGIN IMMEDIATE`.
+/// A log under the store's lock.
 pub(crate) struct Transaction<'t> {
-    db: &'t mut SqliteConnection,
+    db: &'t mut (dyn Session + 't),
     signer: &'t Signer,
     genesis: &'t Genesis,
     frontier: Frontier,
@@ -86,7 +86,7 @@ pub(crate) struct Left {
 impl<'t> Transaction<'t> {
     /// Goes on from where the one before left the log.
     pub(crate) fn resume(
-        db: &'t mut SqliteConnection,
+        db: &'t mut (dyn Session + 't),
         signer: &'t Signer,
         genesis: &'t Genesis,
         unanswered: (Option<EntryIndex>, usize),
@@ -121,7 +121,7 @@ impl<'t> Transaction<'t> {
 
     /// Reads the head of the log and refuses to go on from one that contradicts itself.
     pub(crate) async fn begin(
-        db: &'t mut SqliteConnection,
+        db: &'t mut (dyn Session + 't),
         signer: &'t Signer,
         genesis: &'t Genesis,
         unanswered: (Option<EntryIndex>, usize),
@@ -171,7 +171,7 @@ impl<'t> Transaction<'t> {
 
     /// A log that has no entry yet.
     pub(crate) fn empty(
-        db: &'t mut SqliteConnection,
+        db: &'t mut (dyn Session + 't),
         signer: &'t Signer,
         genesis: &'t Genesis,
         time: u64,

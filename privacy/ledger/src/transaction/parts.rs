@@ -3,13 +3,13 @@
 use salus_accounting::Loss;
 use salus_certificate::{Certificate, EntryIndex, Hash};
 use sha2::{Digest as _, Sha256};
-use sqlx::sqlite::SqliteConnection;
 
 use crate::commitment::Opening;
 use crate::entry::Policy;
 use crate::error::Result;
 use crate::merkle::inclusion_path;
-use crate::{receipt, store};
+use crate::receipt;
+use crate::store::{self, Session};
 
 /// What the ledger holds of the entries that a certificate rests on.
 pub(super) struct Grounds {
@@ -84,7 +84,7 @@ impl Released {
     /// The receipt against the signed `note` of the first `size` entries.
     pub(crate) async fn receipt(
         &self,
-        db: &mut SqliteConnection,
+        db: &mut dyn Session,
         size: u64,
         note: &[u8],
     ) -> Result<String> {

@@ -1,7 +1,5 @@
 //! What the writer holds the database to: what it has seen of the log itself, and what the anchor holds.
 
-use sqlx::sqlite::SqliteConnection;
-
 use super::Head;
 use crate::anchor::{self, Record, SharedAnchor};
 use crate::cosign::SharedWitnesses;
@@ -10,7 +8,7 @@ use crate::entry::{Body, Kind};
 use crate::error::Error;
 use crate::error::{Result, integrity};
 use crate::note::{Checkpoint, Verifier};
-use crate::store;
+use crate::store::{self, Session};
 
 /// Records of the anchor that are compared at each opening: whoever adds some must have as many of this log.
 const COMPARED: usize = 64;
@@ -40,7 +38,7 @@ impl Guard {
     /// # Errors
     ///
     /// [`Error::Integrity`] if the anchor holds what the log does not, or what is no chain, or nothing.
-    pub(super) async fn open(&mut self, db: &mut SqliteConnection, origin: &str) -> Result<()> {
+    pub(super) async fn open(&mut self, db: &mut dyn Session, origin: &str) -> Result<()> {
         let Some(place) = self.anchor.clone() else {
             return Ok(());
         };
@@ -72,7 +70,7 @@ impl Guard {
     }
 
     /// Whether the database still contains all that this process has seen.
-    pub(super) async fn check(&self, db: &mut SqliteConnection) -> Result<()> {
+    pub(super) async fn check(&self, db: &mut dyn Session) -> Result<()> {
         match &self.seen {
             Some(seen) => is_prefix(db, seen).await,
             None => Ok(()),
@@ -92,7 +90,7 @@ impl Guard {
     /// Puts the checkpoint into the anchor, unless a larger one of this log is there.
     pub(super) async fn anchor(
         &mut self,
-        db: &mut SqliteConnection,
+        db: &mut dyn Session,
         origin: &str,
         head: &Head,
     ) -> Result<()> {
@@ -125,7 +123,7 @@ impl Guard {
 }
 
 /// The checkpoint of a record, signed by the key that was in force at its size.
-async fn signed(db: &mut SqliteConnection, record: &Record, origin: &str) -> Result<Checkpoint> {
+async fn signed(db: &mut dyn Session, record: &Record, origin: &str) -> Result<Checkpoint> {
     let size = Checkpoint::stated_size(&record.checkpoint)
         .ok_or_else(|| integrity("the anchor holds what is no checkpoint"))?;
     let mut keys = store::all_of(db, Kind::Key).await?;
@@ -143,7 +141,7 @@ async fn signed(db: &mut SqliteConnection, record: &Record, origin: &str) -> Res
 }
 
 /// Whether the log begins with what the checkpoint signs.
-async fn is_prefix(db: &mut SqliteConnection, checkpoint: &Checkpoint) -> Result<()> {
+async fn is_prefix(db: &mut dyn Session, checkpoint: &Checkpoint) -> Result<()> {
     let size = store::size(db).await?;
     if size < checkpoint.size {
         return Err(integrity(format!(

@@ -4,15 +4,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use salus_accounting::Loss;
 use salus_certificate::{EntryIndex, Hash};
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 
 use super::{Desk, Head, Sealed};
 use crate::cosign::{self, Proofs};
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::merkle::consistency_path;
 use crate::proposal::{Finding, Proposal};
-use crate::store::{self, failed};
+use crate::store::{self, Session};
 use crate::transaction::{Draft, Former, Transaction};
 
 /// What would come of a reservation, as the books stand.
@@ -98,11 +96,7 @@ impl Desk {
         if let Some(error) = &self.closed {
             return Err(error.clone());
         }
-        let mut lock = self
-            .db
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
+        let mut lock = self.db.lock().await?;
         self.guard.check(&mut lock).await?;
         let mut log = Transaction::begin(
             &mut lock,
@@ -113,7 +107,7 @@ impl Desk {
         )
         .await?;
         let found = work(&mut log).await;
-        lock.rollback().await.map_err(failed)?;
+        lock.rollback().await?;
         if let Err(error @ Error::Integrity(_)) = &found {
             // Books that contradict themselves are not to be written to either.
             self.closed = Some(error.clone());
@@ -124,7 +118,7 @@ impl Desk {
 
 /// Consistency proofs from the nodes of the tree.
 pub(super) struct Nodes<'a> {
-    pub(super) db: &'a mut SqliteConnection,
+    pub(super) db: &'a mut dyn Session,
     pub(super) size: u64,
 }
 

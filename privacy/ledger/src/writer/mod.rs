@@ -6,14 +6,11 @@
 mod guard;
 mod look;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use salus_accounting::Loss;
 use salus_certificate::EntryIndex;
-use sqlx::Connection as _;
-use sqlx::sqlite::SqliteConnection;
 use tokio::sync::mpsc::{
     UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel,
 };
@@ -26,7 +23,7 @@ use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
 use crate::proposal::{Enter, Finding, Proposal};
-use crate::store::{self, failed};
+use crate::store::{self, Connection, Place};
 use crate::transaction::{Draft, Left, Released, Transaction};
 use crate::{Clock, Fact, Surroundings};
 
@@ -118,7 +115,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread and waits until it has opened and checked the ledger.
     pub(crate) async fn start(
-        file: PathBuf,
+        place: Place,
         signer: Signer,
         around: Surroundings,
     ) -> Result<(Self, Arc<Genesis>)> {
@@ -133,7 +130,7 @@ impl Writer {
             .name("salus-ledger".to_owned())
             .spawn(move || {
                 runtime.block_on(async move {
-                    match Desk::open(file, signer, around, sender).await {
+                    match Desk::open(place, signer, around, sender).await {
                         Ok(desk) => {
                             if ready.send(Ok(Arc::clone(&desk.genesis))).is_ok() {
                                 desk.serve(queue).await;
@@ -180,7 +177,7 @@ impl Drop for Writer {
 
 /// The thread's own state.
 struct Desk {
-    db: SqliteConnection,
+    db: Connection,
     signer: Signer,
     genesis: Arc<Genesis>,
     /// As the opening found them.
@@ -198,12 +195,12 @@ struct Desk {
 
 impl Desk {
     async fn open(
-        file: PathBuf,
+        place: Place,
         signer: Signer,
         around: Surroundings,
         sender: WeakUnboundedSender<Request>,
     ) -> Result<Self> {
-        let mut db = store::connect(&file).await?;
+        let mut db = Connection::open(&place).await?;
         let Audited {
             genesis,
             unanswered,
@@ -278,13 +275,8 @@ impl Desk {
         if let Some(error) = &self.closed {
             return Err(error.clone());
         }
-        let mut lock = self
-            .db
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(failed)?;
-        // Read under the lock: it is the same as long as no other connection has written.
-        let version = store::data_version(&mut lock).await?;
+        let mut lock = self.db.lock().await?;
+        let version = lock.version();
         let left = self.left.take().filter(|(known, _)| *known == version);
         let (signer, genesis, time) = (&self.signer, &self.genesis, (self.clock)());
         let mut log = if let Some((_, left)) = left {
@@ -297,12 +289,12 @@ impl Desk {
             pending.decide(&mut log).await?;
         }
         if !log.has_appended() {
-            return lock.rollback().await.map_err(failed).map(Ok);
+            return lock.rollback().await.map(Ok);
         }
         let note = log.sign().await?;
         let (checkpoint, spent, remaining) = (log.checkpoint(), log.spent(), log.remaining());
         let left = log.leave();
-        if let Err(error) = lock.commit().await.map_err(failed) {
+        if let Err(error) = lock.commit().await {
             self.closed = Some(Error::Unavailable(
                 "a commit failed; open the ledger again to verify it",
             ));
