@@ -156,8 +156,8 @@ fn check(signer: &Signer, genesis: &Genesis) -> Result<()> {
     if signer.origin() != genesis.origin {
         return refused("the signing key is of another origin");
     }
-    if genesis.space.is_empty() {
-        return refused("the identity space has no name");
+    if genesis.space.is_empty() || genesis.space.contains('\0') {
+        return refused("the identity space has no name, or one with a NUL");
     }
     if !genesis.cap.fits_within(&genesis.ceiling)
         || genesis.ceiling.delta == salus_accounting::Delta::ONE

@@ -19,6 +19,11 @@ pub(crate) async fn movements(
 ) -> Result<Vec<Movement>, ReserveError> {
     let mut movements = Vec::new();
     for (scope, limit) in Limit::in_force(limits, asker) {
+        // Not every database can keep it, and others share the transaction in which that would be found.
+        if scope.contains('\0') {
+            let why = "a name with a NUL cannot have a limit";
+            return Err(Error::Refused(why.to_owned()).into());
+        }
         let before = store::quota(db, &scope).await?;
         let after = before
             .checked_add(loss)

@@ -98,6 +98,16 @@ impl Connection {
         }))
     }
 
+    /// Ends what a dropped transaction left behind, so that nobody waits for its lock.
+    pub(crate) async fn settle(&mut self) {
+        match self {
+            // It has ended when the transaction was dropped.
+            Self::Sqlite(_) => {}
+            #[cfg(feature = "postgres")]
+            Self::Postgres(node) => node.settle().await,
+        }
+    }
+
     pub(crate) async fn close(self) -> Result<()> {
         match self {
             Self::Sqlite(db) => db.close().await.map_err(sqlite::failed),

@@ -96,6 +96,21 @@ impl Desk {
         if let Some(error) = &self.closed {
             return Err(error.clone());
         }
+        let found = self.look_once(work).await;
+        if found.is_err() {
+            self.db.settle().await;
+        }
+        if let Err(error @ Error::Integrity(_)) = &found {
+            // Books that contradict themselves are not to be written to either.
+            self.closed = Some(error.clone());
+        }
+        found
+    }
+
+    async fn look_once<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut lock = self.db.lock().await?;
         self.guard.check(&mut lock).await?;
         let mut log = Transaction::begin(
@@ -108,10 +123,6 @@ impl Desk {
         .await?;
         let found = work(&mut log).await;
         lock.rollback().await?;
-        if let Err(error @ Error::Integrity(_)) = &found {
-            // Books that contradict themselves are not to be written to either.
-            self.closed = Some(error.clone());
-        }
         found
     }
 }

@@ -250,6 +250,7 @@ impl Desk {
                     }
                 }
                 Err(error) => {
+                    self.db.settle().await;
                     if matches!(error, Error::Integrity(_)) {
                         self.closed = Some(error.clone());
                     }

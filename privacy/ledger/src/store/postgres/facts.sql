@@ -38,7 +38,8 @@ JOIN pg_proc AS p ON p.oid = t.tgfoid
 GROUP BY c.relname, p.proname, t.tgenabled
 UNION ALL
 SELECT concat_ws(' ', 'function', p.proname, p.prokind, p.prosecdef, p.provolatile,
-    p.proconfig = ARRAY['search_path=' || current_schema() || ', pg_temp'],
+    -- With or without blanks and quotes: a dump writes them.
+    translate(array_to_string(p.proconfig, ';'), ' "', '') = 'search_path=' || current_schema() || ',pg_temp',
     encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex'))
 FROM pg_proc AS p, here WHERE p.pronamespace = here.oid
 UNION ALL

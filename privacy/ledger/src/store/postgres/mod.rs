@@ -230,6 +230,12 @@ impl Node {
         Ok(Lock::postgres(open, epoch))
     }
 
+    /// Sends the ROLLBACK of a dropped transaction, which waits for the next statement otherwise, and the others with it.
+    pub(super) async fn settle(&mut self) {
+        // Where nothing arrives any more the server ends the transaction by itself.
+        let _ = within(SHORT, self.db.ping()).await;
+    }
+
     pub(crate) async fn close(self) -> Result<()> {
         within(SHORT, self.db.close()).await
     }
