@@ -7,6 +7,9 @@ source scripts/python.sh
 need_toolchain
 need_python
 need_strace
+source scripts/postgres.sh
+need_toolchain
+need_postgres
 
 if [ ! -d ../shared/data ]; then
   if [ "${CI:-}" = true ]; then

@@ -1,15 +1,22 @@
 //! Durable admissions, receipts and the verification of a long log, over named floors of the same run.
 //!
-//! `cargo bench -p salus-ledger --bench admissions [-- ENTRIES]`: entries of the log that is verified, a million if not said.
+//! `cargo bench -p salus-ledger --bench admissions [-- ENTRIES]`: entries of the log that is verified, a million if not said. With
+//! `--features postgres` also admissions on a PostgreSQL server, if it is installed.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
+
+#[cfg(feature = "postgres")]
+#[path = "../tests/postgres/cluster.rs"]
+mod cluster;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+#[cfg(feature = "postgres")]
+use salus_ledger::Place;
 use salus_ledger::anchor::Directory;
 use salus_ledger::{Charge, Ledger, Surroundings, key, receipt};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -35,6 +42,8 @@ fn main() {
         for clients in [1, 64] {
             admissions(clients).await;
         }
+        #[cfg(feature = "postgres")]
+        postgres().await;
         answers().await;
         receipts().await;
         verification(entries).await;
@@ -68,6 +77,45 @@ async fn admissions(clients: usize) {
         ours / floor
     );
     ledger.close().await.unwrap();
+}
+
+/// Admissions by one node, and by two that take turns, on a server of this machine.
+#[cfg(feature = "postgres")]
+async fn postgres() {
+    let Some(cluster) = cluster::Cluster::start().await else {
+        return;
+    };
+    for clients in [1, 64] {
+        for nodes in [1, 2] {
+            let database = format!("log_{clients}_{nodes}");
+            cluster.make(&database).await;
+            let place = Place::parse(&cluster.url(&database, "salus")).unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            let signer = key::generate(&support::key_path(dir.path()), support::ORIGIN).unwrap();
+            let ledger = Ledger::create(&place, signer.clone(), support::genesis(1 << 20))
+                .await
+                .unwrap();
+            support::record_facts(&ledger).await;
+            let mut all = vec![ledger];
+            while all.len() < nodes {
+                all.push(Ledger::open(&place, signer.clone()).await.unwrap());
+            }
+            let (mut rates, mut waits) = (Vec::new(), Vec::new());
+            for _ in 0..ROUNDS {
+                let done = join_all(all.iter().map(|ledger| admit(ledger, clients))).await;
+                rates.push(done.iter().map(|(rate, _)| rate).sum());
+                waits.extend(done.into_iter().flat_map(|(_, waits)| waits));
+            }
+            waits.sort_unstable();
+            let at = |share: usize| waits[waits.len() * share / 100];
+            println!(
+                "admissions on PostgreSQL, {nodes} nodes of {clients} clients: {:.0} a second, p50 {:.2?}, p99 {:.2?}",
+                median(rates),
+                at(50),
+                at(99)
+            );
+        }
+    }
 }
 
 /// The bytes of a RESERVE.

@@ -1,5 +1,7 @@
 //! Whatever is changed behind the ledger's back is found before anything is answered.
 
+use std::time::Duration;
+
 use salus_ledger::{EntryIndex, Error, Ledger, ReserveError, Surroundings};
 
 use super::support::{self, answer, genesis, question, refusal};
@@ -192,9 +194,13 @@ pub async fn a_contradiction_stops_an_open_ledger_for_good(case: &Case<impl Stor
         matches!(refused, ReserveError::Ledger(Error::Integrity(_))),
         "{refused:?}"
     );
-    case.store
-        .tamper("UPDATE accounts SET spent_rho = cap_rho / 10")
-        .await;
+    // Nor does it stand in the way of others while it is shut.
+    let tampering = case
+        .store
+        .tamper("UPDATE accounts SET spent_rho = cap_rho / 10");
+    tokio::time::timeout(Duration::from_secs(10), tampering)
+        .await
+        .unwrap();
     let still = other.refuse(refusal()).await;
     assert!(matches!(still, Err(Error::Integrity(_))), "{still:?}");
     drop((ledger, other));
