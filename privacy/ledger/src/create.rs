@@ -51,11 +51,11 @@ async fn in_schema(
     genesis: Genesis,
     time: u64,
 ) -> Result<Vec<u8>> {
-    let mut node = store::postgres::connect(server).await?;
-    let mut lock = node.initialise().await?;
+    let mut session = store::postgres::connect(server).await?;
+    let mut lock = session.initialise().await?;
     let note = write(&mut lock, signer, genesis, time).await?;
     lock.commit().await?;
-    node.close().await?;
+    session.close().await?;
     Ok(note)
 }
 

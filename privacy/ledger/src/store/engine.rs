@@ -101,8 +101,8 @@ impl Connection {
     /// Ends what a dropped transaction left behind, so that nobody waits for its lock.
     pub(crate) async fn settle(&mut self) {
         match self {
-            // It has ended when the transaction was dropped.
-            Self::Sqlite(_) => {}
+            // Its ROLLBACK was sent already; this waits for it.
+            Self::Sqlite(db) => drop(db.ping().await),
             #[cfg(feature = "postgres")]
             Self::Postgres(node) => node.settle().await,
         }
@@ -117,15 +117,17 @@ impl Connection {
     }
 }
 
+#[cfg(feature = "postgres")]
 impl<'c> Lock<'c> {
-    #[cfg(feature = "postgres")]
     pub(super) fn postgres(open: sqlx::Transaction<'c, Postgres>, version: i64) -> Self {
         Self {
             open: Open::Postgres(open),
             version,
         }
     }
+}
 
+impl Lock<'_> {
     /// A number that is the same in the next transaction of this connection as long as nobody else has written in between.
     pub(crate) fn version(&self) -> i64 {
         self.version

@@ -226,7 +226,7 @@ pub async fn any_text_is_kept(case: &Case<impl Store>) {
             Ok(charge) => charge.abort().await,
             // A name with a NUL cannot have an account, and nobody else is kept waiting by it.
             Err(ReserveError::Ledger(Error::Refused(why))) => {
-                assert!(name.contains('\0') && why.contains("NUL"))
+                assert!(name.contains('\0') && why.contains("NUL"));
             }
             Err(other) => panic!("{name:?}: {other:?}"),
         }

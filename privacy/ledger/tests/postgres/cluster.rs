@@ -127,7 +127,7 @@ impl Cluster {
         self.keeper = Some(keeper);
         let since = Instant::now();
         while self.try_connect("postgres").await.is_err() {
-            assert!(since.elapsed() < Duration::from_secs(60), "{}", self.log());
+            assert!(since.elapsed() < Duration::from_mins(1), "{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -26,7 +26,7 @@ fn code(error: &sqlx::Error) -> String {
     database.code().unwrap_or_default().into_owned()
 }
 
-pub(crate) async fn an_old_epoch_writes_nothing(cluster: &mut Cluster) {
+pub(crate) async fn an_old_epoch_writes_nothing(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let (first, second) = (case.create(10).await, case.open().await.unwrap());
     // This session has what the first node wrote with.
@@ -66,14 +66,14 @@ pub(crate) async fn an_old_epoch_writes_nothing(cluster: &mut Cluster) {
     verified(&first).await;
 
     // While somebody writes under the epoch in force nobody takes the next one, advisory lock or not.
-    let mut writing = case.store.raw().await;
-    run(&mut writing, "BEGIN").await.unwrap();
-    run(&mut writing, append).await.unwrap();
+    let mut holding = case.store.raw().await;
+    run(&mut holding, "BEGIN").await.unwrap();
+    run(&mut holding, append).await.unwrap();
     let waiting = second.refuse(refusal());
     let mut waiting = std::pin::pin!(waiting);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
     assert!(early.is_err(), "{early:?}");
-    run(&mut writing, "ROLLBACK").await.unwrap();
+    run(&mut holding, "ROLLBACK").await.unwrap();
     waiting.await.unwrap();
     verified(&second).await;
 }
@@ -111,7 +111,7 @@ pub(crate) async fn sleep(place: Place, dir: &Path) {
 }
 
 pub(crate) async fn a_node_that_slept_through_the_loss_of_its_lock_writes_nothing(
-    cluster: &mut Cluster,
+    cluster: &Cluster,
 ) {
     let case = Case::new(Schema::new(cluster).await);
     let ledger = case.create_in(10, case.anchored()).await;
@@ -156,7 +156,7 @@ fn is_stopped(process: u32) -> bool {
         .is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
-pub(crate) async fn a_lost_connection_is_an_error_and_nothing_is_lost(cluster: &mut Cluster) {
+pub(crate) async fn a_lost_connection_is_an_error_and_nothing_is_lost(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let ledger = case.create_in(10, case.anchored()).await;
     answer(ledger.reserve(question()).await.unwrap())
@@ -215,7 +215,7 @@ fn proxy(server: PathBuf, place: &Path, mode: Arc<AtomicU8>) {
 async fn carry(node: UnixStream, server: UnixStream, mode: Arc<AtomicU8>) -> std::io::Result<()> {
     let (mut from_node, mut to_node) = node.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let (mut asked, mut said) = ([0; 1 << 16], [0; 1 << 16]);
+    let (mut asked, mut said) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
             read = from_node.read(&mut asked) => {
@@ -230,7 +230,8 @@ async fn carry(node: UnixStream, server: UnixStream, mode: Arc<AtomicU8>) -> std
                 }
                 to_server.write_all(asked).await?;
                 if mode == CUT_AFTER {
-                    from_server.read(&mut said).await?;
+                    let reply = from_server.read(&mut said).await?;
+                    assert!(reply > 0);
                     return Ok(());
                 }
             }
@@ -245,7 +246,7 @@ async fn carry(node: UnixStream, server: UnixStream, mode: Arc<AtomicU8>) -> std
     }
 }
 
-pub(crate) async fn a_commit_of_unknown_outcome_closes_the_writer(cluster: &mut Cluster) {
+pub(crate) async fn a_commit_of_unknown_outcome_closes_the_writer(cluster: &Cluster) {
     let place = tempfile::tempdir().unwrap();
     let mode = Arc::new(AtomicU8::new(PASS));
     proxy(
@@ -283,7 +284,7 @@ pub(crate) async fn a_commit_of_unknown_outcome_closes_the_writer(cluster: &mut 
         for _ in 0..2 {
             match ledger.refuse(refusal()).await {
                 Err(Error::Unavailable(what)) => {
-                    assert!(what.contains("open the ledger again"), "{what}")
+                    assert!(what.contains("open the ledger again"), "{what}");
                 }
                 other => panic!("{other:?}"),
             }

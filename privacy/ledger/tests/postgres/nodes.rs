@@ -74,7 +74,7 @@ async fn spend(place: Place, dir: &Path) {
     ledger.close().await.unwrap();
 }
 
-pub(crate) async fn a_thousand_spends_by_four_nodes_end_at_the_cap(cluster: &mut Cluster) {
+pub(crate) async fn a_thousand_spends_by_four_nodes_end_at_the_cap(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let ledger = case.create_in(PURSE as u64, case.anchored()).await;
     ledger.close().await.unwrap();
@@ -175,7 +175,7 @@ fn wait_a_moment(most: u32) {
 }
 
 /// `kill -9` of nodes at any moment: what one leaves behind while dying, the other meets.
-pub(crate) async fn killed_nodes_lose_nothing(cluster: &mut Cluster) {
+pub(crate) async fn killed_nodes_lose_nothing(cluster: &Cluster) {
     let rounds = if std::env::var_os("SALUS_SOAK").is_some() {
         40
     } else {

@@ -1,5 +1,7 @@
 //! What is true of the schema and the server: constraints, privileges, settings, addresses, backups.
 
+use std::borrow::Cow;
+
 use salus_ledger::{Error, Ledger, Place, key};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
@@ -12,7 +14,7 @@ use crate::support::{self, answer, genesis, question, refusal};
 const FACTS: &str = include_str!("../../src/store/postgres/facts.txt");
 
 /// `SALUS_WRITE_FACTS=1` writes the file anew, after a change of the schema.
-pub(crate) async fn the_schema_is_what_its_facts_say(cluster: &mut Cluster) {
+pub(crate) async fn the_schema_is_what_its_facts_say(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/postgres");
     if std::env::var_os("SALUS_WRITE_FACTS").is_some() {
@@ -37,7 +39,7 @@ pub(crate) async fn the_schema_is_what_its_facts_say(cluster: &mut Cluster) {
     assert_eq!(facts, FACTS);
 }
 
-pub(crate) async fn whatever_weakens_the_schema_is_refused(cluster: &mut Cluster) {
+pub(crate) async fn whatever_weakens_the_schema_is_refused(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     case.create(10).await.close().await.unwrap();
     case.store.save().await;
@@ -76,7 +78,7 @@ pub(crate) async fn whatever_weakens_the_schema_is_refused(cluster: &mut Cluster
     verified(&case.open().await.unwrap()).await;
 }
 
-pub(crate) async fn several_logs_live_in_one_database(cluster: &mut Cluster) {
+pub(crate) async fn several_logs_live_in_one_database(cluster: &Cluster) {
     let database = Schema::new(cluster).await.database;
     let place = |schema: &str| Place::parse(&cluster.url(&database, schema)).unwrap();
     let keys = tempfile::tempdir().unwrap();
@@ -121,9 +123,7 @@ fn documented_grants() -> String {
     rest.split_once("```").unwrap().0.to_owned()
 }
 
-pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(
-    cluster: &mut Cluster,
-) {
+pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let owner = case.create(10).await;
     let database = &case.store.database;
@@ -172,7 +172,7 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(
         let refused = run(&mut db, forbidden).await.unwrap_err();
         let code = refused
             .as_database_error()
-            .and_then(|error| error.code().map(|code| code.into_owned()));
+            .and_then(|error| error.code().map(Cow::into_owned));
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {refused}");
     }
     // A table of its own that stands before the real one in the path of the functions changes nothing.
@@ -196,7 +196,7 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(
     verified(&node).await;
 }
 
-pub(crate) async fn a_server_that_can_lose_commits_is_not_used(cluster: &mut Cluster) {
+pub(crate) async fn a_server_that_can_lose_commits_is_not_used(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     case.create(10).await.close().await.unwrap();
     for setting in ["fsync", "full_page_writes"] {
@@ -225,7 +225,7 @@ pub(crate) async fn a_server_that_can_lose_commits_is_not_used(cluster: &mut Clu
     case.open().await.unwrap().refuse(refusal()).await.unwrap();
 }
 
-pub(crate) async fn what_cannot_be_reached_is_said_without_secrets(cluster: &mut Cluster) {
+pub(crate) async fn what_cannot_be_reached_is_said_without_secrets(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let database = case.store.database.clone();
     let socket = cluster.dir().display().to_string();
@@ -261,7 +261,7 @@ pub(crate) async fn what_cannot_be_reached_is_said_without_secrets(cluster: &mut
 }
 
 /// A dump is a backup like any other: whole in every respect, and old.
-pub(crate) async fn an_old_dump_is_refused(cluster: &mut Cluster) {
+pub(crate) async fn an_old_dump_is_refused(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     let ledger = case.create_in(10, case.anchored()).await;
     answer(ledger.reserve(question()).await.unwrap())

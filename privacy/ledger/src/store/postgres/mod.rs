@@ -112,16 +112,16 @@ pub(super) async fn open(server: &Server) -> Result<Node> {
 
 /// Whatever a commit's promise rests on.
 async fn check_session(db: &mut PgConnection) -> Result<()> {
+    type Settings = (String, String, String, String, bool);
     if db
         .server_version_num()
         .is_none_or(|version| version < LEAST_VERSION)
     {
         return Err(Error::Unavailable("PostgreSQL 14 or later is needed"));
     }
-    let setting = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
+    let asked = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), \
          current_setting('full_page_writes'), current_setting('server_encoding'), pg_is_in_recovery()";
-    type Settings = (String, String, String, String, bool);
-    let settings: Settings = within(SHORT, sqlx::query_as(setting).fetch_one(db)).await?;
+    let settings: Settings = within(SHORT, sqlx::query_as(asked).fetch_one(db)).await?;
     let (commit, fsync, pages, encoding, standby) = settings;
     if commit != "on" || fsync != "on" || pages != "on" {
         return Err(Error::Unavailable(
@@ -200,7 +200,8 @@ impl Node {
 
     /// One moment of the database.
     pub(super) async fn moment(&mut self) -> Result<sqlx::Transaction<'_, Postgres>> {
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        // Whoever reads keeps nobody out, and may take breaks.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
         within(SHORT, self.db.begin_with(begin)).await
     }
 
@@ -215,13 +216,13 @@ impl Node {
         let there = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), \
              EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1)";
         let there = sqlx::query_as(there).bind(schema.as_str());
-        let (made, used): (bool, bool) = within(SHORT, there.fetch_one(&mut *open)).await?;
+        let (exists, used): (bool, bool) = within(SHORT, there.fetch_one(&mut *open)).await?;
         if used {
             return Err(Error::Refused(
                 "there is a ledger, or something else, in this schema of the database already; name another".to_owned(),
             ));
         }
-        if !made {
+        if !exists {
             let make = AssertSqlSafe(format!("CREATE SCHEMA \"{schema}\""));
             within(SHORT, sqlx::raw_sql(make).execute(&mut *open)).await?;
         }

@@ -31,7 +31,7 @@ const PARAMETERS: [&str; 10] = [
 /// `Debug` shows host, database and schema, never the user or the password.
 #[derive(Clone)]
 pub struct Server {
-    options: PgConnectOptions,
+    options: Box<PgConnectOptions>,
     schema: String,
 }
 
@@ -91,13 +91,13 @@ impl Server {
             }
         };
         Ok(Self {
-            options: options.ssl_mode(mode).disable_statement_logging(),
+            options: Box::new(options.ssl_mode(mode).disable_statement_logging()),
             schema,
         })
     }
 
     pub(super) fn options(&self) -> PgConnectOptions {
-        self.options.clone()
+        PgConnectOptions::clone(&self.options)
     }
 
     pub(super) fn schema(&self) -> &str {
