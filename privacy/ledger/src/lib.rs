@@ -92,10 +92,11 @@
 //! * [`entry`]: what can stand in the log, in canonical bytes (`docs/ledger-format.md`).
 //! * [`merkle`], [`note`], [`receipt`]: the RFC 6962 tree, C2SP signed checkpoints, C2SP tlog-proofs; the formats of others, so that the
 //!   verifiers of others work on them.
-//! * `store`: one SQLite file in WAL mode with `synchronous=FULL`. Triggers forbid every change of what was written; SQL texts and salts
-//!   lie beside the log and can be erased.
-//! * `writer`: one thread of this process, fed through a channel; up to 128 waiting requests share a transaction. Other processes may
-//!   write as well: `transaction` reads everything a decision rests on under the database's write lock.
+//! * `store`: two engines behind one session: one SQLite file in WAL mode with `synchronous=FULL`, or a schema of a PostgreSQL server that
+//!   several nodes share ([`Place`] says which). Triggers forbid every change of what was written; SQL texts and salts lie beside the log
+//!   and can be erased.
+//! * `writer`: one thread of this process, fed through a channel; up to 128 waiting requests share a transaction. Other processes and
+//!   nodes may write as well: `transaction` reads everything a decision rests on under the database's write lock.
 //! * `audit`: the tables compared with the log, at each opening and in [`Ledger::audit_accounts`]. Opening reads the whole log, some 20
 //!   microseconds an entry.
 //! * `gate`: [`Exact`], [`Charge`], [`Released`]; `threshold`: which groups are answered where the keys are not public.
@@ -144,6 +145,12 @@ mod tiles;
 mod transaction;
 mod writer;
 
+/// Ledgers in PostgreSQL: `docs/postgres.md`. They need a Tokio runtime with I/O and time enabled.
+#[cfg(feature = "postgres")]
+pub mod postgres {
+    pub use crate::store::Server;
+}
+
 pub use commitment::{Opening, commit};
 pub use entry::{Body, Entry, Genesis, Kind};
 pub use error::{Error, ReserveError, Result};
@@ -155,7 +162,5 @@ pub use ledger::{
 };
 pub use proposal::{Finding, Proposal};
 pub use salus_certificate::EntryIndex;
-#[cfg(feature = "postgres")]
-pub use store::Server;
 pub use store::{Place, StoredEntry};
 pub use writer::Preview;

@@ -1,7 +1,7 @@
 //! A database of the cluster with one ledger, as the conformance suite sees it.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use salus_ledger::Place;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -10,6 +10,8 @@ use crate::cluster::Cluster;
 use crate::conformance::Store;
 
 pub(crate) const SCHEMA: &str = "riverside";
+
+const MAKE: &str = include_str!("../../src/store/postgres/schema.sql");
 
 /// Tables whose triggers are put away; all of them.
 const TABLES: [&str; 12] = [
@@ -62,23 +64,20 @@ impl<'c> Schema<'c> {
         let _ = run(&mut db, pass).await;
         db
     }
+}
 
-    /// Needs that nobody is connected, which takes a moment after the last one has left.
-    async fn copy(&self, from: &str, to: &str) {
-        let mut db = self.cluster.connect("postgres").await;
-        run(
-            &mut db,
-            &format!("DROP DATABASE IF EXISTS {to} WITH (FORCE)"),
-        )
-        .await
-        .unwrap();
-        let since = Instant::now();
-        while let Err(error) = run(&mut db, &format!("CREATE DATABASE {to} TEMPLATE {from}")).await
-        {
-            assert!(since.elapsed() < Duration::from_secs(20), "{error}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+/// The statements that put the triggers back as the schema has them.
+async fn triggers(db: &mut PgConnection) -> String {
+    let named: Vec<(String,)> = sqlx::query_as(
+        "SELECT format('ALTER TABLE %I ENABLE ALWAYS TRIGGER %I;', c.relname, t.tgname) \
+         FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid \
+         WHERE c.relnamespace = $1::regnamespace AND NOT t.tgisinternal",
+    )
+    .bind(SCHEMA)
+    .fetch_all(db)
+    .await
+    .unwrap();
+    named.into_iter().map(|(statement,)| statement).collect()
 }
 
 pub(crate) async fn run(db: &mut PgConnection, sql: &str) -> Result<u64, sqlx::Error> {
@@ -102,14 +101,7 @@ impl Store for Schema<'_> {
 
     async fn tamper(&self, sql: &str) {
         let mut db = self.raw().await;
-        let named: Vec<(String, String)> = sqlx::query_as(
-            "SELECT c.relname, t.tgname FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid \
-             WHERE c.relnamespace = $1::regnamespace AND NOT t.tgisinternal",
-        )
-        .bind(SCHEMA)
-        .fetch_all(&mut db)
-        .await
-        .unwrap();
+        let named = triggers(&mut db).await;
         run(&mut db, "BEGIN").await.unwrap();
         for table in TABLES {
             run(&mut db, &format!("ALTER TABLE {table} DISABLE TRIGGER ALL"))
@@ -125,22 +117,39 @@ impl Store for Schema<'_> {
                 .await
                 .unwrap();
         }
-        for (table, trigger) in named {
-            let always = format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}");
-            run(&mut db, &always).await.unwrap();
-        }
+        run(&mut db, &named).await.unwrap();
         run(&mut db, "COMMIT").await.unwrap();
         db.close().await.unwrap();
     }
 
     async fn save(&self) {
-        self.copy(&self.database, &format!("{}_saved", self.database))
-            .await;
+        let mut copy = "DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved;".to_owned();
+        for table in TABLES {
+            write!(copy, "CREATE TABLE saved.{table} AS TABLE {table};").unwrap();
+        }
+        self.run(&copy).await.unwrap();
     }
 
+    /// The schema made anew, with the rows as they were: a database that is copied waits for the disk much longer.
     async fn restore(&self) {
-        self.copy(&format!("{}_saved", self.database), &self.database)
-            .await;
+        let mut db = self.raw().await;
+        let anew = format!("BEGIN; DROP SCHEMA {SCHEMA} CASCADE; CREATE SCHEMA {SCHEMA}");
+        run(&mut db, &anew).await.unwrap();
+        run(&mut db, MAKE).await.unwrap();
+        let named = triggers(&mut db).await;
+        let (mut rows, mut back) = (String::new(), String::new());
+        for table in TABLES {
+            write!(
+                rows,
+                "ALTER TABLE {table} DISABLE TRIGGER ALL; DELETE FROM {table}; INSERT INTO {table} SELECT * FROM saved.{table};"
+            )
+            .unwrap();
+            write!(back, "ALTER TABLE {table} ENABLE TRIGGER ALL;").unwrap();
+        }
+        run(&mut db, &rows).await.unwrap();
+        run(&mut db, &(back + &named)).await.unwrap();
+        run(&mut db, "COMMIT").await.unwrap();
+        db.close().await.unwrap();
     }
 
     fn bytes(&self, hex: &str) -> String {

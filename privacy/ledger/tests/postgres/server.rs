@@ -281,13 +281,8 @@ pub(crate) async fn an_old_dump_is_refused(cluster: &Cluster) {
         .unwrap();
     ledger.close().await.unwrap();
 
-    cluster
-        .run(
-            "postgres",
-            &format!("DROP DATABASE {database} WITH (FORCE)"),
-        )
-        .await;
-    cluster.make(database).await;
+    let away = format!("DROP SCHEMA {SCHEMA} CASCADE");
+    cluster.run(database, &away).await;
     let restored = cluster
         .command("pg_restore")
         .args(["-d", database])

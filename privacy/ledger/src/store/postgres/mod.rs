@@ -1,8 +1,8 @@
 //! The engine for several nodes: a schema of a PostgreSQL server.
 //!
 //! Writers queue on an advisory lock that ends with their transaction. Under it a node reads the *epoch*: if another node has written
-//! since, it takes the next one, which tells it that what it remembers of the log is old. Whatever is inserted carries the epoch, and a
-//! trigger refuses an old one. So a node whose session was ended while it slept, or was carried elsewhere by a proxy, writes nothing.
+//! since, it takes the next one, which tells it that what it remembers of the log is old. The transaction keeps the epoch, and triggers
+//! refuse entries, checkpoints and balances under an old one. So a node whose session was ended while it slept writes nothing.
 //!
 //! A commit is durable when it returns: `synchronous_commit` is on in every session, and a server that runs without `fsync` is not used.
 //! What can hang has an end: the server ends waits, statements and sleeping transactions, and this side gives up on a server that
@@ -33,13 +33,17 @@ pub(super) const SHORT: Duration = Duration::from_mins(2);
 pub(super) const LONG: Duration = Duration::from_mins(30);
 
 /// What the session holds the server to, in milliseconds where it is a time. A node that sleeps while it has the lock loses it, and
-/// whoever waits for it does not wait for ever.
-const SESSION: [(&str, &str); 7] = [
+/// whoever waits for it does not wait for ever; one that has nothing to do keeps its connection.
+const SESSION: [(&str, &str); 11] = [
     ("synchronous_commit", "on"),
     ("default_transaction_isolation", "read committed"),
     ("lock_timeout", "60000"),
     ("statement_timeout", "1800000"),
     ("idle_in_transaction_session_timeout", "30000"),
+    ("idle_session_timeout", "0"),
+    ("tcp_keepalives_idle", "60"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "6"),
     ("client_connection_check_interval", "10000"),
     ("row_security", "off"),
 ];
@@ -189,10 +193,12 @@ impl Node {
         let Self { db, schema, holder } = self;
         let mut open = sequence(db, schema).await?;
         // Statements of their own, so that each sees what was committed before the lock was given.
-        let asked = "SELECT epoch FROM sequencer WHERE holder = $1 AND epoch || '/' || holder = current_setting('salus.fence', true)";
-        let asked = sqlx::query_scalar(asked).bind(holder.as_str());
-        let epoch = match within(SHORT, asked.fetch_optional(&mut *open)).await? {
-            Some(epoch) => epoch,
+        let asked = "SELECT epoch, set_config('salus.fence', epoch || '/' || holder, true) \
+             FROM sequencer WHERE holder = $1";
+        let asked = sqlx::query_as(asked).bind(holder.as_str());
+        let known: Option<(i64, String)> = within(SHORT, asked.fetch_optional(&mut *open)).await?;
+        let epoch = match known {
+            Some((epoch, _)) => epoch,
             None => take_epoch(&mut open, holder).await?,
         };
         Ok((open, epoch))
@@ -259,16 +265,17 @@ async fn sequence<'c>(
 /// From here on this connection writes, until another takes the next epoch. If the transaction is rolled back, nothing was taken.
 async fn take_epoch(open: &mut PgConnection, holder: &str) -> Result<i64> {
     let take = "WITH taken AS (UPDATE sequencer SET epoch = epoch + 1, holder = $1 RETURNING epoch, holder) \
-         SELECT epoch FROM taken WHERE set_config('salus.fence', epoch || '/' || holder, false) IS NOT NULL";
-    let take = sqlx::query_scalar(take).bind(holder);
-    within(SHORT, take.fetch_optional(open))
-        .await?
-        .ok_or_else(|| integrity("the row of the sequencer is missing"))
+         SELECT epoch, set_config('salus.fence', epoch || '/' || holder, true) FROM taken";
+    let take = sqlx::query_as(take).bind(holder);
+    let taken: Option<(i64, String)> = within(SHORT, take.fetch_optional(open)).await?;
+    let (epoch, _) = taken.ok_or_else(|| integrity("the row of the sequencer is missing"))?;
+    Ok(epoch)
 }
 
 /// Makes the transaction durable.
 pub(super) async fn commit(mut open: sqlx::Transaction<'_, Postgres>) -> Result<()> {
-    // A COMMIT that is interrupted while it waits for a standby is reported as done, though the standby may not have it. So it is not.
+    // A COMMIT that is interrupted while it waits for a standby is reported as done, though the standby may not have it. So it is not. And
+    // this fails in a transaction that has failed, whose COMMIT would be a ROLLBACK and is reported as done as well.
     let patient = sqlx::raw_sql("SET LOCAL statement_timeout = 0");
     within(SHORT, patient.execute(&mut *open)).await?;
     within(SHORT, open.commit()).await

@@ -103,7 +103,7 @@ BEGIN
     RAISE EXCEPTION '% of % are not for this', lower(TG_OP), TG_TABLE_NAME USING ERRCODE = 'SL001';
 END $$;
 
--- What is written carries the epoch of who writes, in a setting of the session. The row is locked until the transaction ends: whoever
+-- What is written carries the epoch of who writes, in a setting of the transaction. The row is locked until the transaction ends: whoever
 -- would take the next epoch waits.
 CREATE FUNCTION fence() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
