@@ -60,3 +60,30 @@ impl From<&Self> for Place {
         place.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_directory_or_a_database() {
+        assert!(
+            matches!(Place::parse("/var/lib/salus"), Ok(Place::Directory(dir)) if dir == Path::new("/var/lib/salus"))
+        );
+        assert!(matches!(Place::parse("ledger"), Ok(Place::Directory(_))));
+        assert!(matches!(
+            Place::parse("mysql://localhost/books"),
+            Err(Error::Refused(_))
+        ));
+        #[cfg(feature = "postgres")]
+        assert!(matches!(
+            Place::parse("postgresql://localhost/books"),
+            Ok(Place::Postgres(_))
+        ));
+        #[cfg(not(feature = "postgres"))]
+        assert!(matches!(
+            Place::parse("postgresql://localhost/books"),
+            Err(Error::Refused(_))
+        ));
+    }
+}

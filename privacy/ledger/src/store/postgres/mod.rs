@@ -169,11 +169,8 @@ pub(super) async fn check_schema(db: &mut PgConnection) -> Result<()> {
     if facts.iter().map(String::as_str).eq(FACTS.lines()) {
         return Ok(());
     }
-    if facts.iter().all(|fact| {
-        !FACTS
-            .lines()
-            .any(|ours| ours.starts_with("format ") && ours == fact)
-    }) {
+    let format = |fact: &&str| fact.starts_with("format ");
+    if facts.iter().map(String::as_str).find(format) != FACTS.lines().find(format) {
         return Err(integrity(
             "the store was made by another version of Salus, which can open it",
         ));
