@@ -4,11 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/prerequisites.sh
 source scripts/python.sh
+source scripts/postgres.sh
 need_toolchain
 need_python
 need_strace
-source scripts/postgres.sh
-need_toolchain
 need_postgres
 
 if [ ! -d ../shared/data ]; then
