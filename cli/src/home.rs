@@ -98,8 +98,12 @@ impl Home {
         self.root.join("keys/ledger.vkey")
     }
 
-    pub(crate) fn ledger_dir(&self) -> PathBuf {
-        self.root.join("ledger")
+    /// Where the ledger is kept: in the home, or where `home.yaml` says.
+    pub(crate) fn ledger_place(&self) -> Result<Place, Failure> {
+        match Settings::read(&self.root)?.ledger {
+            Some(address) => Ok(Place::parse(&address)?),
+            None => Ok(Place::from(self.root.join("ledger"))),
+        }
     }
 
     /// Every policy that was ever brought into force, each under the hash that the ledger records.
@@ -122,7 +126,7 @@ impl Home {
 
     /// The signing key that the ledger puts into force; where the ledger cannot be read, the first, for the ledger to judge.
     pub(crate) async fn signer(&self) -> Result<Signer, Failure> {
-        let in_force = key_in_force(&self.ledger_dir()).await.ok();
+        let in_force = key_in_force(self.ledger_place()?).await.ok();
         let signers = self.signers()?;
         let found = signers
             .into_iter()
@@ -207,7 +211,7 @@ impl Home {
             witnesses: None,
             ..self.surroundings()?
         };
-        Ok(Ledger::create_in(&self.ledger_dir(), signer, genesis, around).await?)
+        Ok(Ledger::create_in(self.ledger_place()?, signer, genesis, around).await?)
     }
 
     pub(crate) async fn ledger(&self) -> Result<Ledger, Failure> {
@@ -216,15 +220,17 @@ impl Home {
 
     /// The ledger, which is the one that this user knows, in these surroundings.
     pub(crate) async fn ledger_in(&self, around: Surroundings) -> Result<Ledger, Failure> {
-        let dir = self.ledger_dir();
+        let place = self.ledger_place()?;
         let mut tries = 0;
         let ledger = loop {
             let signer = self.signer().await?;
             let public = signer.verifier().public();
-            match Ledger::open_in(&dir, signer, around.clone()).await {
+            match Ledger::open_in(&place, signer, around.clone()).await {
                 Ok(ledger) => break ledger,
                 // The key was replaced while the ledger was being opened.
-                Err(_) if tries < 3 && key_in_force(&dir).await.is_ok_and(|key| key != public) => {
+                Err(_)
+                    if tries < 3 && key_in_force(&place).await.is_ok_and(|key| key != public) =>
+                {
                     tries += 1;
                 }
                 Err(error) => return Err(error.into()),

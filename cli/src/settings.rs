@@ -1,7 +1,7 @@
 //! `home.yaml`: what is around a home.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -12,14 +12,26 @@ use crate::files;
 const FILE: &str = "home.yaml";
 
 /// Where else this home looks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
+    /// Address of the PostgreSQL schema that holds the ledger; `ledger/` in the home when there is none. It may hold a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<String>,
     /// Directory of the anchor; relative to the home where it is relative.
     pub anchor: PathBuf,
     /// C2SP tlog-policy file that says which witnesses must have signed before an answer leaves; relative to the home where it is relative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness_policy: Option<PathBuf>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("anchor", &self.anchor)
+            .field("witness_policy", &self.witness_policy)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {

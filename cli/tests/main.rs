@@ -34,6 +34,8 @@ mod receipts;
 mod records;
 #[path = "main/rollback.rs"]
 mod rollback;
+#[path = "main/servers.rs"]
+mod servers;
 #[path = "main/support.rs"]
 mod support;
 #[path = "main/tamper.rs"]
@@ -42,5 +44,7 @@ mod tamper;
 mod terms;
 #[path = "main/truth.rs"]
 mod truth;
+#[path = "main/views.rs"]
+mod views;
 #[path = "main/witnesses.rs"]
 mod witnesses;

@@ -16,7 +16,7 @@ pub(crate) use ingest::{Asked, Fhir, Ingest, Server};
 pub(crate) use lake::{Expunge, Picked, Quarantine};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
-    Anchor, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
+    Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
 pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
 
@@ -202,6 +202,9 @@ pub(crate) struct Init {
     /// Name of the population that this purse protects.
     #[arg(long, default_value = "population", value_name = "NAME")]
     pub space: String,
+    /// Address of a PostgreSQL schema that holds the ledger, so that several nodes share it; a file in the home when not given. See docs/postgres.md.
+    #[arg(long, value_name = "URL")]
+    pub ledger: Option<String>,
     /// Directory where checkpoints stand apart from the ledger, best on another disk and of another owner; `anchor` in the home when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Keys of the log and of officers.
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,33 @@ pub(crate) enum Key {
     /// Delete the private halves of signing keys that were replaced.
     #[command(after_help = "Example:\n  salus key retire")]
     Retire,
+    /// Make a key that proves to FHIR servers who we are (SMART Backend Services), in FILE.
+    #[command(
+        after_help = "Example:\n  salus key client client.pem && salus key jwks client.pem\n\nTo change keys: make another, publish both with `salus key jwks new.pem old.pem`, give both to\n`salus ingest fhir … --client-key new.pem --client-key old.pem`, and drop the old one when the server knows the new."
+    )]
+    Client {
+        /// New file, readable by its owner only.
+        file: PathBuf,
+        /// How it signs.
+        #[arg(long, value_enum, default_value_t = ClientAlgorithm::Es384)]
+        algorithm: ClientAlgorithm,
+    },
+    /// Print the public halves of such keys as a JSON Web Key Set, to publish or to register.
+    #[command(after_help = "Example:\n  salus key jwks client.pem > jwks.json")]
+    Jwks {
+        /// Files of keys, the newest first.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Algorithms of Backend Services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClientAlgorithm {
+    /// ECDSA on P-384.
+    Es384,
+    /// RSA with 3,072 bits.
+    Rs384,
 }
 
 /// The officers who approve.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf, absolute};
 use anyhow::{Context, anyhow};
 use salus_accounting::{Delta, Epsilon, Loss, Rho, rho_for_epsilon, split_delta};
 use salus_lake::Lake;
-use salus_ledger::{Genesis, key};
+use salus_ledger::{Genesis, Place, key};
 use salus_query::Policy;
 use serde_json::json;
 
@@ -129,7 +129,16 @@ fn settings(init: &Init) -> Result<Settings, Failure> {
         }
         None => None,
     };
+    if let Some(address) = &init.ledger {
+        if !address.contains("://") {
+            return Err(Failure::usage(
+                "--ledger is the address of a schema, as in postgres://salus@db.example/salus?schema=riverside",
+            ));
+        }
+        Place::parse(address)?;
+    }
     Ok(Settings {
+        ledger: init.ledger.clone(),
         anchor,
         witness_policy,
     })

@@ -1,15 +1,17 @@
 //! `salus key`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use salus_bulk::{KeyAlgorithm, SigningKey, generate_key};
 use salus_ledger::entry::{Body, Kind};
 use salus_ledger::key;
 use salus_ledger::note::Verifier;
 use serde_json::json;
 
-use crate::arguments::{Format, Key};
+use crate::arguments::{ClientAlgorithm, Format, Key};
+use crate::commands::export;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -20,6 +22,8 @@ pub(crate) async fn run(root: &Path, command: &Key, format: Format) -> Result<()
         Key::List => list(&Home::at(root)?, format).await,
         Key::Rotate => rotate(&Home::at(root)?, format).await,
         Key::Retire => retire(&Home::at(root)?, format).await,
+        Key::Client { file, algorithm } => client(file, *algorithm, format),
+        Key::Jwks { files } => jwks(files),
     }
 }
 
@@ -132,5 +136,29 @@ async fn retire(home: &Home, format: Format) -> Result<(), Failure> {
         rows.push([path.display().to_string()]);
     }
     print(format, &rows, &json!({"removed": removed}));
+    Ok(())
+}
+
+fn client(file: &Path, algorithm: ClientAlgorithm, format: Format) -> Result<(), Failure> {
+    let algorithm = match algorithm {
+        ClientAlgorithm::Es384 => KeyAlgorithm::Es384,
+        ClientAlgorithm::Rs384 => KeyAlgorithm::Rs384,
+    };
+    let key = generate_key(algorithm).map_err(export::failure)?;
+    key.write(file).map_err(export::failure)?;
+    let mut rows = Rows::new(&["private key", "key id", "algorithm"]);
+    let name = key.algorithm().name();
+    rows.push([file.display().to_string(), key.kid().into(), name.into()]);
+    let json = json!({"file": file, "kid": key.kid(), "algorithm": name});
+    print(format, &rows, &json);
+    Ok(())
+}
+
+fn jwks(files: &[PathBuf]) -> Result<(), Failure> {
+    let mut keys = Vec::new();
+    for file in files {
+        keys.extend(SigningKey::read(file).map_err(export::failure)?);
+    }
+    println!("{}", salus_bulk::jwks(&keys));
     Ok(())
 }

@@ -44,7 +44,7 @@ async fn export(home: &Home, command: &Export, format: Format) -> Result<(), Fai
         };
         return officer_views::export(home, to, form, &filter, format).await;
     }
-    Evidence::read(&home.ledger_dir(), &home.vkey()?)
+    Evidence::read(home.ledger_place()?, &home.vkey()?)
         .await?
         .write(to)?;
     let mut rows = Rows::new(&["written"]);
@@ -299,7 +299,7 @@ fn outcome_rows(report: &Report) -> Rows {
 async fn verify(home: &Home, format: Format) -> Result<(), Failure> {
     // Opening it first writes down which key is in force; what is wrong with it is said after what the checker finds.
     let opened = home.ledger().await;
-    let evidence = Evidence::read(&home.ledger_dir(), &home.vkey()?).await?;
+    let evidence = Evidence::read(home.ledger_place()?, &home.vkey()?).await?;
     let report = audit(&Exhibit {
         entries: evidence.entries,
         leaves: Some(evidence.leaves),

@@ -52,6 +52,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "salus-checker",
             "salus-oversight",
             "salus-witness",
+            "salus-bulk",
+            "salus-views",
             "salus-fhir",
             "salus-synth",
         ],
