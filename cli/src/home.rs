@@ -10,7 +10,7 @@ use salus_lake::Lake;
 use salus_ledger::anchor::Directory;
 use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{EntryIndex, Genesis, Ledger, Signer, Surroundings, key, key_in_force};
+use salus_ledger::{EntryIndex, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force};
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
