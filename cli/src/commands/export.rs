@@ -80,7 +80,20 @@ impl Exports {
         let options = options(&fhir.server)?;
         let mut job = self.open(asked, &fhir.asked, options)?;
         let heard = Arc::new(Heard(progress));
-        let export = job.run(heard.clone()).await.map_err(failure)?;
+        let export = match job.run(heard.clone()).await {
+            Ok(export) => export,
+            Err(error) => {
+                let output = fs::read_dir(self.job().join("output"));
+                let arrived = output.is_ok_and(|mut files| files.next().is_some());
+                let under_way = job.status_url().is_some() || arrived;
+                drop(job);
+                if !under_way {
+                    // There is nothing to go on with.
+                    fs::remove_dir_all(self.job())?;
+                }
+                return Err(failure(error));
+            }
+        };
         heard.0.finish();
         let request = plain(job.request().clone());
         Ok(Arrived { export, request })

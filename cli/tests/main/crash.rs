@@ -6,7 +6,10 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use arrow::ipc::writer::StreamWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use salus_certificate::Value as Cbor;
+use salus_lake::Lake;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -142,11 +145,13 @@ fn killed_questions_leave_a_ledger_that_holds() {
     assert!(of("release") > answered.len() && of("reserve") >= of("release"));
 }
 
-/// The Parquet files of the newest snapshot: table, rows and content.
+/// The Parquet files of the newest snapshot: table, rows and content. Each file has a key of its own, so what is compared is what
+/// it says.
 fn content(home: &Home) -> Vec<(String, u64, String)> {
     let snapshots = files(&home.root().join("lake/_snapshots"));
     let newest = fs::read_to_string(snapshots.last().unwrap()).unwrap();
     let newest: Value = serde_json::from_str(&newest).unwrap();
+    let lake = Lake::open(&home.root()).unwrap();
     let mut content = Vec::new();
     for (table, version) in newest["tables"].as_object().unwrap() {
         for file in version["files"].as_array().unwrap() {
@@ -155,7 +160,15 @@ fn content(home: &Home) -> Vec<(String, u64, String)> {
                 .join("lake")
                 .join(table)
                 .join(file["path"].as_str().unwrap());
-            let hash = hex(&Sha256::digest(fs::read(path).unwrap()));
+            let options = lake.reader_options();
+            let file_rows = fs::File::open(path).unwrap();
+            let reader =
+                ParquetRecordBatchReaderBuilder::try_new_with_options(file_rows, options).unwrap();
+            let mut said = StreamWriter::try_new(Vec::new(), reader.schema()).unwrap();
+            for batch in reader.build().unwrap() {
+                said.write(&batch.unwrap()).unwrap();
+            }
+            let hash = hex(&Sha256::digest(said.into_inner().unwrap()));
             content.push((table.clone(), file["rows"].as_u64().unwrap(), hash));
         }
     }

@@ -58,7 +58,7 @@ fn everything_that_is_wrong_with_a_view_is_said() {
     .unwrap();
     let done = run(salus().args(["view", "check"]).arg(&view)).exits(2);
     assert!(
-        done.stderr.contains("frobnicate") && done.stderr.contains("1d"),
+        done.stderr.contains("frobnicate") && done.stderr.contains("begins with a letter"),
         "{}",
         done.stderr
     );
