@@ -16,7 +16,7 @@ use crate::key::Signer;
 use crate::store::{self, AccountRow, failed};
 use crate::transaction::Transaction;
 
-/// Makes the database under another name and links it to its own once it is complete and on the disk.
+/// Makes the database and begins the anchor.
 pub(crate) async fn create(
     dir: &Path,
     signer: &Signer,
@@ -32,6 +32,21 @@ pub(crate) async fn create(
                 .to_owned(),
         ));
     }
+    let note = make(dir, signer, genesis, (around.clock)()).await?;
+    match &around.anchor {
+        Some(anchor) => begin_anchor(anchor.as_ref(), note, Loss::ZERO).await,
+        None => Ok(()),
+    }
+}
+
+/// Makes the database under another name, links it to its own once it is complete and on the disk, and gives its first checkpoint.
+pub(crate) async fn make(
+    dir: &Path,
+    signer: &Signer,
+    genesis: Genesis,
+    time: u64,
+) -> Result<Vec<u8>> {
+    check(signer, &genesis)?;
     private_directory(dir)?;
     let file = store::database(dir);
     let mut nonce = [0; 8];
@@ -44,18 +59,16 @@ pub(crate) async fn create(
         .mode(0o600)
         .open(&draft)
         .map_err(|error| unwritable(&error))?;
-    let made = write(&draft, signer, genesis, (around.clock)())
-        .await
-        .and_then(|note| {
-            // A link never replaces: of two who create at once, one fails.
-            std::fs::hard_link(&draft, &file).map_err(|error| match error.kind() {
-                ErrorKind::AlreadyExists => {
-                    Error::Refused("there is a ledger in this directory already".to_owned())
-                }
-                _ => unwritable(&error),
-            })?;
-            Ok(note)
-        });
+    let made = write(&draft, signer, genesis, time).await.and_then(|note| {
+        // A link never replaces: of two who create at once, one fails.
+        std::fs::hard_link(&draft, &file).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                Error::Refused("there is a ledger in this directory already".to_owned())
+            }
+            _ => unwritable(&error),
+        })?;
+        Ok(note)
+    });
     for leftover in ["", "-wal", "-shm", "-journal"] {
         // Whatever cannot be removed is under a name that nobody opens.
         let _ = std::fs::remove_file(with_suffix(&draft, leftover));
@@ -64,10 +77,7 @@ pub(crate) async fn create(
     File::open(dir)
         .and_then(|dir| dir.sync_all())
         .map_err(|error| unwritable(&error))?;
-    match &around.anchor {
-        Some(anchor) => begin_anchor(anchor.as_ref(), note, Loss::ZERO).await,
-        None => Ok(()),
-    }
+    Ok(note)
 }
 
 /// Puts the first record into an empty anchor.
@@ -102,9 +112,12 @@ async fn write(file: &Path, signer: &Signer, genesis: Genesis, time: u64) -> Res
     let account = AccountRow {
         scope: genesis.scope(),
         cap: genesis.cap,
-        spent: Loss::ZERO,
+        spent: genesis.opening(),
     };
     store::insert_account(&mut lock, &account).await?;
+    for limit in genesis.predecessor.iter().flat_map(|before| &before.limits) {
+        store::charge_quota(&mut lock, &limit.scope, limit.spent).await?;
+    }
     lock.commit().await.map_err(failed)?;
     db.close().await.map_err(failed)?;
     File::open(file)

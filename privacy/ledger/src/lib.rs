@@ -26,6 +26,7 @@
 //!     conversion_delta: Delta::parse_floor("5e-7")?,
 //!     build: "0.1.0".into(),
 //!     rules: 1,
+//!     predecessor: None,
 //! };
 //! let ledger = Ledger::create(&home.path().join("ledger"), signer, genesis).await?;
 //!
@@ -139,6 +140,7 @@ mod proposal;
 mod ration;
 pub mod receipt;
 mod store;
+pub mod succession;
 mod threshold;
 mod tiles;
 mod transaction;

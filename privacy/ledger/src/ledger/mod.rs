@@ -21,9 +21,7 @@ use crate::audit::{Depth, audit};
 use crate::commitment::Opening;
 use crate::cosign::SharedWitnesses;
 use crate::entry::{Body, Genesis, Kind, Limit};
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::{ReserveError, Result, integrity};
+use crate::error::{Error, ReserveError, Result, integrity};
 use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::merkle::consistency_path;
@@ -136,6 +134,11 @@ impl Ledger {
         genesis: Genesis,
         around: Surroundings,
     ) -> Result<Self> {
+        if genesis.predecessor.is_some() {
+            return Err(Error::Refused(
+                "a ledger that goes on from another is made by `Ledger::succeed`".to_owned(),
+            ));
+        }
         create::create(dir, &signer, genesis, &around).await?;
         Self::open_in(dir, signer, around).await
     }

@@ -25,7 +25,7 @@ const LEAST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 const BUSY_TIMEOUT: Duration = Duration::from_mins(3);
 
 const APPLICATION_ID: i64 = 0x5341_4c55;
-const USER_VERSION: i64 = 3;
+const USER_VERSION: i64 = 4;
 
 const SCHEMA: &str = include_str!("schema.sql");
 

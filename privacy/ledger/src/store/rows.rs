@@ -402,6 +402,7 @@ pub(crate) async fn insert_account(db: &mut SqliteConnection, account: &AccountR
         .bind(account.cap.delta.to_be_bytes().as_slice())
         .bind(signed(account.spent.rho.units())?)
         .bind(account.spent.delta.to_be_bytes().as_slice())
+        .bind(!account.spent.fits_within(&account.cap))
         .execute(db)
         .await
         .map_err(failed)?;

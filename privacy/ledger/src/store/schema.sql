@@ -3,7 +3,7 @@
 -- alone may pass a cap. Caps rise through `grant.sql`.
 
 PRAGMA application_id = 0x53414c55;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE entries (
     idx   INTEGER PRIMARY KEY,
@@ -40,7 +40,7 @@ CREATE TABLE accounts (
     cap_delta   BLOB NOT NULL CHECK (length(cap_delta) = 16),
     spent_rho   INTEGER NOT NULL CHECK (spent_rho >= 0),
     spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16),
-    -- Whether an incident has taken what may be beyond the cap.
+    -- Whether an incident, here or in the log before this one, has taken what may be beyond the cap.
     incident    INTEGER NOT NULL DEFAULT 0 CHECK (incident IN (0, 1)),
     CHECK (incident = 1 OR (spent_rho <= cap_rho AND spent_delta <= cap_delta))
 ) STRICT;
@@ -88,6 +88,9 @@ CREATE TABLE openings (
 CREATE TRIGGER entries_in_order BEFORE INSERT ON entries
 WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM entries)
 BEGIN SELECT raise(ABORT, 'entries are appended in order'); END;
+CREATE TRIGGER entries_end BEFORE INSERT ON entries
+WHEN EXISTS (SELECT 1 FROM entries WHERE kind = 'seal')
+BEGIN SELECT raise(ABORT, 'nothing follows a seal'); END;
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries
 BEGIN SELECT raise(ABORT, 'entries are never changed'); END;
 CREATE TRIGGER entries_remain BEFORE DELETE ON entries

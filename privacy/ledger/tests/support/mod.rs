@@ -41,6 +41,7 @@ pub fn genesis(questions: u64) -> Genesis {
         conversion_delta: Delta::parse_floor("1e-6").unwrap(),
         build: "test".to_owned(),
         rules: 1,
+        predecessor: None,
     }
 }
 
