@@ -4,6 +4,7 @@
 
 pub mod limits;
 pub mod oversight;
+pub mod succession;
 pub mod witnesses;
 
 use base64::Engine as _;
@@ -568,7 +569,11 @@ impl Log {
     }
 
     pub fn signer(&self, size: usize) -> SigningKey {
-        signing_key(if size > self.rotated { 2 } else { 1 })
+        self.signer_of(size, 0)
+    }
+
+    fn signer_of(&self, size: usize, keys: u8) -> SigningKey {
+        signing_key(keys + if size > self.rotated { 2 } else { 1 })
     }
 
     pub fn leaves(&self) -> Vec<[u8; 32]> {
@@ -580,17 +585,29 @@ impl Log {
 
     /// Encoded, hashed and signed afresh.
     pub fn evidence(&self) -> Evidence {
+        self.evidence_by(ORIGIN, 0)
+    }
+
+    /// The same under another name, by the keys after this number.
+    pub fn evidence_by(&self, origin: &str, keys: u8) -> Evidence {
         let leaves = self.leaves();
         let checkpoints = self
             .sizes
             .iter()
-            .map(|&size| checkpoint(ORIGIN, size, root(&leaves[..size]), &self.signer(size)))
+            .map(|&size| {
+                checkpoint(
+                    origin,
+                    size,
+                    root(&leaves[..size]),
+                    &self.signer_of(size, keys),
+                )
+            })
             .collect();
         Evidence {
             entries: self.entries.iter().map(Item::encode).collect(),
             leaves: Some(leaves),
             checkpoints,
-            vkey: vkey(ORIGIN, &self.signer(self.entries.len())),
+            vkey: vkey(origin, &self.signer_of(self.entries.len(), keys)),
         }
     }
 
