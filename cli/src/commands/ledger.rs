@@ -180,6 +180,9 @@ impl Line {
                 line.rho = incident.loss.rho.to_string();
                 line.about = format!("entry {} cost more than its price", incident.reserve);
             }
+            Body::Seal(seal) => {
+                line.about = format!("the log ends; {} goes on", seal.successor.origin);
+            }
         }
         line
     }

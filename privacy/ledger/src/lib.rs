@@ -153,7 +153,8 @@ pub use evidence::{Evidence, key_in_force};
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{
-    Account, Again, Clock, Fact, Facts, Ledger, Refusal, Reservation, Surroundings, system_clock,
+    Account, Again, Clock, Erase, Erased, Fact, Facts, Ledger, Refusal, Reservation, Surroundings,
+    system_clock,
 };
 pub use proposal::{Finding, Proposal};
 pub use salus_certificate::EntryIndex;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use salus_accounting::{Delta, Loss, Rho};
 use salus_checker::{Report, Trust, audit_with};
-use salus_ledger::anchor::{Anchor as _, Directory, Record, SharedAnchor, newest};
+use salus_ledger::anchor::{Directory, Record, SharedAnchor, newest};
 use salus_ledger::entry::{Limit, Share};
 use salus_ledger::note::Verifier;
 use salus_ledger::succession::{Build, Lost, after_loss, after_seal, approved};

@@ -1,6 +1,7 @@
 //! The handle: creating, opening, recording, reserving, reading.
 
 mod draft;
+mod erase;
 mod oversight;
 mod request;
 
@@ -31,6 +32,7 @@ use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence};
 
 use draft::draft;
+pub use erase::{Erase, Erased};
 pub use request::{Account, Again, Fact, Facts, Refusal, Reservation};
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.

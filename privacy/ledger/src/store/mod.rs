@@ -4,6 +4,7 @@
 //! reads is what it decides on.
 
 mod bulk;
+mod erasing;
 mod rows;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use crate::error::{Error, Result, integrity};
 
 pub(crate) use bulk::*;
+pub(crate) use erasing::*;
 pub use rows::StoredEntry;
 pub(crate) use rows::*;
 

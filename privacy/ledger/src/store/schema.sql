@@ -76,6 +76,12 @@ CREATE TABLE retries (
     reserve INTEGER NOT NULL REFERENCES entries (idx)
 ) STRICT, WITHOUT ROWID;
 
+-- Of which questions the texts were erased, and when (seconds since 1970).
+CREATE TABLE erasures (
+    entry INTEGER PRIMARY KEY REFERENCES entries (idx),
+    time  INTEGER NOT NULL
+) STRICT;
+
 -- What opens the salted commitments. Rows may be erased; the log stays whole.
 CREATE TABLE openings (
     entry   INTEGER NOT NULL REFERENCES entries (idx),
@@ -170,3 +176,18 @@ BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
 CREATE TRIGGER openings_once BEFORE INSERT ON openings
 WHEN EXISTS (SELECT 1 FROM openings WHERE entry = NEW.entry AND name = NEW.name)
 BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
+CREATE TRIGGER openings_go_by_erasure BEFORE DELETE ON openings
+WHEN NOT EXISTS (SELECT 1 FROM erasures WHERE entry = OLD.entry)
+BEGIN SELECT raise(ABORT, 'openings go by an erasure'); END;
+
+CREATE TRIGGER openings_stay_gone BEFORE INSERT ON openings
+WHEN EXISTS (SELECT 1 FROM erasures WHERE entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'what was erased does not come back'); END;
+
+CREATE TRIGGER erasures_once BEFORE INSERT ON erasures
+WHEN EXISTS (SELECT 1 FROM erasures WHERE entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+CREATE TRIGGER erasures_stay BEFORE UPDATE ON erasures
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+CREATE TRIGGER erasures_remain BEFORE DELETE ON erasures
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
