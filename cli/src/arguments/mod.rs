@@ -2,6 +2,7 @@
 
 mod ledger;
 mod oversight;
+mod retention;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Rep
 pub(crate) use oversight::{
     Anchor, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
+pub(crate) use retention::{Erase, Seal};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.
 #[derive(Debug, Parser)]
