@@ -99,6 +99,7 @@
 //!   write as well: `transaction` reads everything a decision rests on under the database's write lock.
 //! * `audit`: the tables compared with the log, at each opening and in [`Ledger::audit_accounts`]. Opening reads the whole log, some 20
 //!   microseconds an entry.
+//! * [`succession`]: how a log that was sealed or lost goes on in another, with what it had spent.
 //! * `gate`: [`Exact`], [`Charge`], [`Released`]; `threshold`: which groups are answered where the keys are not public.
 //!
 //! # What it cannot see
