@@ -123,14 +123,14 @@ impl Fold {
             .check(index, entry, &mut self.grants, &by, findings);
         self.limits.check(index, entry, findings);
         self.opening.check(index, entry, &by, findings);
-        let ending = Ending {
+        let mut ending = Ending {
             origin,
             keys: &self.keys,
             grants: &mut self.grants,
             purse: &self.purse,
             limits: &self.limits,
         };
-        self.seals.check(index, entry, ending, &by, findings);
+        self.seals.check(index, entry, &mut ending, &by, findings);
         if let Some(Entry::Reserve(reserve)) = entry {
             derivation::check(index, &reserve.certificate, findings);
             let query_rho = self.log.query_rho(reserve.certificate.policy);

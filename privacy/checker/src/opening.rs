@@ -99,11 +99,11 @@ impl Opening {
                     }
                 }
             }
-            Some(Entry::Key(key)) if index == 1 => {
-                if self.successor.is_some_and(|named| named != key.public) {
-                    let what = "the key is not the one that was named for the successor";
-                    findings.push(Finding::at(1, "E2", what));
-                }
+            Some(Entry::Key(key))
+                if index == 1 && self.successor.is_some_and(|named| named != key.public) =>
+            {
+                let what = "the key is not the one that was named for the successor";
+                findings.push(Finding::at(1, "E2", what));
             }
             _ => {}
         }

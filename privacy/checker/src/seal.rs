@@ -119,7 +119,7 @@ impl Seals {
         &mut self,
         index: u64,
         entry: Option<&Entry>,
-        at: Ending<'_>,
+        at: &mut Ending<'_>,
         approved_by: &[String],
         findings: &mut Vec<Finding>,
     ) {

@@ -49,10 +49,10 @@ pub async fn after_loss(lost: &Lost<'_>, successor: &Verifier, build: &Build) ->
     let known = Known::of(&estate, lost).await?;
     let ceiling = estate.genesis.ceiling;
     let mut totals = estate.fold.totals(&estate.genesis, estate.time);
-    match known.spent {
-        Some(spent) => totals.spent = largest(totals.spent, spent),
-        None => (totals.cap, totals.spent) = (ceiling, largest(totals.spent, ceiling)),
+    if known.spent.is_none() {
+        totals.cap = ceiling;
     }
+    totals.spent = largest(totals.spent, known.spent.unwrap_or(ceiling));
     let (cap, mut predecessor) = estate.predecessor(totals, successor.public());
     predecessor.read = Some(estate.size());
     (predecessor.checkpoint, predecessor.public) = known.newest;

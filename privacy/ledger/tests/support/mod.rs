@@ -7,6 +7,8 @@
     reason = "each test target uses its own part"
 )]
 
+pub mod site;
+
 use std::path::{Path, PathBuf};
 
 use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
