@@ -64,7 +64,10 @@ async fn where_nothing_reliable_is_known_the_purse_is_closed() {
     let backup = ledger.evidence().await.unwrap();
     ask(&ledger).await.unwrap();
     let seen = ledger.newest_checkpoint().await.unwrap();
-    let whole = site.lost(&backup, &[seen.clone()]).await.unwrap();
+    let whole = site
+        .lost(&backup, std::slice::from_ref(&seen))
+        .await
+        .unwrap();
     let open = |proposal: &Proposal| {
         let genesis = site.decided(proposal);
         let spent = genesis.predecessor.unwrap().spent;
@@ -92,7 +95,10 @@ async fn where_nothing_reliable_is_known_the_purse_is_closed() {
         names[0] % 1000
     ));
     std::fs::remove_file(&file).unwrap();
-    let closed = site.lost(&backup, &[seen.clone()]).await.unwrap();
+    let closed = site
+        .lost(&backup, std::slice::from_ref(&seen))
+        .await
+        .unwrap();
     assert!(!open(&closed));
     // One of another log, or of nobody's key.
     let foreign = String::from_utf8(seen)
@@ -160,8 +166,8 @@ async fn a_log_without_two_officers_is_not_recovered() {
     refused(ledger.seal(proposal, vec![]).await, "E1");
     // Evidence that was changed is none.
     let mut changed = evidence;
-    let last = changed.entries.len() - 1;
-    *changed.entries[last].last_mut().unwrap() ^= 1;
+    let end = changed.entries.len() - 1;
+    *changed.entries[end].last_mut().unwrap() ^= 1;
     let lost = Lost {
         entries: &changed,
         anchor: None,
