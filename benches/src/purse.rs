@@ -27,6 +27,7 @@ pub async fn ledger(dir: &Path) -> Result<Ledger> {
         conversion_delta: Delta::parse_floor("5e-7")?,
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: 1,
+        predecessor: None,
     };
     Ok(Ledger::create(&dir.join("ledger"), signer, genesis).await?)
 }

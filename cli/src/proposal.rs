@@ -237,6 +237,13 @@ pub(crate) fn in_words(proposal: &Proposal) -> String {
             review.to,
             text("note")
         ),
+        Body::Seal(seal) => format!(
+            "SEAL: this log ends, and {} goes on from it with the first key {}, until {}{}",
+            plain(&seal.successor.origin),
+            key_text(&seal.successor.public),
+            crate::output::time(seal.expires),
+            text("reason")
+        ),
         other => format!("an entry of the kind {}", other.kind()),
     }
 }
@@ -246,6 +253,7 @@ fn texts_hold(proposal: &Proposal) -> bool {
     let committed = match proposal.body() {
         Body::Grant(grant) => vec![("reason", grant.reason)],
         Body::Review(review) => vec![("note", review.note)],
+        Body::Seal(seal) => vec![("reason", seal.reason)],
         _ => vec![],
     };
     proposal.openings().len() == committed.len()

@@ -26,10 +26,12 @@ def main(arguments=None) -> int:
     add("--checkpoint", type=Path, metavar="FILE", action="append", default=[], help="a checkpoint that you kept")
     add("--receipt", type=Path, metavar="FILE", action="append", default=[], help="a receipt that you were given")
     add("--policy", type=Path, metavar="FILE", help="a C2SP tlog-policy: who must have cosigned the newest checkpoint")
+    add("--predecessor", type=Path, metavar="DIR", action="append", default=[], help="the export of the log that this one goes on from; repeated, that log's")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="backslashreplace")  # no terminal is too plain for a report
     try:
         evidence = read_export(options.directory)
+        predecessors = [read_export(path) for path in options.predecessor]
         kept = [read_bytes(path) for path in options.checkpoint]
         receipts = [read_text(path) for path in options.receipt]
         vkey = read_text(options.vkey) if options.vkey else None
@@ -40,7 +42,7 @@ def main(arguments=None) -> int:
     except Unreadable as error:
         print(f"salus_verify: {error}", file=sys.stderr)
         return 2
-    result = audit(evidence, kept, receipts, vkey, policy)
+    result = audit(evidence, kept, receipts, vkey, policy, predecessors)
     try:
         print(report.as_json(result) if options.json else report.as_text(result), flush=True)
     except OSError as error:

@@ -9,6 +9,7 @@ from .findings import Finding, Malformed
 from .history import History, align
 from .merkle import roots
 from .note import Checkpoint, Key
+from .succession import compare
 from .witnesses import Policy
 
 
@@ -35,9 +36,15 @@ class Report(NamedTuple):
 
 
 def audit(
-    evidence: Evidence, kept=(), receipts=(), vkey: Optional[str] = None, policy: Optional[Policy] = None
+    evidence: Evidence,
+    kept=(),
+    receipts=(),
+    vkey: Optional[str] = None,
+    policy: Optional[Policy] = None,
+    predecessors=(),
 ) -> Report:
-    """Verifies `evidence`, and against it the checkpoints, receipts, key and policy that the auditor brings along."""
+    """Verifies `evidence`, and against it the checkpoints, receipts, key and policy that the auditor brings along; and the
+    logs that it goes on from, the nearest first."""
     findings = []
     checkpoints = _checkpoints(evidence, kept, findings)
     places, hashes, misplaced = align(evidence.entries, evidence.leaves, checkpoints)
@@ -59,10 +66,24 @@ def audit(
     findings += history.findings
     unwatched, cosigned = policy.judge(keys, history.good, history.head) if policy else ([], None)
     findings += unwatched
+    if predecessors:
+        findings += _carried(books, *predecessors)
     kinds = Counter(entry[0] if entry else "unreadable" for entry in parsed)
     # By entry, so that what is wrong with one stands together; what names no entry comes last.
     findings.sort(key=lambda f: (f.index is None, f.index or 0, f.rule))
     return Report(findings, len(evidence.entries), dict(sorted(kinds.items())), history, books, cosigned)
+
+
+def _carried(books, before, *earlier):
+    """Rule E3."""
+    succession = books.succession
+    whole = audit(before, predecessors=earlier)
+    count = (succession.before or {}).get("read", len(before.entries))
+    first = Evidence(before.entries[:count], None, {}, "")
+    read = None if count > len(before.entries) else whole if count == len(before.entries) else audit(first)
+    if succession.opening:
+        succession.opening["compared"] = True
+    return [Finding(0, "E3", what) for what in compare(books.genesis, whole, before.entries, read)]
 
 
 def _key(vkey):

@@ -12,6 +12,7 @@ from .findings import Finding
 from .limits import SHARES, Limits
 from .purse import Purse
 from .signers import Signers
+from .succession import Succession
 
 
 class Books:
@@ -25,7 +26,6 @@ class Books:
         self.entries = entries
         self.findings = []
         self.reserves = []
-        self.limits = Limits()
         self._trees = trees
         self._gap = len(entries) if gap is None else gap
         self._ended = set()
@@ -33,10 +33,13 @@ class Books:
         self._newest_catalog = {}
         first = entries[0] if entries else None
         self.genesis = first[1] if first and first[0] == "genesis" else None
+        self.limits = Limits(self.genesis)
         self.purse = Purse(self.genesis)
-        self.signers = Signers(self.genesis and self.genesis["origin"])
+        self.signers = Signers(self.genesis)
+        self.succession = Succession(self.genesis)
         self._beginning()
         for index, entry in enumerate(entries):
+            self.findings += [Finding(index, rule, what) for rule, what in self.succession.after()]
             if entry is None:
                 for account in (self.purse, self.signers, self.limits):
                     account.unreadable()
@@ -49,6 +52,10 @@ class Books:
     def open(self):
         """Reserves without an ending: nobody saw an answer, and they stay spent."""
         return [index for index in self.reserves if index not in self._ended]
+
+    def root_at(self, size):
+        """The root over the first entries, by their bytes."""
+        return self._trees[0][size]
 
     def of(self, kind):
         """Index and body of each entry of a kind."""
@@ -71,9 +78,11 @@ class Books:
             yield "F2", "the cap is above the ceiling"
         if body["ceiling"]["delta"] >= DELTA_ONE:
             yield "F2", "a delta of 1 promises nothing"
+        yield from self.succession.open(self.signers.approvers[index])
 
     def _key(self, index, body):
-        return self.signers.key(index, body)
+        yield from self.signers.key(index, body)
+        yield from self.succession.key(index, body)
 
     def _officer(self, index, body):
         return self.signers.officer(index, body)
@@ -170,3 +179,6 @@ class Books:
         if not right:
             yield "F3", "was of no earlier reserve"
         yield from self.purse.charge(body, incident=True)
+
+    def _seal(self, index, body):
+        return self.succession.seal(index, body, self.purse, self.limits, self.signers)

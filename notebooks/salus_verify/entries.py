@@ -168,9 +168,27 @@ approval = record(officer=blob(32), signature=blob(64))
 alone, together = dict(approvals=many(approval, 1)), dict(approvals=many(approval, 2))  # how many approve, at least
 raised = dict(scope=text, old=loss, new=loss, nonce=blob(16), expires=uint, reason=hash32)
 missed = dict(reserve=uint, loss=loss, note=hash32, accounts=many(account, 1, 1))
+going_on = many(record(scope=text, spent=loss), 1)
+heirs = many(record(public=blob(32), name=text), 2)
+signed_off = dict(public=blob(32), checkpoint=blob(), successor=blob(32))
+before = record(("read", "limits"), origin=text, read=uint, spent=loss, limits=going_on, officers=heirs, **signed_off)
+_genesis = record(
+    ("predecessor", "approvals"), origin=text, space=text, build=text, rules=uint, predecessor=before, **promised, **together
+)
+
+
+def genesis(item):
+    item = _genesis(item)
+    if ("read" in item.get("predecessor", {})) != ("approvals" in item):
+        raise Malformed("officers approve a genesis where the log before it was lost, and nowhere else")
+    return item
+
+
+ended = dict(successor=record(origin=text, public=blob(32)), expires=uint, reason=hash32)
+totals = record(("limits",), cap=loss, spent=loss, limits=going_on)
 looked = {"principal": text, "from": uint, "to": uint, "root": hash32, "note": hash32}
 BODIES = {
-    "genesis": record(origin=text, space=text, build=text, rules=uint, **promised),
+    "genesis": genesis,
     "key": record(("signature",), public=blob(32), signature=blob(64)),
     "dataset": record(dataset=text, unit=text, space=text),
     "catalog": record(dataset=text, version=uint, sha256=hash32),
@@ -185,6 +203,7 @@ BODIES = {
     "grant": record(**raised, **together),
     "review": record(("approvals",), **looked, **alone),
     "incident": record(("approvals",), **missed, **alone),
+    "seal": record(totals=totals, **ended, **together),
 }
 _ENVELOPE = record(v=uint, kind=text, time=uint, body=lambda item: item)
 
@@ -202,5 +221,7 @@ def parse(data: bytes):
     body = BODIES[entry["kind"]](entry["body"])
     body["time"] = entry["time"]
     if "signature" in body or "approvals" in body:
-        body["signed"] = {name: item for name, item in entry["body"].items() if name not in ("signature", "approvals")}
+        # The totals of a seal are the log's own, and recomputed.
+        unsigned = ("signature", "approvals", "totals")
+        body["signed"] = {name: item for name, item in entry["body"].items() if name not in unsigned}
     return entry["kind"], body

@@ -1,6 +1,7 @@
 """Rule B3: the limits of the policy in force. Each keeps an account of its own, which no charge takes above its cap."""
 
 from .amounts import NOTHING, plus, within
+from .succession import ascending, still_counts
 
 SHARES = ("space", "dataset", "analyst", "purpose")
 
@@ -28,11 +29,12 @@ def in_force(limits, charged):
 class Limits:
     """The accounts of limits, from entry to entry. `totals` is the result: scope, cap, spent and number of charges."""
 
-    def __init__(self):
+    def __init__(self, genesis=None):
         self.policy = []
         self.doubt = False  # an unreadable entry since the newest policy may have been one
         self._unread = 0
-        self._accounts = {}
+        before = genesis and genesis.get("predecessor") or {}
+        self._accounts = {limit["scope"]: (NOTHING, limit["spent"], 0, 0) for limit in before.get("limits", [])}
 
     @property
     def totals(self):
@@ -41,6 +43,17 @@ class Limits:
     def unreadable(self):
         self.doubt = True
         self._unread += 1
+
+    def are(self, stated, time):
+        """Whether these are the accounts that still count. What cannot be read may have charged them, or others."""
+        spent = {limit["scope"]: limit["spent"] for limit in stated}
+        known = {scope: account for scope, account in self._accounts.items() if still_counts(scope, time)}
+        for scope, (_, total, _, read) in known.items():
+            unsure = self._unread > read and scope in spent and within(total, spent[scope])
+            if spent.get(scope) != total and not unsure:
+                return False
+        in_order = ascending([limit["scope"].encode() for limit in stated])
+        return in_order and (len(known) == len(stated) or self._unread > 0)
 
     def follow(self, body):
         """A new policy."""

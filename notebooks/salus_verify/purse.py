@@ -14,16 +14,20 @@ class Purse:
         self.scope = self.cap = self._ceiling = None  # where they cannot be read
         if genesis:
             self.scope, self.cap, self._ceiling = "space:" + genesis["space"], genesis["cap"], genesis["ceiling"]
+            self.spent = genesis.get("predecessor", {}).get("spent", NOTHING)
         self._unread_loss = self._unread_grant = False
         self._nonces = set()
 
     def unreadable(self):
         self._unread_loss = self._unread_grant = True
 
-    def _in_force(self, cap):
+    def in_force(self, cap):
         if self.cap and self._unread_grant and within(self.cap, cap) and self._is_possible(cap):
             self.cap, self._unread_grant = cap, False
         return self.cap in (None, cap)
+
+    def is_total(self, spent):
+        return spent == self.spent or self._unread_loss and within(self.spent, spent)
 
     def _is_possible(self, cap):
         return self._ceiling is None or within(cap, self._ceiling)
@@ -34,7 +38,7 @@ class Purse:
         before, after = account["before"], account["after"]
         if self.scope not in (None, account["scope"]):
             yield "B1", "not the account of the identity space"
-        if not self._in_force(account["cap"]):
+        if not self.in_force(account["cap"]):
             yield "B1", "another cap than the one in force"
         if before != self.spent and not (self._unread_loss and within(self.spent, before)):
             yield "B1", "before is not the running total"
@@ -52,7 +56,7 @@ class Purse:
         old, new = body["old"], body["new"]
         if self.scope not in (None, body["scope"]):
             yield "G1", "not of the identity space"
-        if not self._in_force(old):
+        if not self.in_force(old):
             yield "G1", "old is not the cap in force"
         if new == old or not within(old, new):
             yield "G1", "it does not raise the cap"

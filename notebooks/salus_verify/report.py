@@ -13,7 +13,9 @@ derivations, sensitivities and prices, recomputed in exact fractions (P1 to P5)
 the running total against the cap in force, what raised the cap; at most one ending per reserve (B1, G1, B2)
 the limits of the policy in force, each against its own account (B3)
 who signed: keys by the key before them, officers and what these approved (K1, O1, A1)
-that reviews were of the entries that are here (R1)""".split("\n")
+that reviews were of the entries that are here (R1)
+that nothing follows a seal, which says what was spent; what a genesis says of the log before it (E1, E2)""".split("\n")
+CARRIED = "that it opened with what the log before it ended with, or no less than is left of that (E3)"
 COSIGNED = "that the policy's quorum of witnesses cosigned the newest checkpoint of this log (W1)"
 
 # The fields of standing A in docs/proofs/checker-rules.md, which says who could vouch for each.
@@ -34,6 +36,7 @@ ATTESTED = {
     "grant": ["reason"],
     "review": ["principal", "note"],
     "incident": ["note"],
+    "seal": ["reason"],
 }
 
 OUTSIDE = """\
@@ -73,7 +76,9 @@ def _totals(report):
 
 
 def _verified(report):
-    return VERIFIED if report.cosigned is None else [*VERIFIED, COSIGNED]
+    opening = report.books.succession.opening
+    carried = [CARRIED] if opening and opening["compared"] else []
+    return VERIFIED + carried + ([] if report.cosigned is None else [COSIGNED])
 
 
 def _watched(report):
@@ -92,6 +97,15 @@ def _watched(report):
     for index, body in report.books.of("incident"):
         cost = f"reserve {body['reserve']} cost {_shown(body['loss'])} more than it said"
         yield f"incident {index}: {cost}{_approved(report, index)}"
+    opening, sealed = report.books.succession.opening, report.books.succession.sealed
+    if opening:
+        end = "sealed" if opening["read"] is None else f"lost, {opening['read']} entries of it were read"
+        by = "" if opening["read"] is None else ", approved by " + ", ".join(map(_plain, opening["approved_by"]))
+        how = "compared with it" if opening["compared"] else "attested, bring it to compare (--predecessor)"
+        yield f"goes on from {_plain(opening['origin'])} ({end}{by}) with {_shown(opening['spent'])}: {how}"
+    if sealed:
+        by = ", ".join(map(_plain, sealed["approved_by"]))
+        yield f"seal {sealed['entry']}: {_plain(sealed['successor'])} goes on from {_shown(sealed['spent'])}, approved by {by}"
     for name, key, time in report.cosigned or ():
         said = "not cosigned" if time is None else f"cosigned at second {time}"
         yield f"witness {_plain(name)} ({_plain(key)}): {said}"
@@ -127,6 +141,15 @@ def _units(loss):
     return {f"{name}_units": str(units) for name, units in loss.items()}
 
 
+def _ends(record):
+    """The opening or the end, with its amounts in units."""
+    if record is None:
+        return None
+    amounts = {name: _units(record[name]) for name in ("cap", "spent") if name in record}
+    limits = [{"scope": limit["scope"], "spent": _units(limit["spent"])} for limit in record["limits"]]
+    return {**record, **amounts, "limits": limits}
+
+
 def _entered(report, kind, *fields):
     """The entries of a kind: where, these of their fields, and who approved."""
     result = []
@@ -156,6 +179,8 @@ def as_json(report):
         "grants": _entered(report, "grant", "old", "new"),
         "reviews": _entered(report, "review", "principal", "from", "to"),
         "incidents": _entered(report, "incident", "reserve", "loss"),
+        "opening": _ends(report.books.succession.opening),
+        "sealed": _ends(report.books.succession.sealed),
         "witnessed": report.cosigned
         and [{"witness": name, "key": key, "time": time} for name, key, time in report.cosigned if time is not None],
         "verified": _verified(report),

@@ -12,16 +12,32 @@ STATEMENT = b"salus/statement/v1\0"
 class Signers:
     """Keys and officers, from entry to entry. `keys`, `officers` and `approvers` are the result."""
 
-    def __init__(self, origin):
+    def __init__(self, genesis):
         self.keys = []  # index and public key of each key entry
         self.officers = []  # with the entries since and until when
         self.approvers = {}  # their names, by the index of what they approved
-        self._origin = origin  # None where it cannot be read
+        self._origin = genesis and genesis["origin"]  # None where it cannot be read
         self._active = {}  # officers by public key
         self._entries = 0  # of officers
         self._publics = set()  # that these name
         self._unread = False  # an unreadable entry may have named an officer
         self._unread_key = False  # and one since the newest key a key
+        before = genesis and genesis.get("predecessor")
+        if before:
+            self._inherit(before)
+
+    def _inherit(self, before):
+        """The officers of the log before this one go on; its key is nobody's from here on."""
+        for officer in before["officers"]:
+            named = {"name": officer["name"], "public": officer["public"].hex(), "since": 0, "self_named": False}
+            self._active[officer["public"]] = {**named, "active": True, "until": None}
+            self.officers.append(self._active[officer["public"]])
+            self._entries += 1
+        self._publics |= {officer["public"] for officer in before["officers"]} | {before["public"]}
+
+    def knows(self, public):
+        """Whether a key is the log's or an officer's, or was."""
+        return public in self._publics or public in (key for _, key in self.keys)
 
     def unreadable(self):
         self._unread = self._unread_key = True
@@ -45,6 +61,8 @@ class Signers:
             yield "K1", "the signature is not that of the key before it"
         if body["public"] in before:
             yield "K1", "an earlier entry has the same key"
+        if body["public"] in self._publics:
+            yield "K1", "the key is an officer's, or that of the log before this one"
         self.keys.append((index, body["public"]))
         self._unread_key = False
 

@@ -113,7 +113,7 @@ def checkpoint(origin: str, size: int, tree_root: bytes, n: int) -> bytes:
 
 def statement(origin: str, kind: str, body: dict) -> bytes:
     """What keys and officers sign of an entry."""
-    said = {name: item for name, item in body.items() if name not in ("signature", "approvals")}
+    said = {name: item for name, item in body.items() if name not in ("signature", "approvals", "totals")}
     return b"salus/statement/v1\0" + encode({"body": said, "kind": kind, "origin": origin})
 
 

@@ -40,6 +40,11 @@ def table() -> dict:
     return result
 
 
+def of_succession(kind: str, field: str) -> bool:
+    """What a log says of the one before it, and of its own end: see test_succession."""
+    return kind == "seal" or kind == "genesis" and field.startswith(("predecessor.", "approvals"))
+
+
 def field_of(kind: str, where: tuple) -> tuple:
     """The table's name of the item at `where`."""
     name = ""
@@ -145,7 +150,7 @@ class Fields(unittest.TestCase):
         self.assertGreater(self.cases, 3000)
         # Each line of the table is met, and a limited field shows both.
         shown = {field: ("V\u2264" if field in silent else "V") if field in found else "A" for field in found | silent}
-        self.assertEqual(shown, {field: standing for field, (standing, _) in lines.items()})
+        self.assertEqual(shown, {field: standing for field, (standing, _) in lines.items() if not of_succession(*field)})
 
     def test_what_was_signed_cannot_be_changed_by_others(self):
         for index in (26, *self.approved):

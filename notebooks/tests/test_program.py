@@ -15,6 +15,7 @@ from governed import ANA, governed, officer, review
 from salus_verify.audit import audit
 from salus_verify.report import as_json, as_text
 from support import NOTEBOOKS, SOUND, Evidence, public, sample
+from succeeding import next_log, old
 from test_witnesses import NAMES, ONE, TIME, TWO, cosignature, witness
 
 
@@ -73,6 +74,22 @@ class Program(unittest.TestCase):
         self.assertEqual(run(SOUND, "--checkpoint", receipts[0]).returncode, 1)
         self.assertEqual(run(SOUND, "--receipt", checkpoint).returncode, 1)
         self.assertEqual(run(SOUND, "--vkey", checkpoint).returncode, 1)
+
+    def test_the_log_before_this_one(self):
+        before = old()
+        for name, log in (("old", before), ("new", next_log(before))):
+            for file, data in support.files(log.evidence()).items():
+                (self.directory / name / file).parent.mkdir(parents=True, exist_ok=True)
+                (self.directory / name / file).write_bytes(data)
+        old_dir, new_dir = self.directory / "old", self.directory / "new"
+        done = run(new_dir)
+        self.assertEqual((done.returncode, "attested, bring it to compare" in done.stdout, "(E3)" in done.stdout), (0, True, False))
+        done = run(new_dir, "--predecessor", old_dir)
+        self.assertEqual((done.returncode, "compared with it" in done.stdout, "(E3)" in done.stdout), (0, True, True))
+        self.assertIn("seal 10: salus.example/after goes on", done.stdout)
+        done = run(new_dir, "--predecessor", SOUND)
+        self.assertEqual((done.returncode, "E3 entry 0" in done.stdout), (1, True))
+        self.assertEqual(run(new_dir, "--predecessor", self.directory / "nowhere").returncode, 2)
 
     def test_a_policy_of_witnesses(self):
         log = support.read(SOUND)

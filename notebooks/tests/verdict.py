@@ -34,9 +34,21 @@ def facts(document: dict) -> dict:
         "grants": [{**grant, "old": units(grant["old"]), "new": units(grant["new"])} for grant in document["grants"]],
         "reviews": document["reviews"],
         "incidents": [{**incident, "loss": units(incident["loss"])} for incident in document["incidents"]],
+        "opening": ends(document["opening"]),
+        "sealed": ends(document["sealed"]),
         "witnessed": document["witnessed"],
         "totals": [[t["scope"], t["reserves"], units(t["spent"]), units(t["cap"])] for t in document["totals"]],
     }
+
+
+def ends(record):
+    """The opening or the end of a log, its amounts in units."""
+    units = lambda loss: {name: loss[name] for name in ("rho_units", "delta_units")}  # noqa: E731
+    if record is None:
+        return None
+    amounts = {name: units(record[name]) for name in ("cap", "spent") if name in record}
+    limits = [{**limit, "spent": units(limit["spent"])} for limit in record["limits"]]
+    return {**record, **amounts, "limits": limits}
 
 
 def must_agree(ours: dict, theirs: dict, exit_code: int, say: str) -> None:
@@ -64,10 +76,10 @@ def lay_out(evidence) -> Path:
     return directory
 
 
-def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None):
+def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None, predecessors=()):
     """The verifier's report, after it was held against that of `salus-audit`."""
     global compared
-    report = audit(evidence, kept, receipts, vkey, None if policy is None else Policy(policy))
+    report = audit(evidence, kept, receipts, vkey, None if policy is None else Policy(policy), predecessors)
     document = json.loads(as_json(report))
     assert as_text(report).startswith("HOLDS" if report.holds else "FAILS")
     if PROGRAM:
@@ -79,6 +91,12 @@ def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None):
             for n, (option, data) in enumerate(texts):
                 (Path(brought) / str(n)).write_bytes(data)
                 options += [option, str(Path(brought) / str(n))]
+            for n, before in enumerate(predecessors):
+                directory = Path(brought) / f"before-{n}"
+                for name, data in support.files(before).items():
+                    (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                    (directory / name).write_bytes(data)
+                options += ["--predecessor", str(directory)]
             command = [PROGRAM, str(lay_out(evidence)), "--format", "json", *options]
             done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode in (0, 1), f"{say}: salus-audit: {done.stderr}"

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::oversight::{Incident, Review};
+use super::retention::{Erase, Seal};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
@@ -46,6 +47,14 @@ pub(crate) enum Ledger {
         after_help = "Example:\n  salus ledger incident 17 --rho 0.01 --note \"noise too small in build 0.1.0\""
     )]
     Incident(Incident),
+    /// Propose that this log ends in favour of another, which opens with what was spent: two officers approve it.
+    #[command(
+        after_help = "Example:\n  salus ledger seal --successor salus.example/2027+1f2e3d4c+AX… --reason \"end of 2026\" --out seal.json\n  salus proposal approve seal.json --key ada.key\n  salus proposal enter seal.json\n\nOnce it is entered the log is only read."
+    )]
+    Seal(Seal),
+    /// Erase the texts of old questions. The log, its export and all receipts verify as before.
+    #[command(after_help = "Example:\n  salus ledger erase --before 2025-01-01")]
+    Erase(Erase),
     /// A document to hand to a regulator: one HTML file, which prints well.
     #[command(
         after_help = "Example:\n  salus ledger report --since 2026-01-01 --until 2026-03-31 --operator \"Riverside Health\" --out report.html"

@@ -4,6 +4,7 @@ mod ingest;
 mod lake;
 mod ledger;
 mod oversight;
+mod retention;
 mod view;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Rep
 pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
+pub(crate) use retention::{Erase, Seal};
 pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.

@@ -65,6 +65,7 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         conversion_delta: conversion,
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: RULES,
+        predecessor: None,
     };
     let settings = settings(init)?;
     let home = Home::draft(root)?;

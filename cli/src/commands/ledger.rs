@@ -8,7 +8,7 @@ use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
 use crate::arguments::{Export, Filter, Format, Ledger};
-use crate::commands::{officer_views, review};
+use crate::commands::{officer_views, retention, review};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -20,6 +20,8 @@ pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result
         Ledger::Show { index } => show(&home, *index, format).await,
         Ledger::Review(command) => review::review(&home, command, format).await,
         Ledger::Incident(command) => review::incident(&home, command, format).await,
+        Ledger::Seal(command) => retention::seal(&home, command, format).await,
+        Ledger::Erase(command) => retention::erase(&home, command, format).await,
         Ledger::Verify => verify(&home, format).await,
         Ledger::BurnDown(command) => officer_views::burn_down(&home, command, format).await,
         Ledger::Refusals(filter) => officer_views::refusals(&home, filter, format).await,
@@ -180,6 +182,9 @@ impl Line {
                 line.rho = incident.loss.rho.to_string();
                 line.about = format!("entry {} cost more than its price", incident.reserve);
             }
+            Body::Seal(seal) => {
+                line.about = format!("the log ends; {} goes on", seal.successor.origin);
+            }
         }
         line
     }
@@ -194,12 +199,16 @@ async fn show(home: &Home, index: u64, format: Format) -> Result<(), Failure> {
         )));
     };
     let question = question_of(&ledger, &stored).await?;
+    let erased = ledger.erased(stored.index).await?;
     let words = officer_views::in_words(&ledger.entries().await?, &stored);
     ledger.close().await?;
     let decoded = Cbor::decode(&stored.bytes).map_err(anyhow::Error::from)?;
     let mut document = json!({"index": index, "entry": readable(&decoded)});
     if let Some(sql) = &question {
         document["question"] = json!(sql);
+    }
+    if let Some(time) = erased {
+        document["question"] = json!(format!("erased on {}", crate::output::time(time)));
     }
     if !words.is_empty() {
         document["words"] = json!(words);

@@ -10,11 +10,14 @@ use crate::grants::Grants;
 use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::officers::Officers;
+use crate::opening::Opening;
 use crate::policy::Policy;
 use crate::price;
 use crate::references::References;
 use crate::report::{Finding, Report};
 use crate::reviews::Reviews;
+use crate::seal::{Ending, Seals};
+use crate::succession;
 use crate::tree::Hash;
 use crate::vkey::VerifierKey;
 use crate::witnesses;
@@ -40,9 +43,11 @@ pub struct Trust {
     pub vkey: Option<String>,
     /// The witnesses who must have cosigned the newest checkpoint (rule W1).
     pub policy: Option<Policy>,
+    /// The logs that this one goes on from, the nearest first (rule E3).
+    pub predecessors: Vec<Evidence>,
 }
 
-/// Recomputes every rule of `docs/ledger-format.md` but W1, which takes a policy.
+/// Recomputes every rule of `docs/ledger-format.md` but W1, which takes a policy, and E3, which takes the log before this one.
 pub fn audit(evidence: &Evidence) -> Report {
     audit_with(evidence, &Trust::default())
 }
@@ -88,6 +93,8 @@ struct Fold {
     reviews: Reviews,
     purse: Purse,
     limits: Limits,
+    opening: Opening,
+    seals: Seals,
 }
 
 impl Fold {
@@ -108,6 +115,15 @@ impl Fold {
         self.purse
             .check(index, entry, &mut self.grants, &by, findings);
         self.limits.check(index, entry, findings);
+        self.opening.check(index, entry, &by, findings);
+        let mut ending = Ending {
+            origin,
+            keys: &self.keys,
+            grants: &mut self.grants,
+            purse: &self.purse,
+            limits: &self.limits,
+        };
+        self.seals.check(index, entry, &mut ending, &by, findings);
         if let Some(Entry::Reserve(reserve)) = entry {
             let query_rho = self.log.query_rho(reserve.certificate.policy);
             price::check_allowed(index, reserve, query_rho, findings);
@@ -131,6 +147,19 @@ impl Fold {
             .as_ref()
             .map(|policy| witnesses::check(policy, &heads, &self.keys, origin, findings));
 
+        report.opening = self.opening.close();
+        report.sealed = self.seals.close();
+        if let Some((before, earlier)) = trust.predecessors.split_first() {
+            let genesis = evidence.entries.first().map(|bytes| Entry::decode(bytes));
+            let genesis = match &genesis {
+                Some(Ok(Entry::Genesis(genesis))) => Some(&**genesis),
+                _ => None,
+            };
+            succession::check(genesis, before, earlier, findings);
+            if let Some(opening) = &mut report.opening {
+                opening.compared = true;
+            }
+        }
         report.reviews = self.reviews.close(aligned, findings);
         report.cap = self.grants.cap();
         let total;

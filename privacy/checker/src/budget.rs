@@ -37,6 +37,8 @@ impl Purse {
             None => self.unsure = true,
             Some(Entry::Genesis(genesis)) if index == 0 => {
                 self.scope = Some(format!("space:{}", genesis.space));
+                let before = genesis.predecessor.as_ref();
+                self.running = before.map_or(Loss::default(), |before| before.spent);
             }
             Some(Entry::Reserve(reserve)) => {
                 self.open.insert(index);
@@ -103,6 +105,11 @@ impl Purse {
         // Believed as stated: a broken entry is reported once, not at each one that follows.
         self.running = account.after;
         self.unsure = false;
+    }
+
+    /// True if this is the running total. After an unreadable entry one that is not below it is believed.
+    pub(crate) fn states(&self, spent: Loss) -> bool {
+        spent == self.running || (self.unsure && self.running.within(spent))
     }
 
     /// The total, the reserves that nothing has ended, and the incidents.

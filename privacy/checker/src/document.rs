@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use crate::fields::OUTSIDE;
 use crate::json::Json;
 use crate::quantity::Loss;
-use crate::records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord};
+use crate::records::{
+    GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord,
+};
 use crate::report::Report;
 use crate::tree::Hash;
 
@@ -66,6 +68,8 @@ impl Report {
             ),
             ("officers", Json::array(self.officers.iter().map(officer))),
             ("reviews", Json::array(self.reviews.iter().map(review))),
+            ("opening", self.opening.as_ref().map_or(Json::Null, opening)),
+            ("sealed", self.sealed.as_ref().map_or(Json::Null, seal)),
             ("witnessed", witnessed),
             (
                 "kinds",
@@ -133,6 +137,39 @@ fn incident(record: &IncidentRecord) -> Json {
         ("entry", Json::Number(record.entry)),
         ("reserve", Json::Number(record.reserve)),
         ("loss", loss(record.loss)),
+        ("approved_by", names(&record.approved_by)),
+    ])
+}
+
+fn accounts(limits: &[(String, Loss)]) -> Json {
+    Json::array(limits.iter().map(|(scope, spent)| {
+        Json::object([
+            ("scope", Json::text(scope.clone())),
+            ("spent", loss(*spent)),
+        ])
+    }))
+}
+
+fn opening(record: &OpeningRecord) -> Json {
+    Json::object([
+        ("origin", Json::text(record.origin.clone())),
+        ("size", record.size.map_or(Json::Null, Json::Number)),
+        ("read", record.read.map_or(Json::Null, Json::Number)),
+        ("spent", loss(record.spent)),
+        ("limits", accounts(&record.limits)),
+        ("approved_by", names(&record.approved_by)),
+        ("compared", Json::Bool(record.compared)),
+    ])
+}
+
+fn seal(record: &SealRecord) -> Json {
+    Json::object([
+        ("entry", Json::Number(record.entry)),
+        ("successor", Json::text(record.successor.clone())),
+        ("public", Json::text(hex(&record.public))),
+        ("cap", loss(record.cap)),
+        ("spent", loss(record.spent)),
+        ("limits", accounts(&record.limits)),
         ("approved_by", names(&record.approved_by)),
     ])
 }

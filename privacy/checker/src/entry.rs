@@ -8,9 +8,11 @@ use crate::grants::Grant;
 use crate::keys::Key;
 use crate::limits::{self, Limit};
 use crate::officers::Officer;
+use crate::opening::Predecessor;
 use crate::quantity::{Fields, Loss};
 use crate::report::Malformed;
 use crate::reviews::Review;
+use crate::seal::Seal;
 use crate::statements::{Approved, Statement};
 use crate::tree::Hash;
 
@@ -20,7 +22,7 @@ const VERSION: u64 = 1;
 const LONGEST: usize = 65_535;
 
 pub(crate) enum Entry {
-    Genesis(Genesis),
+    Genesis(Box<Genesis>),
     Key(Box<Key>),
     Dataset { dataset: String, space: String },
     Catalog { dataset: String },
@@ -35,6 +37,7 @@ pub(crate) enum Entry {
     Grant(Box<Grant>),
     Review(Box<Review>),
     Incident(Box<Incident>),
+    Seal(Box<Seal>),
 }
 
 pub(crate) struct Genesis {
@@ -43,6 +46,10 @@ pub(crate) struct Genesis {
     pub(crate) adjacency: String,
     pub(crate) ceiling: Loss,
     pub(crate) cap: Loss,
+    /// The log that this one goes on from.
+    pub(crate) predecessor: Option<Predecessor>,
+    /// By officers of that log, where it was lost.
+    pub(crate) approved: Approved,
 }
 
 pub(crate) struct Reserve {
@@ -106,6 +113,7 @@ impl Entry {
             "grant" => Ok(Entry::Grant(Box::new(Grant::of(body, time)?))),
             "review" => Ok(Entry::Review(Box::new(Review::of(body)?))),
             "incident" => incident(body),
+            "seal" => Ok(Entry::Seal(Box::new(Seal::of(body, time)?))),
             _ => Err(Malformed(format!("kind {kind:?} is not known"))),
         }
     }
@@ -128,6 +136,7 @@ impl Entry {
             Entry::Grant(_) => "grant",
             Entry::Review(_) => "review",
             Entry::Incident(_) => "incident",
+            Entry::Seal(_) => "seal",
         }
     }
 
@@ -138,14 +147,31 @@ impl Entry {
             Entry::Grant(grant) => Some(&grant.approved),
             Entry::Review(review) => Some(&review.approved),
             Entry::Incident(incident) => Some(&incident.approved),
+            Entry::Seal(seal) => Some(&seal.approved),
+            Entry::Genesis(genesis) => Some(&genesis.approved),
             _ => None,
         }
     }
 }
 
 fn genesis(body: Value<'_>) -> Result<Entry, Malformed> {
+    let statement = Statement::of("genesis", &body);
     let mut body = Fields::of(body, "genesis")?;
+    let predecessor = match body.optional("predecessor") {
+        Some(value) => Some(Predecessor::of(value)?),
+        None => None,
+    };
+    let approved = Approved::of(statement, body.optional("approvals"), 2)?;
+    let lost = predecessor
+        .as_ref()
+        .is_some_and(|before| before.read.is_some());
+    if lost == approved.approvals.is_empty() {
+        let what = "approvals: there, or not, where the log before it was lost, or not";
+        return Err(Malformed(what.to_owned()));
+    }
     let genesis = Genesis {
+        predecessor,
+        approved,
         origin: body.take("origin")?.text("origin")?.to_owned(),
         space: body.take("space")?.text("space")?.to_owned(),
         adjacency: body.take("adjacency")?.text("adjacency")?.to_owned(),
@@ -156,7 +182,7 @@ fn genesis(body: Value<'_>) -> Result<Entry, Malformed> {
     body.take("build")?.text("build")?;
     body.take("rules")?.uint("rules")?;
     body.end()?;
-    Ok(Entry::Genesis(genesis))
+    Ok(Entry::Genesis(Box::new(genesis)))
 }
 
 fn dataset(body: Value<'_>) -> Result<Entry, Malformed> {

@@ -1,9 +1,10 @@
-//! Rule K1: each key of the log is endorsed by the key before it, so that whoever knows one knows those after it.
+//! Rule K1: each key of the log is endorsed by the key before it, so that whoever knows one knows those after it; and is nobody else's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cbor::Value;
 use crate::entry::Entry;
+use crate::opening::Predecessor;
 use crate::quantity::Fields;
 use crate::report::{Finding, Malformed};
 use crate::statements::Statement;
@@ -40,6 +41,8 @@ pub(crate) struct Keys {
     newest: Option<[u8; 32]>,
     /// Each with its first entry.
     all: BTreeMap<[u8; 32], u64>,
+    /// Those of officers, and of the log before this one.
+    others: BTreeSet<[u8; 32]>,
     /// An entry that could not be read stood since the newest key, and may have been one.
     unsure: bool,
 }
@@ -54,6 +57,15 @@ impl Keys {
     ) {
         let key = match entry {
             Some(Entry::Key(key)) => key,
+            Some(Entry::Genesis(genesis)) if index == 0 => {
+                let before = genesis.predecessor.iter();
+                self.others.extend(before.flat_map(Predecessor::taken));
+                return;
+            }
+            Some(Entry::Officer(officer)) => {
+                self.others.insert(officer.public);
+                return;
+            }
             Some(_) => return,
             None => {
                 self.unsure = true;
@@ -63,6 +75,9 @@ impl Keys {
         let mut fail = |what: &str| findings.push(Finding::at(index, "K1", what));
         if let Some(first) = self.all.get(&key.public) {
             fail(&format!("the key is that of entry {first}"));
+        }
+        if self.others.contains(&key.public) {
+            fail("the key is an officer's, or that of the log before this one");
         }
         match (&key.signature, self.newest) {
             (Some(_), _) if index <= 1 => fail("the first key is signed, and none is before it"),
@@ -82,6 +97,11 @@ impl Keys {
         // What fails is named once: the next key is held against this one.
         self.newest = Some(key.public);
         self.unsure = false;
+    }
+
+    /// True of a key that is the log's or an officer's, or was.
+    pub(crate) fn is_taken(&self, public: &[u8; 32]) -> bool {
+        self.all.contains_key(public) || self.others.contains(public)
     }
 
     /// True if a key entry puts this key in force at some time, under the log's origin.

@@ -14,9 +14,11 @@
 //! 1. [`audit`] decodes every entry with a strict reader (rule F1), and re-derives each certificate (P1, P2) and its price
 //!    (P3 to P5) in exact rationals: of each entry by itself, on all processors.
 //! 2. One pass over the entries, in order, follows references (F2, F3), holds what keys and officers have signed against
-//!    who they were at the time (K1, A1, O1, G1), and folds the purse and its limits (B1 to B3).
+//!    who they were at the time (K1, A1, O1, G1), folds the purse and its limits (B1 to B3), and says how the log opens
+//!    and ends (E1, E2).
 //! 3. The Merkle tree is rebuilt from the bytes and held against every signed checkpoint (T1, T2) and
-//!    every review (R1); cosignatures of the newest against the auditor's policy (W1).
+//!    every review (R1); cosignatures of the newest against the auditor's policy (W1); what the log opens with
+//!    against the log before it, where the auditor brings that (E3).
 //!
 //! Each failure is a [`Finding`]: the rule's name as in the format's page, and the entry's index.
 //! What cannot be recomputed is listed in [`Report::attested`] and [`OUTSIDE`]; `docs/proofs/checker-rules.md`
@@ -61,6 +63,7 @@ mod keys;
 mod limits;
 mod note;
 mod officers;
+mod opening;
 mod policy;
 mod price;
 mod quantity;
@@ -69,7 +72,9 @@ mod records;
 mod references;
 mod report;
 mod reviews;
+mod seal;
 mod statements;
+mod succession;
 mod text;
 mod threshold;
 mod tree;
@@ -84,7 +89,9 @@ pub use note::{Checkpoint, Note, NoteError};
 pub use policy::{Policy, PolicyError};
 pub use quantity::Loss;
 pub use receipt::{Receipt, verify_receipt, verify_receipt_by};
-pub use records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord, Witnessed};
+pub use records::{
+    GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord, Witnessed,
+};
 pub use report::{Finding, Report, ScopeTotal};
 pub use tree::{Frontier, Hash, leaf_hash, node_hash, verify_consistency, verify_inclusion};
 pub use vkey::VerifierKey;

@@ -6,6 +6,7 @@ use crate::cbor::Value;
 use crate::entry::{Account, Entry};
 use crate::quantity::{Fields, Loss};
 use crate::report::{Finding, Malformed, ScopeTotal};
+use crate::seal::{Carried, still_counts};
 
 /// A cap on a part of what is asked, as a policy states it.
 #[derive(Clone)]
@@ -111,7 +112,18 @@ impl Limits {
                 self.unsure = true;
                 self.unread = self.unread.saturating_add(1);
             }
-            Some(Entry::Genesis(genesis)) if index == 0 => self.space.clone_from(&genesis.space),
+            Some(Entry::Genesis(genesis)) if index == 0 => {
+                self.space.clone_from(&genesis.space);
+                for limit in genesis.predecessor.iter().flat_map(|before| &before.limits) {
+                    let running = Running {
+                        cap: Loss::default(),
+                        total: limit.spent,
+                        times: 0,
+                        unread: 0,
+                    };
+                    self.running.insert(limit.scope.clone(), running);
+                }
+            }
             Some(Entry::Dataset { dataset, .. }) => {
                 self.datasets.insert(index, dataset.clone());
             }
@@ -232,6 +244,30 @@ impl Limits {
             }
         }
         expected
+    }
+
+    /// True if these are the accounts that still count at `time`. Where entries could not be read, totals that are not below, and
+    /// accounts that nobody knows, are believed.
+    pub(crate) fn states(&self, limits: &[Carried], time: u64) -> bool {
+        let stated: BTreeMap<&str, Loss> = limits
+            .iter()
+            .map(|limit| (limit.scope.as_str(), limit.spent))
+            .collect();
+        let known = self.running.iter();
+        let known = known.filter(|(scope, _)| still_counts(scope, time));
+        let mut met = 0_usize;
+        for (scope, running) in known {
+            let unsure = self.unread > running.unread;
+            let holds = stated.get(scope.as_str()).is_some_and(|spent| {
+                *spent == running.total || (unsure && running.total.within(*spent))
+            });
+            if !holds {
+                return false;
+            }
+            met = met.saturating_add(1);
+        }
+        limits.is_sorted_by(|one, next| one.scope < next.scope)
+            && (met == limits.len() || self.unread > 0)
     }
 
     /// What each account has let through, by scope.

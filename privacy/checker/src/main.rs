@@ -21,6 +21,7 @@ Usage: salus-audit DIR [options]
   --policy FILE        the witnesses who must have cosigned the newest checkpoint, as a C2SP
                        tlog-policy: `log <vkey>`, `witness <name> <vkey>`,
                        `group <name> <k|any|all> <member>...`, `quorum <name|none>`
+  --predecessor DIR    the export of the log that this one goes on from; repeated, that log's, and so on
 
 Without a key, a checkpoint, a receipt or witnesses of your own, a log that was rolled back to an
 earlier state, or written anew, looks like any other.
@@ -38,6 +39,7 @@ struct Arguments {
     checkpoints: Vec<PathBuf>,
     receipts: Vec<PathBuf>,
     policy: Option<PathBuf>,
+    predecessors: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -83,6 +85,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
             "--vkey" => arguments.vkey = Some(value()?.into()),
             "--checkpoint" => arguments.checkpoints.push(value()?.into()),
             "--receipt" => arguments.receipts.push(value()?.into()),
+            "--predecessor" => arguments.predecessors.push(value()?.into()),
             "--policy" => arguments.policy = Some(value()?.into()),
             _ if name.starts_with('-') => return Err(format!("unknown option {name}")),
             _ if directory.is_none() => directory = Some(PathBuf::from(argument)),
@@ -111,6 +114,15 @@ fn verify(arguments: &Arguments) -> Result<bool, String> {
     if let Some(path) = &arguments.policy {
         let policy = Policy::parse(&read(path)?);
         trust.policy = Some(policy.map_err(|error| format!("{}: {error}", path.display()))?);
+    }
+    for path in &arguments.predecessors {
+        let export = read_export(path).map_err(|error| error.to_string())?;
+        findings.extend(export.misnamed.into_iter().map(|finding| Finding {
+            index: Some(0),
+            rule: "E3",
+            what: format!("the log before it fails: {finding}"),
+        }));
+        trust.predecessors.push(export.evidence);
     }
     for path in &arguments.checkpoints {
         evidence.checkpoints.push(read(path)?);

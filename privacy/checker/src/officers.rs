@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cbor::Value;
 use crate::entry::Entry;
+use crate::opening::Predecessor;
 use crate::quantity::Fields;
 use crate::records::OfficerRecord;
 use crate::report::{Finding, Malformed};
@@ -16,7 +17,7 @@ const STAY: usize = 2;
 
 /// An officer who comes or goes.
 pub(crate) struct Officer {
-    public: [u8; 32],
+    pub(crate) public: [u8; 32],
     name: String,
     active: bool,
     pub(crate) approved: Approved,
@@ -64,6 +65,12 @@ impl Officers {
             self.unsure = true;
             return Vec::new();
         };
+        if let Entry::Genesis(genesis) = entry
+            && index == 0
+            && let Some(before) = &genesis.predecessor
+        {
+            self.inherit(before);
+        }
         let by = entry
             .approved()
             .map(|approved| self.approvals(index, approved, origin, findings));
@@ -78,6 +85,22 @@ impl Officers {
             _ => {}
         }
         by.unwrap_or_default()
+    }
+
+    /// The officers of the log before this one go on.
+    fn inherit(&mut self, before: &Predecessor) {
+        self.used.extend(before.taken());
+        for (public, name) in &before.officers {
+            self.entries = self.entries.saturating_add(1);
+            self.active.insert(*public, name.clone());
+            self.records.push(OfficerRecord {
+                name: name.clone(),
+                public: *public,
+                since: 0,
+                self_named: false,
+                until: None,
+            });
+        }
     }
 
     /// Rule A1.

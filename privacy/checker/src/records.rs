@@ -58,6 +58,44 @@ pub struct IncidentRecord {
     pub approved_by: Vec<String>,
 }
 
+/// The log has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealRecord {
+    /// Index of the seal.
+    pub entry: u64,
+    /// Origin of the log that goes on.
+    pub successor: String,
+    /// The key of that log's entry 1.
+    pub public: [u8; 32],
+    /// The cap in force at the end.
+    pub cap: Loss,
+    /// What had been spent.
+    pub spent: Loss,
+    /// Scope and total of the limits that go on.
+    pub limits: Vec<(String, Loss)>,
+    /// Names of the officers whose approval is good.
+    pub approved_by: Vec<String>,
+}
+
+/// The log goes on from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpeningRecord {
+    /// Origin of that log.
+    pub origin: String,
+    /// Entries that its newest checkpoint signs; `None` where that is no checkpoint.
+    pub size: Option<u64>,
+    /// Where that log was lost, how many of its entries were read; `None` where it was sealed.
+    pub read: Option<u64>,
+    /// What the purse opens with.
+    pub spent: Loss,
+    /// Scope and total of the limits that go on.
+    pub limits: Vec<(String, Loss)>,
+    /// Names of its officers who approved that it goes on, where it was lost.
+    pub approved_by: Vec<String>,
+    /// Whether that log was brought and compared (rule E3). Otherwise what is carried is attested.
+    pub compared: bool,
+}
+
 /// A witness has cosigned the newest checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witnessed {

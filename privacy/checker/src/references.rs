@@ -111,7 +111,7 @@ impl References {
                 self.ends_or_blames(index, incident.reserve, findings);
                 Known::Other
             }
-            Entry::Refuse | Entry::Officer(_) | Entry::Grant(_) => Known::Other,
+            Entry::Refuse | Entry::Officer(_) | Entry::Grant(_) | Entry::Seal(_) => Known::Other,
         };
         self.known.push(known);
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::fields::{FIELDS, Field, Standing};
 use crate::quantity::Loss;
-use crate::records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord, Witnessed};
+use crate::records::{
+    GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord, Witnessed,
+};
 use crate::tree::Hash;
 
 /// What limits are kept by and cannot know: who asked, when, and what for. And whose key an officer's is.
@@ -79,6 +81,10 @@ pub struct Report {
     pub reviews: Vec<ReviewRecord>,
     /// Prices that were too low.
     pub incidents: Vec<IncidentRecord>,
+    /// The log that this one goes on from.
+    pub opening: Option<OpeningRecord>,
+    /// How it ended, if it has.
+    pub sealed: Option<SealRecord>,
     /// Reserves that neither a release nor an abort has ended. They stay spent.
     pub open: Vec<u64>,
     /// Fields of the kinds that occur here whose truth rests on whoever wrote the entry.

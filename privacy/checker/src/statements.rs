@@ -8,7 +8,8 @@ use crate::vkey;
 /// Keeps what is signed here from being anything else that an Ed25519 key signs, such as a checkpoint.
 const DOMAIN: &[u8] = b"salus/statement/v1\0";
 /// The fields that are no part of what they sign.
-const SIGNATURES: [&str; 2] = ["signature", "approvals"];
+/// `totals` are those of a seal, which the log fills in when it is entered.
+const SIGNATURES: [&str; 3] = ["signature", "approvals", "totals"];
 
 /// Kind and body of one entry, as they are signed.
 pub(crate) struct Statement {
@@ -111,7 +112,7 @@ mod tests {
         };
         let expected =
             b"salus/statement/v1\0\xa3\x64body\xa1\x62to\x01\x64kind\x66review\x66origin\x61o";
-        for more in [&[][..], &["approvals"], &["signature"]] {
+        for more in [&[][..], &["approvals"], &["signature"], &["totals"]] {
             let statement = Statement::of("review", &body(more));
             assert_eq!(statement.bytes("o"), expected);
         }

@@ -5,7 +5,9 @@ use std::fmt::{Display, Write as _};
 
 use crate::document::hex;
 use crate::fields::OUTSIDE;
-use crate::records::{GrantRecord, IncidentRecord, OfficerRecord, ReviewRecord, Witnessed};
+use crate::records::{
+    GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord, Witnessed,
+};
 use crate::report::Report;
 
 /// Most indices that one line names, and most lines of one list.
@@ -53,6 +55,12 @@ impl Report {
         );
         list(&mut text, "officers", &self.officers);
         list(&mut text, "reviews", &self.reviews);
+        if let Some(opening) = &self.opening {
+            let _ = writeln!(text, "goes on from {opening}");
+        }
+        if let Some(seal) = &self.sealed {
+            let _ = writeln!(text, "{seal}");
+        }
         let kinds: Vec<String> = self.kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
         let _ = writeln!(text, "kinds: {}", kinds.join(", "));
         let open: Vec<String> = self.open.iter().map(u64::to_string).collect();
@@ -168,6 +176,37 @@ impl Display for IncidentRecord {
             f,
             "entry {}: {loss} for reserve {reserve}, {by}",
             self.entry
+        )
+    }
+}
+
+impl Display for OpeningRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, opened with {}: ", self.origin, self.spent)?;
+        let size = self.size.unwrap_or_default();
+        match self.read {
+            None => write!(f, "sealed at {size} entries")?,
+            Some(read) => write!(
+                f,
+                "lost at {size} entries, of which {read} were read, {}",
+                approved(&self.approved_by)
+            )?,
+        }
+        f.write_str(if self.compared {
+            "; compared with that log"
+        } else {
+            "; attested, bring that log to compare (--predecessor)"
+        })
+    }
+}
+
+impl Display for SealRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let by = approved(&self.approved_by);
+        let (entry, successor, spent) = (self.entry, &self.successor, self.spent);
+        write!(
+            f,
+            "sealed by entry {entry} with {spent}, for {successor:?}, {by}"
         )
     }
 }

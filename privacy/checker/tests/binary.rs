@@ -367,3 +367,36 @@ fn what_cannot_be_read_exits_2() {
     let (code, text, _) = run(&["--help"]);
     assert!(code == Some(0) && text.contains("Exit code"), "{text}");
 }
+
+#[test]
+fn the_log_before_is_compared_where_it_is_brought() {
+    let (old, new) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    write(old.path(), &Log::old_sealed().old_evidence());
+    write(new.path(), &Log::after_seal().evidence());
+    let (code, text, _) = run(&[path(&new)]);
+    assert!(
+        code == Some(0) && text.contains("attested, bring that log"),
+        "{text}"
+    );
+    let (code, text, _) = run(&[path(&new), "--predecessor", path(&old)]);
+    assert!(
+        code == Some(0) && text.contains("compared with that log"),
+        "{text}"
+    );
+    let (code, text, _) = run(&[path(&new), "--predecessor", path(&old), "--format", "json"]);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (code, &json["opening"]["compared"]),
+        (Some(0), &Value::Bool(true))
+    );
+    assert_eq!(json["sealed"]["entry"], 10);
+    // Another log is not the one before it, and none cannot be read.
+    let (code, text, _) = run(&[path(&new), "--predecessor", path(&export())]);
+    assert!(code == Some(1) && text.contains("E3 entry 0"), "{text}");
+    let (code, text, _) = run(&[path(&old), "--predecessor", path(&old)]);
+    assert!(
+        code == Some(1) && text.contains("goes on from no log"),
+        "{text}"
+    );
+    assert_eq!(run(&[path(&new), "--predecessor", "nowhere"]).0, Some(2));
+}

@@ -64,6 +64,7 @@ fn hostile_logs_are_read_to_the_end() {
     let trust = Trust {
         vkey: Some(logs[1].vkey.clone()),
         policy: Some(policy.unwrap()),
+        predecessors: vec![],
     };
     cases("logs", |random| {
         let mut log = random.pick(&logs).clone();

@@ -9,7 +9,7 @@ use salus_checker::{Evidence, Trust, VerifierKey, audit_with, log_keys, verify_r
 fn judge(evidence: &Evidence, kept: &str) -> Vec<String> {
     let trust = Trust {
         vkey: Some(kept.to_owned()),
-        policy: None,
+        ..Trust::default()
     };
     let name = |f: &salus_checker::Finding| {
         let index = f.index.map_or("-".to_owned(), |n| n.to_string());

@@ -11,8 +11,8 @@ const TIME: u64 = 1_790_000_123;
 
 fn judge(evidence: &Evidence, policy: Policy) -> Report {
     let trust = Trust {
-        vkey: None,
         policy: Some(policy),
+        ..Trust::default()
     };
     audit_with(evidence, &trust)
 }

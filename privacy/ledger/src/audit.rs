@@ -8,11 +8,12 @@ use salus_certificate::EntryIndex;
 
 use crate::authority::Authority;
 use crate::cosign;
-use crate::entry::{Body, Genesis, Movement};
+use crate::entry::{Body, Carried, Genesis, Movement, Seal, Totals};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
 use crate::store::{self, AccountRow, Connection, Session, StoredEntry};
+use crate::succession::check_opening;
 
 /// How much of the store is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,11 +125,12 @@ pub(crate) async fn check_checkpoint(
 
 /// What the entries add up to.
 #[derive(Default)]
-struct Fold {
-    frontier: Frontier,
-    authority: Authority,
-    spent: Loss,
-    quotas: BTreeMap<String, Loss>,
+pub(crate) struct Fold {
+    pub(crate) frontier: Frontier,
+    pub(crate) authority: Authority,
+    pub(crate) spent: Loss,
+    pub(crate) quotas: BTreeMap<String, Loss>,
+    pub(crate) sealed: Option<Seal>,
     endings: BTreeMap<u64, u64>,
     failures: Vec<u64>,
     policy: Option<EntryIndex>,
@@ -153,7 +155,10 @@ async fn read_log(db: &mut dyn Session) -> Result<(Genesis, Fold)> {
             )));
         }
         match (genesis.as_ref(), entry.body) {
-            (None, Body::Genesis(first)) => genesis = Some(first),
+            (None, Body::Genesis(first)) => {
+                fold.open(&first)?;
+                genesis = Some(first);
+            }
             (None, _) | (Some(_), Body::Genesis(_)) => {
                 return Err(integrity(format!(
                     "entry {at}: the genesis is entry 0 and no other"
@@ -170,7 +175,38 @@ async fn read_log(db: &mut dyn Session) -> Result<(Genesis, Fold)> {
 }
 
 impl Fold {
-    fn body(&mut self, at: EntryIndex, time: u64, body: Body, genesis: &Genesis) -> Result<()> {
+    /// What a genesis opens with.
+    pub(crate) fn open(&mut self, genesis: &Genesis) -> Result<()> {
+        self.authority = Authority::of(genesis);
+        self.spent = genesis.opening();
+        let limits = genesis.predecessor.iter().flat_map(|before| &before.limits);
+        self.quotas = limits
+            .map(|limit| (limit.scope.clone(), limit.spent))
+            .collect();
+        check_opening(genesis).map_err(|why| integrity(format!("entry 0: {why}")))
+    }
+
+    /// The largest totals, as a seal at `time` states them.
+    pub(crate) fn totals(&self, genesis: &Genesis, time: u64) -> Totals {
+        let counts = |(scope, _): &(&String, &Loss)| Carried::counts(scope, time);
+        let carried = |(scope, spent): (&String, &Loss)| Carried {
+            scope: scope.clone(),
+            spent: *spent,
+        };
+        Totals {
+            cap: self.authority.cap(genesis),
+            spent: self.spent,
+            limits: self.quotas.iter().filter(counts).map(carried).collect(),
+        }
+    }
+
+    pub(crate) fn body(
+        &mut self,
+        at: EntryIndex,
+        time: u64,
+        body: Body,
+        genesis: &Genesis,
+    ) -> Result<()> {
         self.authority
             .check(&body, genesis, time)
             .map_err(|why| integrity(format!("entry {at}: {why}")))?;
@@ -194,6 +230,14 @@ impl Fold {
                 self.spent = after.ok_or_else(|| does_not_add_up(at))?;
             }
             Body::Reuse(reuse) => self.limits(at, &reuse.accounts)?,
+            Body::Seal(seal) => {
+                if seal.totals != Some(self.totals(genesis, time)) {
+                    return Err(integrity(format!(
+                        "entry {at}: the totals are not those of the log"
+                    )));
+                }
+                self.sealed = Some(*seal);
+            }
             Body::Release(release) => self.ending(at, release.reserve)?,
             Body::Abort(abort) => {
                 self.failures.push(at.0);
@@ -248,8 +292,12 @@ fn does_not_add_up(at: EntryIndex) -> crate::Error {
     ))
 }
 
-/// The balance that the newest reserve or incident states, which the account row must equal.
-pub(crate) fn stated_balance(reserve: Option<StoredEntry>, incident: Option<StoredEntry>) -> Loss {
+/// The balance that the newest reserve or incident states, or before the first the genesis: which the account row must equal.
+pub(crate) fn stated_balance(
+    genesis: &Genesis,
+    reserve: Option<StoredEntry>,
+    incident: Option<StoredEntry>,
+) -> Loss {
     let newest = [reserve, incident]
         .into_iter()
         .flatten()
@@ -260,7 +308,7 @@ pub(crate) fn stated_balance(reserve: Option<StoredEntry>, incident: Option<Stor
             .first()
             .map_or(Loss::ZERO, |movement| movement.after),
         Some(Body::Incident(incident)) => incident.account.after,
-        _ => Loss::ZERO,
+        _ => genesis.opening(),
     }
 }
 

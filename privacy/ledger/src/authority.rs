@@ -1,10 +1,11 @@
-//! Who may say what: the log's keys, the officers, and the cap that they have granted (rules K1, A1, O1, G1 of `docs/ledger-format.md`).
+//! Who may say what: the log's keys, the officers, the cap that they have granted, and how they end it (rules K1, A1, O1, G1, E1 and E2 of
+//! `docs/ledger-format.md`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use salus_accounting::Loss;
 
-use crate::entry::{Body, Genesis, Grant, Key, Officer, Statement, TWO};
+use crate::entry::{Body, Genesis, Grant, Key, Officer, Predecessor, Seal, Statement, TWO};
 use crate::key;
 
 /// What the entries so far establish.
@@ -21,9 +22,38 @@ pub(crate) struct Authority {
     nonces: BTreeSet<[u8; 16]>,
     /// By the last grant.
     granted: Option<Loss>,
+    /// The key of entry 1, where the log before this one has named it.
+    named_key: Option<[u8; 32]>,
+    /// Whether the log has ended.
+    sealed: bool,
 }
 
 impl Authority {
+    /// What a genesis establishes: the officers of the log before it go on as officers.
+    pub(crate) fn of(genesis: &Genesis) -> Self {
+        let mut authority = Self::default();
+        if let Some(before) = &genesis.predecessor {
+            authority.inherit(before);
+        }
+        authority
+    }
+
+    fn inherit(&mut self, before: &Predecessor) {
+        self.named_key = Some(before.successor);
+        self.named = before.officers.len();
+        // Its key is nobody's from here on.
+        self.officers.insert(before.public);
+        for heir in &before.officers {
+            self.officers.insert(heir.public);
+            self.active.insert(heir.public, heir.name.clone());
+        }
+    }
+
+    /// The officers who approve: key and name, ascending by key.
+    pub(crate) fn active(&self) -> &BTreeMap<[u8; 32], String> {
+        &self.active
+    }
+
     /// The log's key in force.
     pub(crate) fn key(&self) -> Option<[u8; 32]> {
         self.keys.last().map(|(_, key)| *key)
@@ -51,10 +81,14 @@ impl Authority {
     ///
     /// The rule and what is wrong.
     pub(crate) fn check(&self, body: &Body, genesis: &Genesis, time: u64) -> Result<(), String> {
+        if self.sealed {
+            return Err("E1: the log is sealed; nothing is entered after that".to_owned());
+        }
         match body {
             Body::Key(key) => self.check_key(key, body, genesis)?,
             Body::Officer(officer) => self.check_officer(officer)?,
             Body::Grant(grant) => self.check_grant(grant, genesis, time)?,
+            Body::Seal(seal) => self.check_seal(seal, genesis, time)?,
             _ => {}
         }
         self.check_approvals(body, genesis)
@@ -65,6 +99,12 @@ impl Authority {
             || self.officers.contains(&next.public)
         {
             return Err("K1: the key is in the log already".to_owned());
+        }
+        if self.keys.is_empty() && self.named_key.is_some_and(|named| named != next.public) {
+            return Err(
+                "E2: the first key is not the one that the log before this one has named"
+                    .to_owned(),
+            );
         }
         match (self.key(), next.signature) {
             (None, None) => Ok(()),
@@ -140,6 +180,35 @@ impl Authority {
         Ok(())
     }
 
+    fn check_seal(&self, seal: &Seal, genesis: &Genesis, time: u64) -> Result<(), String> {
+        let fails = |what: &str| Err(format!("E1: {what}"));
+        let Some(totals) = &seal.totals else {
+            return fails("the totals are missing");
+        };
+        if totals.cap != self.cap(genesis) {
+            return fails("the cap is not the one in force");
+        }
+        if seal.successor.origin == genesis.origin {
+            return fails("a log cannot succeed itself; its successor has another origin");
+        }
+        let public = seal.successor.public;
+        if self.officers.contains(&public) || self.keys.iter().any(|(_, key)| *key == public) {
+            return fails("the successor's key is in the log already; it takes a new one");
+        }
+        if time > seal.expires {
+            return fails("the approval to seal has expired");
+        }
+        if seal.approvals.len() < TWO {
+            return fails("two officers must approve it");
+        }
+        Ok(())
+    }
+
+    /// The genesis itself: officers of a log that was lost have approved it.
+    pub(crate) fn check_genesis(&self, genesis: &Genesis) -> Result<(), String> {
+        self.check_approvals(&Body::Genesis(genesis.clone()), genesis)
+    }
+
     fn check_approvals(&self, body: &Body, genesis: &Genesis) -> Result<(), String> {
         let statement = Statement::of(&genesis.origin, body);
         let mut before = None;
@@ -175,6 +244,7 @@ impl Authority {
                 self.nonces.insert(grant.nonce);
                 self.granted = Some(grant.new);
             }
+            Body::Seal(_) => self.sealed = true,
             _ => {}
         }
     }

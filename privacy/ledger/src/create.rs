@@ -31,15 +31,25 @@ pub(crate) async fn create(
                 .to_owned(),
         ));
     }
-    let time = (around.clock)();
-    let note = match place {
-        Place::Directory(dir) => in_directory(dir, signer, genesis, time).await?,
-        #[cfg(feature = "postgres")]
-        Place::Postgres(server) => in_schema(server, signer, genesis, time).await?,
-    };
+    let note = make(place, signer, genesis, (around.clock)()).await?;
     match &around.anchor {
         Some(anchor) => begin_anchor(anchor.as_ref(), note, Loss::ZERO).await,
         None => Ok(()),
+    }
+}
+
+/// Makes the store with the first entries, whole or not at all. Gives the checkpoint.
+pub(crate) async fn make(
+    place: &Place,
+    signer: &Signer,
+    genesis: Genesis,
+    time: u64,
+) -> Result<Vec<u8>> {
+    check(signer, &genesis)?;
+    match place {
+        Place::Directory(dir) => in_directory(dir, signer, genesis, time).await,
+        #[cfg(feature = "postgres")]
+        Place::Postgres(server) => in_schema(server, signer, genesis, time).await,
     }
 }
 
@@ -144,9 +154,12 @@ async fn write(
     let account = AccountRow {
         scope: genesis.scope(),
         cap: genesis.cap,
-        spent: Loss::ZERO,
+        spent: genesis.opening(),
     };
     store::insert_account(lock, &account).await?;
+    for limit in genesis.predecessor.iter().flat_map(|before| &before.limits) {
+        store::charge_quota(lock, &limit.scope, limit.spent).await?;
+    }
     Ok(note)
 }
 

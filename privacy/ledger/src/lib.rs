@@ -26,6 +26,7 @@
 //!     conversion_delta: Delta::parse_floor("5e-7")?,
 //!     build: "0.1.0".into(),
 //!     rules: 1,
+//!     predecessor: None,
 //! };
 //! let ledger = Ledger::create(&home.path().join("ledger"), signer, genesis).await?;
 //!
@@ -99,6 +100,7 @@
 //!   nodes may write as well: `transaction` reads everything a decision rests on under the database's write lock.
 //! * `audit`: the tables compared with the log, at each opening and in [`Ledger::audit_accounts`]. Opening reads the whole log, some 20
 //!   microseconds an entry.
+//! * [`succession`]: how a log that was sealed or lost goes on in another, with what it had spent.
 //! * `gate`: [`Exact`], [`Charge`], [`Released`]; `threshold`: which groups are answered where the keys are not public.
 //!
 //! # What it cannot see
@@ -140,6 +142,7 @@ mod proposal;
 mod ration;
 pub mod receipt;
 mod store;
+pub mod succession;
 mod threshold;
 mod tiles;
 mod transaction;
@@ -158,7 +161,8 @@ pub use evidence::{Evidence, key_in_force};
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{
-    Account, Again, Clock, Fact, Facts, Ledger, Refusal, Reservation, Surroundings, system_clock,
+    Account, Again, Clock, Erase, Erased, Fact, Facts, Ledger, Refusal, Reservation, Surroundings,
+    system_clock,
 };
 pub use proposal::{Finding, Proposal};
 pub use salus_certificate::EntryIndex;

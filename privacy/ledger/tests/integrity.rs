@@ -106,13 +106,15 @@ async fn the_store_forbids_changes_of_the_log() {
         let refused = run(&mut db, forbidden).await;
         assert!(refused.is_err(), "{forbidden}: {refused:?}");
     }
-    // Texts may be erased: the log says what was committed to, nothing more.
-    assert!(
-        run(&mut db, "DELETE FROM openings WHERE name = 'question'")
-            .await
-            .unwrap()
-            > 0
-    );
+    // Texts may be erased, on record: the log says what was committed to, nothing more.
+    let erase = "DELETE FROM openings WHERE name = 'question' AND entry = 6";
+    assert!(run(&mut db, erase).await.is_err());
+    run(&mut db, "INSERT INTO erasures VALUES (6, 0)")
+        .await
+        .unwrap();
+    assert_eq!(run(&mut db, erase).await.unwrap(), 1);
+    let back = "INSERT INTO openings VALUES (6, 'question', zeroblob(32), x'00')";
+    assert!(run(&mut db, back).await.is_err());
     db.close().await.unwrap();
     let ledger = open(dir.path()).await.unwrap();
     ledger.audit_accounts().await.unwrap();
@@ -230,7 +232,7 @@ async fn whatever_contradicts_the_log_is_refused() {
             "CREATE TRIGGER extra AFTER INSERT ON entries BEGIN SELECT 1; END",
             "tables or triggers",
         ),
-        ("PRAGMA user_version = 4", "another version"),
+        ("PRAGMA user_version = 5", "another version"),
         ("PRAGMA application_id = 2", "not a ledger"),
     ] {
         let dir = tempfile::tempdir().unwrap();

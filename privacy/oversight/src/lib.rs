@@ -22,6 +22,7 @@
 //!     conversion_delta: Delta::parse_floor("5e-7")?,
 //!     build: "0.1.0".into(),
 //!     rules: 1,
+//!     predecessor: None,
 //! };
 //! let ledger = Ledger::create(&home.path().join("ledger"), signer, genesis).await?;
 //! let question = "SELECT * FROM patient".into();

@@ -6,6 +6,8 @@ mod support;
 
 use salus_accounting::Loss;
 use salus_certificate::EntryIndex;
+use salus_ledger::Body;
+use salus_ledger::entry::Predecessor;
 use salus_oversight::{Change, Cover, Difference, Period, Share, burn_down, burn_down_of, report};
 use support::markup::well_formed;
 use support::{DAY, Log, NEW_YEAR, eventful, loss};
@@ -227,4 +229,29 @@ fn pairs_are_reported_without_their_predicate() {
     };
     let html = report(&log.entries, Period::default(), &cover);
     assert!(html.contains("<td>a condition</td>") && !html.contains("Jane Doe"));
+}
+
+#[test]
+fn a_log_that_goes_on_burns_down_from_where_the_one_before_it_ended() {
+    let mut log = eventful();
+    let Body::Genesis(genesis) = &mut log.entries[0].entry.body else {
+        panic!("no genesis")
+    };
+    genesis.predecessor = Some(Box::new(Predecessor {
+        origin: "salus.example/before".to_owned(),
+        public: [1; 32],
+        checkpoint: Vec::new(),
+        read: None,
+        successor: [2; 32],
+        spent: loss("0.5"),
+        limits: Vec::new(),
+        officers: Vec::new(),
+        approvals: Vec::new(),
+    }));
+    let purse = burn_down_of(&log.entries, &Share::Purse);
+    assert_eq!(purse.points[0].spent, loss("0.5"));
+    assert_eq!(purse.spent(), loss("0.5").checked_add(log.spent).unwrap());
+    // Of an analyst it counts what she asked of this log.
+    let ada = burn_down_of(&log.entries, &Share::Analyst("p-ada".into()));
+    assert_eq!(ada.points[0].spent, Loss::ZERO);
 }

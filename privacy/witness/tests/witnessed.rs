@@ -94,6 +94,7 @@ async fn create(dir: &Path, signer: Signer, witnesses: SharedWitnesses) -> Ledge
         conversion_delta: cap.delta,
         build: "test".to_owned(),
         rules: 1,
+        predecessor: None,
     };
     let ledger = Ledger::create_in(&ledger_dir(dir), signer, genesis, around(witnesses))
         .await
@@ -325,6 +326,7 @@ async fn a_witness_signs_what_extends_what_it_has_signed_and_nothing_else() {
             conversion_delta: Delta::ZERO,
             build: String::new(),
             rules: 1,
+            predecessor: None,
         },
     )
     .await

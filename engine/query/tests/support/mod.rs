@@ -176,6 +176,7 @@ async fn ledger(place: &Path) -> Ledger {
         conversion_delta: Delta::parse_floor("1e-6").unwrap(),
         build: "test".to_owned(),
         rules: 1,
+        predecessor: None,
     };
     Ledger::create(&place.join("log"), signer, genesis)
         .await

@@ -7,6 +7,7 @@ mod item;
 pub mod limits;
 pub mod oversight;
 mod signed;
+pub mod succession;
 pub mod witnesses;
 
 use ed25519_dalek::SigningKey;
@@ -95,7 +96,11 @@ impl Log {
     }
 
     pub fn signer(&self, size: usize) -> SigningKey {
-        signing_key(if size > self.rotated { 2 } else { 1 })
+        self.signer_of(size, 0)
+    }
+
+    fn signer_of(&self, size: usize, keys: u8) -> SigningKey {
+        signing_key(keys + if size > self.rotated { 2 } else { 1 })
     }
 
     pub fn leaves(&self) -> Vec<[u8; 32]> {
@@ -107,17 +112,29 @@ impl Log {
 
     /// Encoded, hashed and signed afresh.
     pub fn evidence(&self) -> Evidence {
+        self.evidence_by(ORIGIN, 0)
+    }
+
+    /// The same under another name, by the keys after this number.
+    pub fn evidence_by(&self, origin: &str, keys: u8) -> Evidence {
         let leaves = self.leaves();
         let checkpoints = self
             .sizes
             .iter()
-            .map(|&size| checkpoint(ORIGIN, size, root(&leaves[..size]), &self.signer(size)))
+            .map(|&size| {
+                checkpoint(
+                    origin,
+                    size,
+                    root(&leaves[..size]),
+                    &self.signer_of(size, keys),
+                )
+            })
             .collect();
         Evidence {
             entries: self.entries.iter().map(Item::encode).collect(),
             leaves: Some(leaves),
             checkpoints,
-            vkey: vkey(ORIGIN, &self.signer(self.entries.len())),
+            vkey: vkey(origin, &self.signer_of(self.entries.len(), keys)),
         }
     }
 

@@ -47,6 +47,7 @@ pub fn statement(origin: &str, entry: &Item) -> Vec<u8> {
     let mut entry = entry.clone();
     set(&mut entry, "signature", None);
     set(&mut entry, "approvals", None);
+    set(&mut entry, "totals", None);
     let (kind, body) = (entry.at("kind").clone(), entry.at("body").clone());
     let item = map([("origin", text(origin)), ("kind", kind), ("body", body)]);
     [b"salus/statement/v1\0".to_vec(), item.encode()].concat()
@@ -239,7 +240,7 @@ impl Log {
             Item::Text(origin) => origin.clone(),
             _ => return,
         };
-        let seeds = SEEDS.get_or_init(|| (1..=20_u8).map(|seed| (public(seed), seed)).collect());
+        let seeds = SEEDS.get_or_init(|| (1..=30_u8).map(|seed| (public(seed), seed)).collect());
         let seed = |key: &Item| {
             seeds
                 .iter()
@@ -247,7 +248,10 @@ impl Log {
                 .map(|(_, seed)| *seed)
         };
         let mut key_before = None;
-        let signed = ["key", "officer", "grant", "review", "incident"].map(text);
+        let signed = [
+            "genesis", "key", "officer", "grant", "review", "incident", "seal",
+        ]
+        .map(text);
         for index in 0..self.entries.len() {
             let kind = self.entries[index].at("kind").clone();
             if !signed.contains(&kind) {

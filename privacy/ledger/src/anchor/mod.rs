@@ -82,6 +82,19 @@ pub async fn newest(anchor: &dyn Anchor) -> Result<Option<(u64, Record)>> {
     }
 }
 
+/// Whether the record holds a checkpoint of another log than `origin`.
+pub(crate) fn is_of_another(record: &Record, origin: &str) -> bool {
+    named(record) != Some(origin)
+}
+
+/// The name of the log whose checkpoint a record holds, unchecked.
+pub(crate) fn named(record: &Record) -> Option<&str> {
+    std::str::from_utf8(&record.checkpoint)
+        .ok()?
+        .split('\n')
+        .next()
+}
+
 /// The record of this name, which is there.
 pub(crate) async fn read(anchor: &dyn Anchor, after: u64) -> Result<Record> {
     let bytes = anchor

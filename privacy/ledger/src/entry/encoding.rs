@@ -6,8 +6,8 @@ use salus_certificate::{
 
 use super::{
     Abort, Body, Catalog, Dataset, Entry, Genesis, Grant, Incident, Key, Kind, LONGEST, Limit,
-    Movement, Officer, Policy, Reason, Refuse, Release, Reserve, Reuse, Review, Snapshot, VERSION,
-    oversight,
+    Movement, Officer, Policy, Predecessor, Reason, Refuse, Release, Reserve, Reuse, Review, Seal,
+    Snapshot, VERSION, oversight,
 };
 
 const ADJACENCY: &str = "one-person";
@@ -55,16 +55,7 @@ pub(super) fn wrong(field: &'static str, what: &'static str) -> CertificateError
 impl Body {
     pub(super) fn to_value(&self) -> Value {
         match self {
-            Self::Genesis(body) => Value::map([
-                ("origin", Value::text(&body.origin)),
-                ("space", Value::text(&body.space)),
-                ("adjacency", Value::text(ADJACENCY)),
-                ("ceiling", loss_value(&body.ceiling)),
-                ("cap", loss_value(&body.cap)),
-                ("conversion_delta", delta_value(body.conversion_delta)),
-                ("build", Value::text(&body.build)),
-                ("rules", Value::Uint(body.rules)),
-            ]),
+            Self::Genesis(body) => body.to_value(),
             Self::Key(body) => {
                 let signature = body.signature.map(|by| ("signature", Value::bytes(by)));
                 Value::map(
@@ -109,12 +100,22 @@ impl Body {
             Self::Grant(body) => body.to_value(),
             Self::Review(body) => body.to_value(),
             Self::Incident(body) => body.to_value(),
+            Self::Seal(body) => body.to_value(),
         }
     }
 
     fn from_value(kind: Kind, value: Value) -> Result<Self, CertificateError> {
         let body = Self::unsigned(kind, value)?;
-        if kind == Kind::Grant && body.approvals().is_empty() {
+        let (totals, together) = match &body {
+            Self::Grant(_) => (true, true),
+            Self::Seal(seal) => (seal.totals.is_some(), true),
+            Self::Genesis(genesis) => (true, genesis.is_recovery()),
+            _ => (true, false),
+        };
+        if !totals {
+            return Err(wrong("totals", "is missing"));
+        }
+        if together && body.approvals().is_empty() {
             return Err(wrong("approvals", "is missing"));
         }
         Ok(body)
@@ -169,6 +170,7 @@ impl Body {
             Kind::Grant => Self::Grant(Grant::from_fields(&mut fields)?),
             Kind::Review => Self::Review(Review::from_fields(&mut fields)?),
             Kind::Incident => Self::Incident(Incident::from_fields(&mut fields)?),
+            Kind::Seal => Self::Seal(Box::new(Seal::from_fields(&mut fields)?)),
         };
         fields.finish()?;
         Ok(body)
@@ -176,6 +178,32 @@ impl Body {
 }
 
 impl Genesis {
+    fn to_value(&self) -> Value {
+        let fields = [
+            ("origin", Value::text(&self.origin)),
+            ("space", Value::text(&self.space)),
+            ("adjacency", Value::text(ADJACENCY)),
+            ("ceiling", loss_value(&self.ceiling)),
+            ("cap", loss_value(&self.cap)),
+            ("conversion_delta", delta_value(self.conversion_delta)),
+            ("build", Value::text(&self.build)),
+            ("rules", Value::Uint(self.rules)),
+        ];
+        let before = self.predecessor.as_deref();
+        let approvals = before.map_or(&[][..], |before| &before.approvals);
+        let mut value = oversight::with_approvals(fields, approvals);
+        if let (Value::Map(fields), Some(before)) = (&mut value, before) {
+            fields.insert("predecessor", before.to_value());
+        }
+        value
+    }
+
+    /// Whether it goes on from a log that was lost, which takes approvals.
+    fn is_recovery(&self) -> bool {
+        let before = self.predecessor.as_ref();
+        before.is_some_and(|before| before.read.is_some())
+    }
+
     fn from_fields(fields: &mut Fields) -> Result<Self, CertificateError> {
         if fields.text("adjacency")? != ADJACENCY {
             return Err(wrong("adjacency", "is not `one-person`"));
@@ -188,6 +216,7 @@ impl Genesis {
             conversion_delta: fields.delta("conversion_delta")?,
             build: fields.text("build")?,
             rules: fields.uint("rules")?,
+            predecessor: Predecessor::of_genesis(fields)?,
         })
     }
 }

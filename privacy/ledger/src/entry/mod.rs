@@ -3,6 +3,7 @@
 mod encoding;
 mod limit;
 mod oversight;
+mod succession;
 
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, EntryIndex, Hash};
@@ -11,6 +12,7 @@ pub(crate) use limit::Asker;
 pub use limit::{Limit, Share};
 pub(crate) use oversight::TWO;
 pub use oversight::{Approval, Grant, Incident, Officer, Review, SignatureBytes, Statement};
+pub use succession::{Carried, Heir, Predecessor, Seal, Successor, Totals};
 
 /// Version of the format.
 pub const VERSION: u64 = 1;
@@ -60,6 +62,8 @@ pub enum Body {
     Review(Review),
     /// A price that was too low.
     Incident(Incident),
+    /// The log ends.
+    Seal(Box<Seal>),
 }
 
 /// The kinds of entries.
@@ -81,6 +85,7 @@ pub enum Kind {
     Grant,
     Review,
     Incident,
+    Seal,
 }
 
 /// The first entry: which population, and how much may ever be learnt about any person in it.
@@ -100,6 +105,8 @@ pub struct Genesis {
     pub build: String,
     /// Version of the rules.
     pub rules: u64,
+    /// The log that this one goes on from, where it is not the first of its identity space.
+    pub predecessor: Option<Box<Predecessor>>,
 }
 
 /// The Ed25519 key that signs checkpoints from here on.
@@ -250,7 +257,7 @@ pub struct Refuse {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Genesis,
         Self::Key,
         Self::Dataset,
@@ -266,6 +273,7 @@ impl Kind {
         Self::Grant,
         Self::Review,
         Self::Incident,
+        Self::Seal,
     ];
 
     /// The name in the ledger's format.
@@ -286,6 +294,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::Review => "review",
             Self::Incident => "incident",
+            Self::Seal => "seal",
         }
     }
 
@@ -329,6 +338,7 @@ impl Body {
             Self::Grant(_) => Kind::Grant,
             Self::Review(_) => Kind::Review,
             Self::Incident(_) => Kind::Incident,
+            Self::Seal(_) => Kind::Seal,
         }
     }
 
@@ -347,5 +357,11 @@ impl Genesis {
     /// Name of the account of the identity space.
     pub fn scope(&self) -> String {
         format!("space:{}", self.space)
+    }
+
+    /// What the purse opens with: what the log before this one had spent.
+    pub fn opening(&self) -> Loss {
+        let before = self.predecessor.as_ref();
+        before.map_or(Loss::ZERO, |predecessor| predecessor.spent)
     }
 }

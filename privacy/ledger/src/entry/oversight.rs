@@ -99,6 +99,8 @@ impl Statement {
         if let Value::Map(fields) = &mut content {
             fields.remove("signature");
             fields.remove("approvals");
+            // Of a seal: what the log adds up to when it is entered, which is recomputed.
+            fields.remove("totals");
         }
         let item = Value::map([
             ("origin", Value::text(origin)),
@@ -178,7 +180,10 @@ pub(super) fn optional_fixed<const N: usize>(
 }
 
 /// The approvals, at least so many where there are any.
-fn approvals(fields: &mut Fields, least: usize) -> Result<Vec<Approval>, CertificateError> {
+pub(super) fn approvals(
+    fields: &mut Fields,
+    least: usize,
+) -> Result<Vec<Approval>, CertificateError> {
     let approvals = super::encoding::none_or_more(fields, "approvals", Approval::from_value)?;
     if approvals.is_empty() || approvals.len() >= least {
         Ok(approvals)
@@ -187,7 +192,7 @@ fn approvals(fields: &mut Fields, least: usize) -> Result<Vec<Approval>, Certifi
     }
 }
 
-fn with_approvals<const N: usize>(
+pub(super) fn with_approvals<const N: usize>(
     fields: [(&'static str, Value); N],
     approvals: &[Approval],
 ) -> Value {
@@ -302,6 +307,11 @@ impl Body {
             Self::Grant(body) => &body.approvals,
             Self::Review(body) => &body.approvals,
             Self::Incident(body) => &body.approvals,
+            Self::Seal(body) => &body.approvals,
+            Self::Genesis(body) => match &body.predecessor {
+                Some(predecessor) => &predecessor.approvals,
+                None => &[],
+            },
             _ => &[],
         }
     }
@@ -315,6 +325,12 @@ impl Body {
             Self::Grant(body) => body.approvals = by,
             Self::Review(body) => body.approvals = by,
             Self::Incident(body) => body.approvals = by,
+            Self::Seal(body) => body.approvals = by,
+            Self::Genesis(body) => {
+                if let Some(predecessor) = &mut body.predecessor {
+                    predecessor.approvals = by;
+                }
+            }
             _ => {}
         }
         self

@@ -1,6 +1,7 @@
 //! The handle: creating, opening, recording, reserving, reading.
 
 mod draft;
+mod erase;
 mod oversight;
 mod request;
 
@@ -20,9 +21,7 @@ use crate::audit::{Depth, audit};
 use crate::commitment::Opening;
 use crate::cosign::SharedWitnesses;
 use crate::entry::{Body, Genesis, Kind, Limit};
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::{ReserveError, Result, integrity};
+use crate::error::{Error, ReserveError, Result, integrity};
 use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::merkle::consistency_path;
@@ -32,6 +31,7 @@ use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence};
 
 use draft::draft;
+pub use erase::{Erase, Erased};
 pub use request::{Account, Again, Fact, Facts, Refusal, Reservation};
 
 /// Seconds since 1970-01-01T00:00:00Z, for the times of entries.
@@ -135,6 +135,11 @@ impl Ledger {
         genesis: Genesis,
         around: Surroundings,
     ) -> Result<Self> {
+        if genesis.predecessor.is_some() {
+            return Err(Error::Refused(
+                "a ledger that goes on from another is made by `Ledger::succeed`".to_owned(),
+            ));
+        }
         let place = place.into();
         create::create(&place, &signer, genesis, &around).await?;
         Self::open_in(place, signer, around).await

@@ -7,11 +7,11 @@ use super::Ledger;
 use crate::anchor::Anchor;
 use crate::commitment::Opening;
 use crate::create;
-use crate::entry::{Approval, Body, Kind};
-#[cfg(doc)]
-use crate::error::Error;
-use crate::error::Result;
+use crate::entry::{Approval, Body, Kind, Seal, Successor};
+use crate::error::{Error, Result};
+use crate::evidence::Evidence;
 use crate::key::Signer;
+use crate::note::Verifier;
 use crate::proposal::{Finding, Proposal};
 use crate::store;
 use crate::writer::Request;
@@ -28,6 +28,48 @@ impl Ledger {
         let caps = (account.cap, cap);
         let origin = &self.genesis().origin;
         Proposal::grant(origin, account.scope, caps, expires, reason)
+    }
+
+    /// The end of this log in favour of the one that `successor` names and signs, to be entered until `expires`. What the log adds up to
+    /// is filled in when it is entered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if the operating system gives no randomness.
+    pub fn propose_seal(
+        &self,
+        successor: &Verifier,
+        expires: u64,
+        reason: &str,
+    ) -> Result<Proposal> {
+        let reason = Opening::fresh(reason.as_bytes().to_vec())?;
+        let seal = Seal {
+            successor: Successor {
+                origin: successor.name().to_owned(),
+                public: successor.public(),
+            },
+            expires,
+            reason: reason.commitment(),
+            totals: None,
+            approvals: Vec::new(),
+        };
+        let openings = vec![("reason".to_owned(), reason)];
+        let origin = &self.genesis().origin;
+        Ok(Proposal::new(origin, Body::Seal(Box::new(seal)), openings))
+    }
+
+    /// Enters a seal with its approvals and gives the whole log as it ends. Entered once, it is only read: the same evidence comes of
+    /// [`Ledger::evidence`] and [`Ledger::export`] at any later time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the rule that it breaks, or if the log is sealed.
+    pub async fn seal(&self, proposal: Proposal, approvals: Vec<Approval>) -> Result<Evidence> {
+        if !matches!(proposal.body(), Body::Seal(_)) {
+            return Err(Error::Refused("the proposal is not of a seal".to_owned()));
+        }
+        self.enter(proposal, approvals).await?;
+        self.evidence().await
     }
 
     /// A review of entries as they stand.
@@ -91,7 +133,10 @@ impl Ledger {
 
     /// The officers who approve: key and name.
     pub async fn officers(&self) -> Result<Vec<([u8; 32], String)>> {
-        let mut active: Vec<([u8; 32], String)> = Vec::new();
+        let before = self.genesis().predecessor.iter();
+        let heirs = before.flat_map(|before| &before.officers);
+        let mut active: Vec<([u8; 32], String)> =
+            heirs.map(|heir| (heir.public, heir.name.clone())).collect();
         for stored in store::all_of(&mut *self.reader().await, Kind::Officer).await? {
             if let Body::Officer(officer) = stored.entry.body {
                 active.retain(|(public, _)| *public != officer.public);

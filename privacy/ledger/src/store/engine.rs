@@ -71,6 +71,15 @@ impl Connection {
         }
     }
 
+    /// Whether there is a database to open, of whatever content.
+    pub(crate) async fn is_there(place: &Place) -> Result<bool> {
+        match place {
+            Place::Directory(dir) => Ok(sqlite::database(dir).is_file()),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(server) => postgres::is_there(server).await,
+        }
+    }
+
     /// Waits for whoever else writes, and keeps others out.
     pub(crate) async fn lock(&mut self) -> Result<Lock<'_>> {
         let (open, version) = match self {

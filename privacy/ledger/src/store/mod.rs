@@ -10,6 +10,7 @@
 
 mod bulk;
 mod engine;
+mod erasing;
 mod place;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
@@ -18,6 +19,7 @@ pub(crate) mod sqlite;
 
 pub(crate) use bulk::*;
 pub(crate) use engine::{Connection, Lock, Session, check_structure};
+pub(crate) use erasing::*;
 pub use place::Place;
 #[cfg(feature = "postgres")]
 pub use postgres::Server;

@@ -41,7 +41,7 @@ pub(crate) fn signed(number: u64) -> Result<i64> {
         .map_err(|_| Error::Refused("a number does not fit the store (2^63)".to_owned()))
 }
 
-fn unsigned(number: i64) -> Result<u64> {
+pub(super) fn unsigned(number: i64) -> Result<u64> {
     u64::try_from(number).map_err(|_| integrity("a number in the store is negative"))
 }
 
@@ -336,6 +336,7 @@ pub(crate) async fn insert_account(db: &mut dyn Session, account: &AccountRow) -
         Bytes(&cap.delta.to_be_bytes()),
         Number(signed(spent.rho.units())?),
         Bytes(&spent.delta.to_be_bytes()),
+        Number(i64::from(!spent.fits_within(cap))),
     ];
     engine::run(db, include_str!("insert_account.sql"), &given)
         .await

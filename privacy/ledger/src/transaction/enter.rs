@@ -6,7 +6,7 @@ use salus_certificate::{EntryIndex, Hash};
 use super::Transaction;
 use crate::authority::Authority;
 use crate::commitment::Opening;
-use crate::entry::{Body, Incident, Key, Kind, Movement, Review, Statement};
+use crate::entry::{Body, Carried, Incident, Key, Kind, Movement, Review, Statement, Totals};
 use crate::error::{Error, Result};
 use crate::key::Signer;
 use crate::proposal::{Enter, Finding};
@@ -21,7 +21,7 @@ impl Transaction<'_> {
             stored.extend(store::all_of(self.db, kind).await?);
         }
         stored.sort_by_key(|stored| stored.index);
-        let mut authority = Authority::default();
+        let mut authority = Authority::of(self.genesis);
         for stored in stored {
             authority.accept(stored.index.0, &stored.entry.body);
         }
@@ -30,17 +30,21 @@ impl Transaction<'_> {
 
     /// Enters what was approved, if it holds.
     pub(crate) async fn enter(&mut self, enter: &Enter) -> Result<EntryIndex> {
+        let mut body = enter.body.clone();
+        if let Body::Seal(seal) = &mut body {
+            seal.totals = Some(self.totals().await?);
+        }
         self.authority()
             .await?
-            .check(&enter.body, self.genesis, self.time)
+            .check(&body, self.genesis, self.time)
             .map_err(Error::Refused)?;
         match &enter.body {
-            Body::Officer(_) => {}
+            Body::Officer(_) | Body::Seal(_) => {}
             Body::Grant(grant) => store::signed(grant.new.rho.units()).map(drop)?,
             Body::Review(review) => self.expect_seen(review).await?,
             _ => return Err(Error::Bug("an entry that nobody approves")),
         }
-        let (index, _) = self.append(enter.body.clone())?;
+        let (index, _) = self.append(body)?;
         if let Body::Grant(grant) = &enter.body {
             self.flush().await?;
             store::grant(self.db, &grant.scope, grant.new).await?;
@@ -50,6 +54,21 @@ impl Transaction<'_> {
             self.open_with(index, name, opening.clone());
         }
         Ok(index)
+    }
+
+    /// What the log adds up to.
+    async fn totals(&mut self) -> Result<Totals> {
+        self.flush().await?;
+        let accounts = store::quotas(self.db).await?.into_iter();
+        let counts = |(scope, _): &(String, Loss)| Carried::counts(scope, self.time);
+        let limits = accounts.filter(counts);
+        Ok(Totals {
+            cap: self.cap,
+            spent: self.spent,
+            limits: limits
+                .map(|(scope, spent)| Carried { scope, spent })
+                .collect(),
+        })
     }
 
     async fn expect_seen(&mut self, review: &Review) -> Result<()> {

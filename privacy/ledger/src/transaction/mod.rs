@@ -37,6 +37,9 @@ const LIMIT: &str = "limit";
 /// Rule that a refused entry names when too many questions have failed.
 const FAILURES: &str = "failures";
 
+/// What whoever writes to a log that has ended is told.
+const SEALED: &str = "E1: the log is sealed; nothing is entered after that. Its successor goes on";
+
 /// The key of the last key entry.
 async fn key_in_force(db: &mut dyn Session) -> Result<Option<[u8; 32]>> {
     let newest = store::newest(db, Kind::Key).await?;
@@ -73,6 +76,8 @@ pub(crate) struct Transaction<'t> {
     appended: bool,
     /// The key that signs from this transaction on, where that is another.
     successor: Option<Signer>,
+    /// Whether the log has ended.
+    sealed: bool,
 }
 
 /// Where a transaction left the log: good for the next one as long as nobody else has written.
@@ -81,6 +86,7 @@ pub(crate) struct Left {
     cap: Loss,
     spent: Loss,
     grounds: Option<(References, Arc<Grounds>, usize)>,
+    sealed: bool,
 }
 
 impl<'t> Transaction<'t> {
@@ -106,6 +112,7 @@ impl<'t> Transaction<'t> {
             grounds: left.grounds,
             appended: false,
             successor: None,
+            sealed: left.sealed,
         }
     }
 
@@ -116,6 +123,7 @@ impl<'t> Transaction<'t> {
             cap: self.cap,
             spent: self.spent,
             grounds: self.grounds,
+            sealed: self.sealed,
         }
     }
 
@@ -145,6 +153,7 @@ impl<'t> Transaction<'t> {
             }
         };
         let stated = stated_balance(
+            genesis,
             store::newest(db, Kind::Reserve).await?,
             store::newest(db, Kind::Incident).await?,
         );
@@ -153,7 +162,9 @@ impl<'t> Transaction<'t> {
                 "the balance is not the one that the newest reserve states",
             ));
         }
+        let sealed = store::newest(db, Kind::Seal).await?.is_some();
         Ok(Self {
+            sealed,
             cap,
             db,
             signer,
@@ -182,17 +193,21 @@ impl<'t> Transaction<'t> {
             genesis,
             frontier: Frontier::default(),
             cap: genesis.cap,
-            spent: Loss::ZERO,
+            spent: genesis.opening(),
             time,
             unanswered: (None, 0),
             buffer: Buffer::default(),
             grounds: None,
             appended: false,
             successor: None,
+            sealed: false,
         }
     }
 
     pub(crate) fn append(&mut self, body: Body) -> Result<(EntryIndex, Vec<u8>)> {
+        if self.sealed {
+            return Err(Error::Refused(SEALED.to_owned()));
+        }
         let index = EntryIndex(self.frontier.size());
         let kind = body.kind();
         let bytes = Entry {
@@ -205,6 +220,7 @@ impl<'t> Transaction<'t> {
         }
         let nodes = self.frontier.append(leaf_hash(&bytes));
         self.appended = true;
+        self.sealed = kind == Kind::Seal;
         self.buffer.nodes.extend(nodes);
         self.buffer.entries.push((index, kind, bytes.clone()));
         Ok((index, bytes))

@@ -46,6 +46,11 @@ impl Guard {
         let mut follower: Option<u64> = None;
         for after in names {
             let record = anchor::read(place.as_ref(), after).await?;
+            if follower.is_none() && anchor::is_of_another(&record, origin) {
+                expect_successor(db, &record, after).await?;
+                follower = Some(after);
+                continue;
+            }
             let checkpoint = signed(db, &record, origin).await?;
             let follows = follower.is_none_or(|follower| follower == checkpoint.size);
             if after >= checkpoint.size || !follows {
@@ -54,7 +59,7 @@ impl Guard {
                 ));
             }
             is_prefix(db, &checkpoint).await?;
-            if follower.is_none() {
+            if self.anchored == 0 {
                 self.anchored = checkpoint.size;
                 self.seen = Some(checkpoint);
             }
@@ -110,6 +115,9 @@ impl Guard {
             }
             // Another process of this ledger was first; or a ledger that is not this one any more.
             let theirs = anchor::read(place.as_ref(), after).await?;
+            if anchor::is_of_another(&theirs, origin) {
+                return expect_successor(db, &theirs, after).await;
+            }
             let theirs = signed(db, &theirs, origin).await?;
             if theirs.size <= after {
                 return Err(integrity("a record of the anchor goes backwards"));
@@ -120,6 +128,22 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// Whether the record is the claim of the log that the seal names, which takes the place after the last entry.
+async fn expect_successor(db: &mut dyn Session, record: &Record, after: u64) -> Result<()> {
+    let seal = store::newest(db, Kind::Seal).await?;
+    let size = store::size(db).await?;
+    if let Some(Body::Seal(seal)) = seal.map(|stored| stored.entry.body)
+        && let Ok(verifier) = Verifier::new(&seal.successor.origin, &seal.successor.public)
+        && Checkpoint::open(&record.checkpoint, &verifier).is_ok()
+        && after == size
+    {
+        return Ok(());
+    }
+    Err(integrity(
+        "another log has succeeded this one, as its anchor says: it was given up as lost and is closed for good. The successor goes on",
+    ))
 }
 
 /// The checkpoint of a record, signed by the key that was in force at its size.

@@ -394,10 +394,12 @@ impl Desk {
                  Put the newest state back; what was spent since is not given back"
             )));
         }
+        // What others have spent up to there is in it, too: a record that said less would let a lost ledger be succeeded with too full a purse.
+        let accounts = store::accounts(&mut self.db).await?;
         Ok(Head {
             size,
             note: cosign::own(&note).map_err(|_| Error::Bug("a checkpoint that is none"))?,
-            spent: head.spent,
+            spent: accounts.first().map_or(head.spent, |purse| purse.spent),
         })
     }
 }

@@ -7,6 +7,7 @@
     reason = "each test target uses its own part"
 )]
 
+pub mod ending;
 pub mod entries;
 pub mod purse;
 pub mod trust;
@@ -141,6 +142,10 @@ macro_rules! conformance {
         $each!(trust::a_contradiction_stops_an_open_ledger_for_good);
         $each!(trust::an_earlier_state_is_not_opened);
         $each!(trust::another_ledgers_store_is_refused);
+        $each!(ending::texts_go_by_an_erasure_and_do_not_come_back);
+        $each!(ending::nothing_follows_a_seal);
+        $each!(ending::a_ledger_goes_on_from_another);
+        $each!(ending::a_ledger_opens_with_what_was_spent);
     };
 }
 pub(crate) use conformance;

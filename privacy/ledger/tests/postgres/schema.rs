@@ -14,7 +14,7 @@ pub(crate) const SCHEMA: &str = "riverside";
 const MAKE: &str = include_str!("../../src/store/postgres/schema.sql");
 
 /// Tables whose triggers are put away; all of them.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "sequencer",
     "entries",
     "nodes",
@@ -26,6 +26,7 @@ const TABLES: [&str; 12] = [
     "endings",
     "plans",
     "retries",
+    "erasures",
     "openings",
 ];
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use salus_ledger::{Error, Ledger, Place, key};
+use salus_ledger::{Erase, Error, Ledger, Place, key};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
@@ -72,7 +72,7 @@ pub(crate) async fn whatever_weakens_the_schema_is_refused(cluster: &Cluster) {
         assert!(what.contains("tables or triggers"), "{change}: {what}");
         case.store.restore().await;
     }
-    case.store.tamper("UPDATE sequencer SET format = 4").await;
+    case.store.tamper("UPDATE sequencer SET format = 5").await;
     assert!(case.integrity().await.contains("another version"));
     case.store.restore().await;
     verified(&case.open().await.unwrap()).await;
@@ -117,10 +117,13 @@ pub(crate) async fn several_logs_live_in_one_database(cluster: &Cluster) {
 }
 
 /// The statements of the documentation, as an administrator would run them.
-fn documented_grants() -> String {
+fn documented_grants() -> [String; 2] {
     let text = include_str!("../../../../docs/postgres.md");
-    let (_, rest) = text.split_once("```sql\n").unwrap();
-    rest.split_once("```").unwrap().0.to_owned()
+    let mut blocks = text.split("```sql\n").skip(1);
+    [(); 2].map(|()| {
+        let block = blocks.next().unwrap();
+        block.split_once("```").unwrap().0.to_owned()
+    })
 }
 
 pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(cluster: &Cluster) {
@@ -130,7 +133,8 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(clu
     cluster
         .run(database, "CREATE ROLE salus_node LOGIN PASSWORD 'a node'")
         .await;
-    cluster.run(database, &documented_grants()).await;
+    let [of_nodes, of_who_erases] = documented_grants();
+    cluster.run(database, &of_nodes).await;
     let url = cluster.url_of("salus_node", "a%20node", database, SCHEMA);
     let node = Ledger::open(Place::parse(&url).unwrap(), case.signer())
         .await
@@ -159,9 +163,11 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(clu
         "DELETE FROM entries",
         "TRUNCATE entries CASCADE",
         "DELETE FROM openings",
+        "INSERT INTO erasures VALUES (6, 0)",
+        "DELETE FROM plans",
         "INSERT INTO accounts SELECT 'more', cap_rho, cap_delta, 0, spent_delta FROM accounts",
         "UPDATE accounts SET scope = 'space:elsewhere'",
-        "UPDATE sequencer SET format = 4",
+        "UPDATE sequencer SET format = 5",
         "ALTER TABLE entries DISABLE TRIGGER remain",
         "DROP TABLE openings",
         "DROP FUNCTION forbid() CASCADE",
@@ -193,6 +199,13 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(clu
         matches!(&refused, Err(Error::Unavailable(what)) if what.contains("docs/postgres.md")),
         "{refused:?}"
     );
+    // Who erases has more, and no more than that.
+    let texts = Erase::Entries(6..=6);
+    let refused = node.erase(&texts).await;
+    assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    cluster.run(database, &of_who_erases).await;
+    let erased = node.erase(&texts).await.unwrap();
+    assert_eq!((erased.questions, erased.scrubbed), (1, false));
     verified(&node).await;
 }
 

@@ -7,6 +7,8 @@
     reason = "each test target uses its own part"
 )]
 
+pub mod site;
+
 use std::path::{Path, PathBuf};
 
 use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
@@ -41,6 +43,7 @@ pub fn genesis(questions: u64) -> Genesis {
         conversion_delta: Delta::parse_floor("1e-6").unwrap(),
         build: "test".to_owned(),
         rules: 1,
+        predecessor: None,
     }
 }
 

@@ -100,7 +100,14 @@ fn of_shares(books: &Books<'_>, shares: BTreeSet<Share>) -> Vec<BurnDown> {
     let mut cap = genesis.cap;
     let mut lines: BTreeMap<Share, (Loss, Vec<Point>)> = shares
         .into_iter()
-        .map(|share| (share, (Loss::ZERO, Vec::new())))
+        .map(|share| {
+            // The purse opens with what the log before this one had spent.
+            let spent = match share {
+                Share::Purse => genesis.opening(),
+                _ => Loss::ZERO,
+            };
+            (share, (spent, Vec::new()))
+        })
         .collect();
     for stored in books.entries() {
         let mark = |line: &mut (Loss, Vec<Point>), cap: Loss| {

@@ -47,9 +47,32 @@ fn lines(source: &Source<'_>, what: impl Fn(&StoredEntry) -> Option<String>) -> 
 
 fn changed(stored: &StoredEntry) -> Option<String> {
     Some(match &stored.entry.body {
-        Body::Genesis(genesis) => format!(
-            "the ledger of {} begins, with a cap of {} and a ceiling of {}; made by {}, rules {}",
-            genesis.space, genesis.cap, genesis.ceiling, genesis.build, genesis.rules
+        Body::Genesis(genesis) => {
+            let begins = format!(
+                "the ledger of {} begins, with a cap of {} and a ceiling of {}; made by {}, rules {}",
+                genesis.space, genesis.cap, genesis.ceiling, genesis.build, genesis.rules
+            );
+            match &genesis.predecessor {
+                None => begins,
+                Some(before) => format!(
+                    "{begins}; it goes on from {}, which was {}, with {} spent",
+                    before.origin,
+                    if before.read.is_some() {
+                        "lost"
+                    } else {
+                        "sealed"
+                    },
+                    before.spent
+                ),
+            }
+        }
+        Body::Seal(seal) => format!(
+            "the ledger ends; {} goes on from {}; {} officers approved",
+            seal.successor.origin,
+            seal.totals
+                .as_ref()
+                .map_or_else(not_yet, |totals| totals.spent.to_string()),
+            seal.approvals.len()
         ),
         Body::Key(key) => format!(
             "checkpoints are signed by the key {} from here on",
@@ -97,6 +120,11 @@ fn changed(stored: &StoredEntry) -> Option<String> {
         ),
         _ => return None,
     })
+}
+
+/// Of a seal that has not been entered, which no log holds.
+fn not_yet() -> String {
+    "what is not known yet".to_owned()
 }
 
 fn looked(stored: &StoredEntry) -> Option<String> {

@@ -49,6 +49,7 @@ pub fn genesis() -> Genesis {
         conversion_delta: delta,
         build: "0.1.0".to_owned(),
         rules: 1,
+        predecessor: None,
     }
 }
 

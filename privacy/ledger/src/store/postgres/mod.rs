@@ -114,6 +114,14 @@ pub(super) async fn open(server: &Server) -> Result<Node> {
     Ok(node)
 }
 
+/// Whether there is a ledger to open, of whatever content.
+pub(super) async fn is_there(server: &Server) -> Result<bool> {
+    let mut node = connect(server).await?;
+    let there = has_ledger(&mut node).await?;
+    node.close().await?;
+    Ok(there)
+}
+
 /// Whatever a commit's promise rests on.
 async fn check_session(db: &mut PgConnection) -> Result<()> {
     type Settings = (String, String, String, String, bool);

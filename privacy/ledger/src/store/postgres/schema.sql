@@ -14,7 +14,7 @@ CREATE TABLE sequencer (
     holder text COLLATE "C" NOT NULL
 );
 
-INSERT INTO sequencer (one, format, epoch, holder) VALUES (true, 3, 0, '');
+INSERT INTO sequencer (one, format, epoch, holder) VALUES (true, 4, 0, '');
 
 CREATE TABLE entries (
     idx   bigint PRIMARY KEY CHECK (idx >= 0),
@@ -51,7 +51,7 @@ CREATE TABLE accounts (
     cap_delta   bytea NOT NULL CHECK (octet_length(cap_delta) = 16),
     spent_rho   bigint NOT NULL CHECK (spent_rho >= 0),
     spent_delta bytea NOT NULL CHECK (octet_length(spent_delta) = 16),
-    -- Whether an incident has taken what may be beyond the cap.
+    -- Whether an incident, here or in the log before this one, has taken what may be beyond the cap.
     incident    bigint NOT NULL DEFAULT 0 CHECK (incident IN (0, 1)),
     CONSTRAINT within_cap CHECK (incident = 1 OR (spent_rho <= cap_rho AND spent_delta <= cap_delta))
 );
@@ -85,6 +85,12 @@ CREATE TABLE plans (
 CREATE TABLE retries (
     key     bytea PRIMARY KEY CHECK (octet_length(key) = 32),
     reserve bigint NOT NULL REFERENCES entries (idx)
+);
+
+-- Of which questions the texts were erased, and when (seconds since 1970).
+CREATE TABLE erasures (
+    entry bigint PRIMARY KEY REFERENCES entries (idx),
+    time  bigint NOT NULL
 );
 
 -- What opens the salted commitments. Rows may be erased; the log stays whole.
@@ -122,7 +128,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Without gaps: the new entries follow each other and what was there.
+-- Without gaps: the new entries follow each other and what was there. Nothing follows a seal.
 CREATE FUNCTION entries_in_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     lowest bigint; highest bigint; number bigint;
@@ -134,6 +140,9 @@ BEGIN
         OR highest <> (SELECT max(idx) FROM entries)
     ) THEN
         RAISE EXCEPTION 'entries are appended in order' USING ERRCODE = 'SL001';
+    END IF;
+    IF EXISTS (SELECT FROM entries WHERE kind = 'seal' AND idx < highest) THEN
+        RAISE EXCEPTION 'nothing follows a seal' USING ERRCODE = 'SL001';
     END IF;
     RETURN NULL;
 END $$;
@@ -173,6 +182,20 @@ BEGIN
     RETURN NEW;
 END $$;
 
+CREATE FUNCTION openings_go_by_erasure() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF EXISTS (SELECT FROM erasures WHERE entry = NEW.entry) THEN
+            RAISE EXCEPTION 'what was erased does not come back' USING ERRCODE = 'SL001';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF NOT EXISTS (SELECT FROM erasures WHERE entry = OLD.entry) THEN
+        RAISE EXCEPTION 'openings go by an erasure' USING ERRCODE = 'SL001';
+    END IF;
+    RETURN OLD;
+END $$;
+
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON entries FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON nodes FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoints FOR EACH STATEMENT EXECUTE FUNCTION forbid();
@@ -180,6 +203,7 @@ CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON cosignatures FOR EA
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON endings FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON failures FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON retries FOR EACH STATEMENT EXECUTE FUNCTION forbid();
+CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON erasures FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE DELETE OR TRUNCATE ON accounts FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE DELETE OR TRUNCATE ON quotas FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE DELETE OR TRUNCATE OR INSERT ON sequencer FOR EACH STATEMENT EXECUTE FUNCTION forbid();
@@ -190,6 +214,7 @@ CREATE TRIGGER fenced BEFORE INSERT ON entries FOR EACH STATEMENT EXECUTE FUNCTI
 CREATE TRIGGER fenced BEFORE INSERT OR UPDATE ON accounts FOR EACH STATEMENT EXECUTE FUNCTION fence();
 CREATE TRIGGER fenced BEFORE INSERT OR UPDATE ON quotas FOR EACH STATEMENT EXECUTE FUNCTION fence();
 CREATE TRIGGER fenced BEFORE INSERT ON checkpoints FOR EACH STATEMENT EXECUTE FUNCTION fence();
+CREATE TRIGGER fenced BEFORE INSERT ON erasures FOR EACH STATEMENT EXECUTE FUNCTION fence();
 
 CREATE TRIGGER rise BEFORE UPDATE ON sequencer FOR EACH ROW EXECUTE FUNCTION epochs_rise();
 CREATE TRIGGER in_order AFTER INSERT ON entries REFERENCING NEW TABLE AS added
@@ -197,6 +222,7 @@ CREATE TRIGGER in_order AFTER INSERT ON entries REFERENCING NEW TABLE AS added
 CREATE TRIGGER grow BEFORE INSERT ON checkpoints FOR EACH ROW EXECUTE FUNCTION checkpoints_grow();
 CREATE TRIGGER only_spend BEFORE UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION accounts_only_spend();
 CREATE TRIGGER only_spend BEFORE UPDATE ON quotas FOR EACH ROW EXECUTE FUNCTION quotas_only_spend();
+CREATE TRIGGER by_erasure BEFORE INSERT OR DELETE ON openings FOR EACH ROW EXECUTE FUNCTION openings_go_by_erasure();
 
 ALTER TABLE entries ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced, ENABLE ALWAYS TRIGGER in_order;
 ALTER TABLE nodes ENABLE ALWAYS TRIGGER remain;
@@ -208,4 +234,5 @@ ALTER TABLE retries ENABLE ALWAYS TRIGGER remain;
 ALTER TABLE accounts ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced, ENABLE ALWAYS TRIGGER only_spend;
 ALTER TABLE quotas ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced, ENABLE ALWAYS TRIGGER only_spend;
 ALTER TABLE sequencer ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER rise;
-ALTER TABLE openings ENABLE ALWAYS TRIGGER remain;
+ALTER TABLE erasures ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced;
+ALTER TABLE openings ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER by_erasure;

@@ -22,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_mins(3);
 const ROWS_AHEAD: usize = 1024;
 
 const APPLICATION_ID: i64 = 0x5341_4c55;
-const USER_VERSION: i64 = 3;
+const USER_VERSION: i64 = 4;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -149,6 +149,24 @@ async fn schema_text(db: &mut SqliteConnection) -> Result<Vec<(String, String, S
 /// A number that changes with every commit of another connection, and with none of this one.
 pub(super) async fn data_version(db: &mut SqliteConnection) -> Result<i64> {
     pragma(db, "PRAGMA data_version;").await
+}
+
+/// From here on this connection overwrites what it deletes.
+pub(super) async fn wipe_what_is_freed(db: &mut SqliteConnection) -> Result<()> {
+    sqlx::query("PRAGMA secure_delete = ON;")
+        .execute(db)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
+
+/// Folds the write-ahead log into the database and empties it; `false` if somebody else still reads from it.
+pub(super) async fn empty_write_ahead_log(db: &mut SqliteConnection) -> Result<bool> {
+    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE);")
+        .fetch_one(db)
+        .await
+        .map_err(failed)?;
+    Ok(busy == 0)
 }
 
 /// Whether pages, cells and indexes hold together.

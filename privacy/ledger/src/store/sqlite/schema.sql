@@ -3,7 +3,7 @@
 -- alone may pass a cap. Caps rise through `grant.sql`.
 
 PRAGMA application_id = 0x53414c55;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE entries (
     idx   INTEGER PRIMARY KEY,
@@ -40,7 +40,7 @@ CREATE TABLE accounts (
     cap_delta   BLOB NOT NULL CHECK (length(cap_delta) = 16),
     spent_rho   INTEGER NOT NULL CHECK (spent_rho >= 0),
     spent_delta BLOB NOT NULL CHECK (length(spent_delta) = 16),
-    -- Whether an incident has taken what may be beyond the cap.
+    -- Whether an incident, here or in the log before this one, has taken what may be beyond the cap.
     incident    INTEGER NOT NULL DEFAULT 0 CHECK (incident IN (0, 1)),
     CHECK (incident = 1 OR (spent_rho <= cap_rho AND spent_delta <= cap_delta))
 ) STRICT;
@@ -76,6 +76,12 @@ CREATE TABLE retries (
     reserve INTEGER NOT NULL REFERENCES entries (idx)
 ) STRICT, WITHOUT ROWID;
 
+-- Of which questions the texts were erased, and when (seconds since 1970).
+CREATE TABLE erasures (
+    entry INTEGER PRIMARY KEY REFERENCES entries (idx),
+    time  INTEGER NOT NULL
+) STRICT;
+
 -- What opens the salted commitments. Rows may be erased; the log stays whole.
 CREATE TABLE openings (
     entry   INTEGER NOT NULL REFERENCES entries (idx),
@@ -88,6 +94,9 @@ CREATE TABLE openings (
 CREATE TRIGGER entries_in_order BEFORE INSERT ON entries
 WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM entries)
 BEGIN SELECT raise(ABORT, 'entries are appended in order'); END;
+CREATE TRIGGER entries_end BEFORE INSERT ON entries
+WHEN EXISTS (SELECT 1 FROM entries WHERE kind = 'seal')
+BEGIN SELECT raise(ABORT, 'nothing follows a seal'); END;
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries
 BEGIN SELECT raise(ABORT, 'entries are never changed'); END;
 CREATE TRIGGER entries_remain BEFORE DELETE ON entries
@@ -167,3 +176,18 @@ BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
 CREATE TRIGGER openings_once BEFORE INSERT ON openings
 WHEN EXISTS (SELECT 1 FROM openings WHERE entry = NEW.entry AND name = NEW.name)
 BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
+CREATE TRIGGER openings_go_by_erasure BEFORE DELETE ON openings
+WHEN NOT EXISTS (SELECT 1 FROM erasures WHERE entry = OLD.entry)
+BEGIN SELECT raise(ABORT, 'openings go by an erasure'); END;
+
+CREATE TRIGGER openings_stay_gone BEFORE INSERT ON openings
+WHEN EXISTS (SELECT 1 FROM erasures WHERE entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'what was erased does not come back'); END;
+
+CREATE TRIGGER erasures_once BEFORE INSERT ON erasures
+WHEN EXISTS (SELECT 1 FROM erasures WHERE entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+CREATE TRIGGER erasures_stay BEFORE UPDATE ON erasures
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+CREATE TRIGGER erasures_remain BEFORE DELETE ON erasures
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;

@@ -1,0 +1,1 @@
+DELETE FROM openings WHERE entry = $1;

@@ -1,0 +1,1 @@
+SELECT time FROM erasures WHERE entry = $1;

@@ -1,0 +1,94 @@
+//! The place after the predecessor's last record, which one successor takes.
+
+use salus_accounting::Loss;
+use salus_certificate::EntryIndex;
+
+use crate::anchor::{self, Anchor, Record};
+use crate::entry::{Body, Genesis, Predecessor};
+use crate::error::{Error, Result};
+use crate::note::Checkpoint;
+use crate::store::{self, Connection, Place};
+
+/// Entries of a log that was only created.
+const CREATED: u64 = 2;
+
+/// The checkpoint of the first two entries of the ledger in `home`, which must be that of `genesis`.
+pub(super) async fn first_checkpoint(home: &Place, genesis: &Genesis) -> Result<Vec<u8>> {
+    let mut db = Connection::open(home).await?;
+    let first = store::entry(&mut db, EntryIndex(0)).await?;
+    let checkpoints = store::checkpoints(&mut db).await?;
+    db.close().await?;
+    match first.map(|stored| stored.entry.body) {
+        Some(Body::Genesis(there)) if there == *genesis => {}
+        _ => {
+            return Err(Error::Refused(
+                "there is another ledger in this place".to_owned(),
+            ));
+        }
+    }
+    let first = checkpoints.into_iter().find(|(size, _)| *size == CREATED);
+    let (_, note) = first.ok_or_else(|| crate::error::integrity("the first checkpoint is gone"))?;
+    crate::cosign::own(&note).map_err(|_| Error::Bug("a checkpoint that is none"))
+}
+
+/// Takes the place after the predecessor in its anchor. Done twice it is done once.
+pub(super) async fn claim(
+    place: &dyn Anchor,
+    predecessor: &Predecessor,
+    first: &[u8],
+) -> Result<()> {
+    let size = Checkpoint::stated_size(&predecessor.checkpoint)
+        .ok_or(Error::Bug("a predecessor without a size"))?;
+    let last = Record {
+        checkpoint: predecessor.checkpoint.clone(),
+        spent: predecessor.spent,
+    };
+    let claim = Record {
+        checkpoint: first.to_vec(),
+        spent: predecessor.spent,
+    };
+    loop {
+        // The name under which the next record goes.
+        let next = match anchor::newest(place).await? {
+            None => 0,
+            Some((_, record)) if record.checkpoint == first => return Ok(()),
+            Some((_, record)) if anchor::is_of_another(&record, &predecessor.origin) => {
+                return Err(Error::Refused(
+                    "another log has succeeded this one, as its anchor says".to_owned(),
+                ));
+            }
+            Some((_, record)) => Checkpoint::stated_size(&record.checkpoint)
+                .ok_or_else(|| crate::error::integrity("the anchor holds what is no checkpoint"))?,
+        };
+        let record = match next.cmp(&size) {
+            std::cmp::Ordering::Less => &last,
+            std::cmp::Ordering::Equal => &claim,
+            std::cmp::Ordering::Greater => {
+                return Err(Error::Refused(
+                    "the anchor knows more of the log before this one than the genesis does; begin again with what is there now"
+                        .to_owned(),
+                ));
+            }
+        };
+        // Where somebody else was first, what she put is looked at.
+        place.create(next, &record.encode()).await?;
+    }
+}
+
+/// Begins the successor's own anchor, unless that was done.
+pub(super) async fn begin(place: &dyn Anchor, first: &[u8], spent: Loss) -> Result<()> {
+    let record = Record {
+        checkpoint: first.to_vec(),
+        spent,
+    };
+    if place.newest(1).await?.is_empty() {
+        place.create(0, &record.encode()).await?;
+    }
+    match place.get(0).await? {
+        Some(there) if there == record.encode() => Ok(()),
+        _ => Err(Error::Refused(
+            "the anchor holds the checkpoints of another ledger; each ledger has one of its own"
+                .to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,334 @@
+//! A ledger that ends and goes on: never with a full purse, and never twice.
+
+mod support;
+
+use salus_accounting::{Delta, Loss};
+use salus_ledger::anchor::newest;
+use salus_ledger::entry::{Limit, Share};
+use salus_ledger::note::Verifier;
+use salus_ledger::succession::after_seal;
+use salus_ledger::{Error, Fact, Genesis, Ledger, ReserveError, Signer, Surroundings, key};
+use support::site::{NEXT, anchor, anchored, ask, build, facts, judge, refused, site, spent};
+use support::{answer, price, question, signer};
+
+#[tokio::test]
+async fn a_sealed_ledger_goes_on_with_what_it_had_spent() {
+    let (site, ledger) = site().await;
+    let sealed = site.seal(&ledger).await.unwrap();
+    let report = judge(&sealed, &[]);
+    assert_eq!(report.sealed.as_ref().unwrap().spent.rho, spent(1).units());
+    ledger.close().await.unwrap();
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    let next = site.succeed(genesis, "next").await.unwrap();
+    assert_eq!(next.account().await.unwrap().spent.rho, spent(1));
+    facts(&next, vec![]).await;
+    for _ in 0..3 {
+        ask(&next).await.unwrap();
+    }
+    let exhausted = ask(&next).await.unwrap_err();
+    assert!(matches!(exhausted, ReserveError::BudgetExhausted { .. }));
+    // Its officers are officers: no others are named by the log's key alone, and two of them raise the cap.
+    let mut names: Vec<String> = next
+        .officers()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(_, n)| n)
+        .collect();
+    names.sort();
+    assert_eq!(names, ["ada", "ben"]);
+    let stranger = key::generate(&site.path("stranger.key"), "stranger").unwrap();
+    let come = next.propose_officer("stranger", stranger.verifier().public(), true);
+    refused(next.enter(come, vec![]).await, "O1");
+    let cap = next.genesis().ceiling;
+    let grant = next.propose_grant(cap, u64::MAX, "more").await.unwrap();
+    let approvals = site.both(&grant);
+    next.enter(grant, approvals).await.unwrap();
+    ask(&next).await.unwrap();
+    next.audit_accounts().await.unwrap();
+    let log = next.evidence().await.unwrap();
+    let alone = judge(&log, &[]);
+    assert!(!alone.opening.unwrap().compared);
+    let both = judge(&log, &[&sealed]);
+    assert!(both.opening.unwrap().compared);
+    next.close().await.unwrap();
+    // And once more, over three logs.
+    let around = anchored(&site.path("next-anchor"));
+    let next = Ledger::open_in(&site.path("next"), site.next.clone(), around)
+        .await
+        .unwrap();
+    let third = key::generate(&site.path("third.key"), "salus.example/third").unwrap();
+    let proposal = next.propose_seal(third.verifier(), u64::MAX, "").unwrap();
+    let approvals = site.both(&proposal);
+    let second = next.seal(proposal, approvals).await.unwrap();
+    next.close().await.unwrap();
+    let genesis = after_seal(&second, &build()).unwrap();
+    assert_eq!(genesis.cap, genesis.ceiling);
+    let before = Some(anchor(&site.path("next-anchor")));
+    let around = anchored(&site.path("third-anchor"));
+    let last = Ledger::succeed(&site.path("third"), third, genesis, around, before)
+        .await
+        .unwrap();
+    assert_eq!(last.account().await.unwrap().spent.rho, spent(5));
+    judge(&last.evidence().await.unwrap(), &[&second, &sealed]);
+}
+
+#[tokio::test]
+async fn nothing_is_entered_after_a_seal_and_the_log_is_still_read() {
+    let (site, ledger) = site().await;
+    let charge = ledger.reserve(question()).await.unwrap();
+    let sealed = site.seal(&ledger).await.unwrap();
+    // The charge was paid, and stays so: the answer does not leave.
+    assert!(answer(charge).await.is_err());
+    assert!(ask(&ledger).await.is_err());
+    refused(ledger.refuse(support::refusal()).await, "E1");
+    let policy = Fact::Policy {
+        version: 9,
+        sha256: [0; 32],
+        query_rho: price(),
+        limits: vec![],
+    };
+    refused(ledger.record(policy).await, "E1");
+    refused(site.seal(&ledger).await, "E1");
+    refused(
+        ledger
+            .incident(salus_ledger::EntryIndex(8), Loss::from_rho(price()), "")
+            .await,
+        "E1",
+    );
+    ledger.close().await.unwrap();
+    let ledger = site.open().await.unwrap();
+    refused(ledger.refuse(support::refusal()).await, "E1");
+    assert_eq!(ledger.evidence().await.unwrap(), sealed);
+    ledger.audit_accounts().await.unwrap();
+    let report = judge(&sealed, &[]);
+    assert_eq!(report.sealed.unwrap().spent.rho, spent(2).units());
+    assert_eq!(report.open.len(), 1);
+    let rotated = key::generate(&site.path("rotated.key"), support::ORIGIN).unwrap();
+    refused(ledger.rotate(rotated).await, "E1");
+}
+
+#[tokio::test]
+async fn a_seal_takes_two_officers_and_a_new_key() {
+    let (site, ledger) = site().await;
+    let seal = |successor: &Verifier, expires| ledger.propose_seal(successor, expires, "").unwrap();
+    let good = seal(site.next.verifier(), u64::MAX);
+    refused(ledger.seal(good.clone(), vec![]).await, "E1");
+    let one = vec![good.approve(&site.ada)];
+    refused(ledger.seal(good.clone(), one).await, "E1");
+    let own = signer(site.dir.path());
+    let by_own = vec![good.approve(&site.ada), good.approve(&own)];
+    refused(ledger.seal(good.clone(), by_own).await, "A1");
+    let taken =
+        |signer: &Signer, origin: &str| Verifier::new(origin, &signer.verifier().public()).unwrap();
+    for (successor, expires) in [
+        (taken(&site.next, support::ORIGIN), u64::MAX),
+        (taken(&own, NEXT), u64::MAX),
+        (taken(&site.ada, NEXT), u64::MAX),
+        (taken(&site.next, NEXT), 5),
+    ] {
+        let proposal = seal(&successor, expires);
+        let approvals = site.both(&proposal);
+        refused(ledger.seal(proposal, approvals).await, "E1");
+    }
+    refused(
+        after_seal(&ledger.evidence().await.unwrap(), &build()).map(drop),
+        "not sealed",
+    );
+    // What is asked between approval and seal is in its totals.
+    let approvals = site.both(&good);
+    ask(&ledger).await.unwrap();
+    let sealed = ledger.seal(good, approvals).await.unwrap();
+    assert_eq!(
+        judge(&sealed, &[]).sealed.unwrap().spent.rho,
+        spent(2).units()
+    );
+}
+
+#[tokio::test]
+async fn of_two_successors_one_is_opened() {
+    let (site, ledger) = site().await;
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    let next = site.succeed(genesis.clone(), "next").await.unwrap();
+    next.close().await.unwrap();
+    // The same name and key elsewhere: its first checkpoint is another, since time went on, or it is the same ledger.
+    let other = Genesis {
+        build: "another".to_owned(),
+        ..genesis.clone()
+    };
+    refused(
+        site.succeed(other, "rival").await,
+        "another log has succeeded",
+    );
+    refused(
+        site.succeed(
+            Genesis {
+                build: "x".to_owned(),
+                ..genesis.clone()
+            },
+            "next",
+        )
+        .await,
+        "another ledger in this place",
+    );
+    // Another key than the one that was named.
+    let around = anchored(&site.path("wrong-anchor"));
+    let wrong = Ledger::succeed(
+        &site.path("wrong"),
+        site.ada.clone(),
+        genesis.clone(),
+        around,
+        None,
+    )
+    .await;
+    refused(wrong, "E2");
+    // As an ordinary ledger it is not made at all.
+    let plain = Ledger::create(&site.path("plain"), site.next.clone(), genesis.clone()).await;
+    refused(plain, "succeed");
+    // The sealed one is still read, and the successor is opened again by the same call.
+    site.open().await.unwrap().close().await.unwrap();
+    site.succeed(genesis, "next").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_interrupted_goes_on() {
+    let (site, ledger) = site().await;
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    // Stopped once the database was there: no anchor knows of it.
+    let dir = site.path("next");
+    let alone = Ledger::succeed(
+        &dir,
+        site.next.clone(),
+        genesis.clone(),
+        Surroundings::default(),
+        None,
+    );
+    alone.await.unwrap().close().await.unwrap();
+    let own = anchored(&site.path("next-anchor"));
+    let unclaimed = Ledger::open_in(&dir, site.next.clone(), own.clone()).await;
+    assert!(matches!(unclaimed, Err(Error::Integrity(_))));
+    // Stopped once the place was taken: its own anchor is empty still.
+    let before = Some(anchor(&site.path("anchor")));
+    let claimed = Ledger::succeed(
+        &dir,
+        site.next.clone(),
+        genesis.clone(),
+        Surroundings::default(),
+        before,
+    );
+    claimed.await.unwrap().close().await.unwrap();
+    let unclaimed = Ledger::open_in(&dir, site.next.clone(), own).await;
+    assert!(matches!(unclaimed, Err(Error::Integrity(_))));
+    let next = site.succeed(genesis.clone(), "next").await.unwrap();
+    facts(&next, vec![]).await;
+    ask(&next).await.unwrap();
+    next.close().await.unwrap();
+    // And long after that it is the same ledger.
+    let next = site.succeed(genesis, "next").await.unwrap();
+    assert_eq!(next.account().await.unwrap().spent.rho, spent(2));
+}
+
+#[tokio::test]
+async fn a_seal_that_its_anchor_has_not_heard_of_is_put_there_first() {
+    let (home, ledger) = site().await;
+    let place = anchor(&home.path("anchor"));
+    let known = newest(place.as_ref()).await.unwrap().unwrap();
+    let sealed = home.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    // As if the process had died between the seal and its anchor.
+    let size = salus_ledger::note::Checkpoint::stated_size(&known.1.checkpoint).unwrap();
+    let name = format!("anchor/{:017}/{:03}", size / 1000, size % 1000);
+    std::fs::remove_file(home.path(&name)).unwrap();
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    home.succeed(genesis, "next")
+        .await
+        .unwrap()
+        .close()
+        .await
+        .unwrap();
+    home.open().await.unwrap();
+    let names = place.newest(3).await.unwrap();
+    assert_eq!(names[1], size);
+}
+
+#[tokio::test]
+async fn limits_go_on_where_they_were() {
+    let (site, ledger) = site().await;
+    let limit = |name: &str, seconds, questions| Limit {
+        of: Share::Analyst,
+        name: Some(name.to_owned()),
+        seconds,
+        cap: Loss {
+            rho: spent(questions),
+            delta: Delta::parse_floor("1e-6").unwrap(),
+        },
+    };
+    // For good, and in periods of which one has ended when the log is sealed, and one has not.
+    let limits = vec![
+        limit("analyst-1", None, 2),
+        limit("analyst-1", Some(u64::MAX), 9),
+        limit("analyst-1", Some(1), 9),
+    ];
+    facts(&ledger, limits.clone()).await;
+    ask(&ledger).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    let report = judge(&sealed, &[]);
+    let scopes: Vec<String> = report
+        .sealed
+        .unwrap()
+        .limits
+        .into_iter()
+        .map(|(scope, _)| scope)
+        .collect();
+    assert_eq!(
+        scopes,
+        [
+            format!("analyst/{}/0:analyst-1", u64::MAX),
+            "analyst:analyst-1".to_owned()
+        ]
+    );
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    let next = site.succeed(genesis, "next").await.unwrap();
+    facts(&next, limits).await;
+    ask(&next).await.unwrap();
+    assert!(matches!(
+        ask(&next).await,
+        Err(ReserveError::LimitReached { .. })
+    ));
+    next.audit_accounts().await.unwrap();
+    judge(&next.evidence().await.unwrap(), &[&sealed]);
+}
+
+#[tokio::test]
+async fn what_was_spent_beyond_the_cap_is_carried_too() {
+    let (site, ledger) = site().await;
+    let extra = Loss::from_rho(spent(6));
+    ledger
+        .incident(salus_ledger::EntryIndex(8), extra, "sigma")
+        .await
+        .unwrap();
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    let next = site
+        .succeed(after_seal(&sealed, &build()).unwrap(), "next")
+        .await
+        .unwrap();
+    facts(&next, vec![]).await;
+    assert!(matches!(
+        ask(&next).await,
+        Err(ReserveError::BudgetExhausted { .. })
+    ));
+    assert_eq!(next.account().await.unwrap().spent.rho, spent(7));
+    judge(&next.evidence().await.unwrap(), &[&sealed]);
+    next.close().await.unwrap();
+    let around = anchored(&site.path("next-anchor"));
+    Ledger::open_in(&site.path("next"), site.next.clone(), around)
+        .await
+        .unwrap();
+}
