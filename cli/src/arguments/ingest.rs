@@ -32,6 +32,10 @@ pub(crate) struct Fhir {
 
 /// What is asked of a server.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
 #[command(next_help_heading = "What a server is asked for")]
 pub(crate) struct Asked {
     /// The patients of this Group; all patients of the server when not given.

@@ -57,7 +57,7 @@ fn read(files: &[PathBuf]) -> Result<Vec<Definition>, Failure> {
         match Definition::parse(&text) {
             Ok(view) => views.push(view),
             Err(problems) => {
-                wrong.extend(problems.iter().map(|problem| format!("{name}: {problem}")))
+                wrong.extend(problems.iter().map(|problem| format!("{name}: {problem}")));
             }
         }
     }

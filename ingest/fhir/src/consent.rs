@@ -37,7 +37,7 @@ pub(crate) fn consent(bytes: &[u8]) -> Option<Consent> {
     let text = std::str::from_utf8(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).ok()?;
     let mut c = Cursor::new(text);
     let (mut kind, mut active, mut patient, mut decision) = (false, false, None, None);
-    let (mut scopes, mut scoped) = (false, false);
+    let (mut has_scope, mut about) = (false, false);
     let (mut day, mut version) = (None, None);
     let object = c.object(|c, key| {
         match key {
@@ -49,8 +49,8 @@ pub(crate) fn consent(bytes: &[u8]) -> Option<Consent> {
                 }
             }
             "scope" => {
-                scopes = true;
-                scoped = codes(c)?;
+                has_scope = true;
+                about = codes(c)?;
             }
             "decision" => decision = c.text()?.as_deref().and_then(decided).or(decision),
             "provision" => c.each(|c| {
@@ -79,7 +79,7 @@ pub(crate) fn consent(bytes: &[u8]) -> Option<Consent> {
     });
     let whole = object.and_then(|object| c.end().map(|()| object)) == Ok(true);
     // R5 has no scope any more.
-    let about_data = scoped || !scopes;
+    let about_data = about || !has_scope;
     Some(Consent {
         patient: patient.filter(|_| whole && kind && active && about_data)?,
         decision: decision?,
@@ -110,9 +110,8 @@ fn codes(c: &mut Cursor<'_>) -> Result<bool, Broken> {
             c.object(|c, key| {
                 match key {
                     "code" => {
-                        any |= c
-                            .text()?
-                            .is_some_and(|code| ABOUT_DATA.contains(&code.as_ref()))
+                        let code = c.text()?;
+                        any |= code.is_some_and(|code| ABOUT_DATA.contains(&code.as_ref()));
                     }
                     _ => c.skip()?,
                 }

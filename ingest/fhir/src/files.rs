@@ -27,7 +27,7 @@ pub(crate) struct ExportFile {
 pub(crate) enum Content {
     Path(PathBuf),
     /// Lines that came from quarantine, sealed.
-    Scratch(Arc<File>, Scratch),
+    Scratch(Arc<File>, Box<Scratch>),
 }
 
 /// An export on disk.

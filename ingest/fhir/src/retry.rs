@@ -86,21 +86,20 @@ fn exports(
     lake: &Lake,
     pick: &dyn Fn(&Quarantined) -> bool,
     options: &Options,
-) -> Result<Vec<(String, (Export, Ids))>, IngestError> {
+) -> Result<BTreeMap<String, (Export, Ids)>, IngestError> {
     let mut by_source: BTreeMap<String, Gathering> = BTreeMap::new();
     for line in lake.quarantined()? {
         let line = line?;
         if !pick(&line) {
             continue;
         }
-        let gathering = match by_source.get_mut(&line.source) {
-            Some(gathering) => gathering,
-            None => {
-                let new = Gathering::new(options).map_err(IngestError::Spool)?;
-                by_source.entry(line.source.clone()).or_insert(new)
-            }
-        };
-        gathering.add(line).map_err(IngestError::Spool)?;
+        if !by_source.contains_key(&line.source) {
+            let new = Gathering::new(options).map_err(IngestError::Spool)?;
+            by_source.insert(line.source.clone(), new);
+        }
+        if let Some(gathering) = by_source.get_mut(&line.source) {
+            gathering.add(line).map_err(IngestError::Spool)?;
+        }
     }
     let ended = by_source.into_iter().map(|(source, gathering)| {
         let export = gathering.into_export().map_err(IngestError::Spool)?;
@@ -153,7 +152,7 @@ impl Gathering {
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)?;
         let mut export = Export::of(vec![ExportFile {
-            content: Content::Scratch(Arc::new(file), self.key),
+            content: Content::Scratch(Arc::new(file), Box::new(self.key)),
             name: "quarantine".into(),
             bytes: self.bytes,
             compressed: false,
@@ -233,7 +232,7 @@ pub fn about(line: &[u8]) -> Option<String> {
     let read = Cursor::new(text).object(|c, key| {
         match key {
             "resourceType" => patient = c.text()?.as_deref() == Some("Patient"),
-            "id" => id = c.text()?.map(|id| id.into_owned()),
+            "id" => id = c.text()?.map(std::borrow::Cow::into_owned),
             "subject" | "patient" | "beneficiary" => {
                 if let Target::Id(of) = Reference::read(c)?.target("Patient") {
                     subject = Some(of.into_owned());

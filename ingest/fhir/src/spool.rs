@@ -22,7 +22,7 @@ pub(crate) struct Spool {
 
 #[derive(Debug)]
 enum State {
-    Written(ScratchWriter<BufWriter<File>>),
+    Written(Box<ScratchWriter<BufWriter<File>>>),
     Read(File),
     /// Writing could not be ended.
     Failed,
@@ -37,7 +37,7 @@ impl Spool {
         };
         let key = Scratch::new()?;
         Ok(Self {
-            state: State::Written(key.writer(BufWriter::with_capacity(BUFFER, file))),
+            state: State::Written(Box::new(key.writer(BufWriter::with_capacity(BUFFER, file)))),
             key,
             lines: 0,
         })

@@ -342,12 +342,12 @@ async fn hold(begin: u64) {
 
 #[tokio::test]
 async fn one_person_moves_no_random_question_further_than_declared() {
-    hold(0).await;
+    Box::pin(hold(0)).await;
 }
 
 #[tokio::test]
 async fn nor_another_half_of_them() {
-    hold(1_000_000).await;
+    Box::pin(hold(1_000_000)).await;
 }
 
 /// With a fault planted the same test finds it.
@@ -360,27 +360,27 @@ async fn finds(fault: Fault) {
 
 #[tokio::test]
 async fn a_row_too_many_is_found() {
-    finds(Fault::OneRowMore).await;
+    Box::pin(finds(Fault::OneRowMore)).await;
 }
 
 #[tokio::test]
 async fn groups_without_bound_are_found() {
-    finds(Fault::AllGroups).await;
+    Box::pin(finds(Fault::AllGroups)).await;
 }
 
 #[tokio::test]
 async fn weights_that_are_not_applied_are_found() {
-    finds(Fault::WholeWeights).await;
+    Box::pin(finds(Fault::WholeWeights)).await;
 }
 
 #[tokio::test]
 async fn values_that_are_not_clamped_are_found() {
-    finds(Fault::NoClamp).await;
+    Box::pin(finds(Fault::NoClamp)).await;
 }
 
 #[tokio::test]
 async fn ties_by_place_are_found() {
-    finds(Fault::TiesByPlace).await;
+    Box::pin(finds(Fault::TiesByPlace)).await;
 }
 
 /// Whether somebody is dead is one value per person, but not beside rows of hers that a left join finds nobody for.
