@@ -72,6 +72,10 @@ impl Connection {
     }
 
     /// Whether there is a database to open, of whatever content.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, reason = "a server is asked, a directory is not")
+    )]
     pub(crate) async fn is_there(place: &Place) -> Result<bool> {
         match place {
             Place::Directory(dir) => Ok(sqlite::database(dir).is_file()),

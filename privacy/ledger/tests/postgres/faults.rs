@@ -86,6 +86,8 @@ pub(crate) async fn sleep(place: Place, dir: &Path) {
         if falls_asleep.swap(false, Ordering::SeqCst) {
             println!("asleep");
             signal("STOP", std::process::id());
+            // The signal may be another thread's to take, and until it does this one would go on.
+            std::thread::sleep(Duration::from_millis(200));
         }
         now()
     });

@@ -182,7 +182,7 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(clu
         assert_eq!(code.as_deref(), Some("42501"), "{forbidden}: {refused}");
     }
     // A table of its own that stands before the real one in the path of the functions changes nothing.
-    run(&mut db, "CREATE TEMP TABLE sequencer AS SELECT true AS one, 3 AS format, 9 AS epoch, 'me' AS holder").await.unwrap();
+    run(&mut db, "CREATE TEMP TABLE sequencer AS SELECT true AS one, 4 AS format, 9 AS epoch, 'me' AS holder").await.unwrap();
     run(&mut db, "SELECT set_config('salus.fence', '9/me', false)")
         .await
         .unwrap();
