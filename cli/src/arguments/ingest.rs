@@ -96,7 +96,7 @@ pub(crate) struct Server {
     /// File with an access token that somebody else obtained.
     #[arg(long, value_name = "FILE", conflicts_with = "client_id")]
     pub token_file: Option<PathBuf>,
-    /// Another origin that may see the access token, as in https://files.example; may be repeated.
+    /// Another origin (scheme, host and port) that may see the access token; may be repeated.
     #[arg(long, value_name = "URL")]
     pub trust_origin: Vec<String>,
     /// PEM certificate of an authority to trust besides those of the system; may be repeated.
