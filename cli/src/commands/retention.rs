@@ -61,7 +61,10 @@ pub(crate) async fn erase(home: &Home, erase: &Erase, format: Format) -> Result<
         &json!({"questions": erased.questions, "scrubbed": erased.scrubbed}),
     );
     if !erased.scrubbed && format == Format::Table {
-        println!("Another program reads the ledger now; run this again when it has ended.");
+        println!(
+            "The rows are gone. What the database keeps of them goes when no other program reads the ledger file: run this again then. \
+             In PostgreSQL, vacuum the table `openings`, and mind its write-ahead log and backups; see docs/postgres.md."
+        );
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use salus_bulk::{
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
@@ -42,7 +43,11 @@ impl Authority {
 /// Puts TLS before the server, which from then on calls itself by the https address.
 async fn behind_tls(server: &Server, authority: &Authority, clients: Option<&Authority>) {
     let (certificate, key) = authority.issue("127.0.0.1");
-    let builder = ServerConfig::builder();
+    // Other crates of the workspace may have switched another provider on as well.
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(clients) => {
