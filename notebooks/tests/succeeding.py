@@ -125,5 +125,3 @@ def opened_with(log: Log, spent: dict) -> Log:
     body["accounts"][0]["after"] = plus(spent, body["loss"])
     log.entries[10]["body"]["totals"]["spent"] = body["accounts"][0]["after"]
     return signed_again(log)
-
-
