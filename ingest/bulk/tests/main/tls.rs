@@ -45,7 +45,7 @@ async fn behind_tls(server: &Server, authority: &Authority, clients: Option<&Aut
     let (certificate, key) = authority.issue("127.0.0.1");
     // Other crates of the workspace may have switched another provider on as well.
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider)
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .unwrap();
     let builder = match clients {
@@ -54,7 +54,9 @@ async fn behind_tls(server: &Server, authority: &Authority, clients: Option<&Aut
             let mut roots = RootCertStore::empty();
             roots.add(clients.0.der().clone()).unwrap();
             builder.with_client_cert_verifier(
-                WebPkiClientVerifier::builder(roots.into()).build().unwrap(),
+                WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+                    .build()
+                    .unwrap(),
             )
         }
     };
