@@ -3,7 +3,7 @@
 # people's readers.
 
 need_python() {
-  local home="$CARGO_TARGET_DIR/python" wanted
+  local home="${CARGO_TARGET_DIR:-$HOME/.cache/salus-target}/python" wanted
   wanted=$(sha256sum notebooks/requirements.txt | cut -c1-16)
   if [ ! -e "$home/$wanted" ]; then
     say "a Python with pyarrow, to read the lake with another reader"
@@ -21,7 +21,8 @@ need_python() {
 make_python() {
   if ! python3 -m venv "$1" 2>/dev/null; then
     local sudo=""
-    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    # Nobody is asked for a password for this.
+    [ "$(id -u)" -eq 0 ] || sudo="sudo -n"
     command -v apt-get >/dev/null || return 1
     $sudo apt-get update -qq && $sudo apt-get install -y -qq python3 python3-venv || return 1
     python3 -m venv "$1" || return 1
