@@ -21,7 +21,7 @@ use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::keys::{Keys, integers};
 use crate::merge::{Batches, Merge};
-use crate::vault::Scratch;
+use crate::vault::{Scratch, ScratchWriter};
 use crate::write::slice_bytes;
 
 /// Bytes of rows in memory before a run is written; each table holds at most about twice as much.
@@ -62,11 +62,9 @@ struct Run {
 }
 
 impl State {
-    fn new_run(&mut self, dir: &Path) -> Result<Run> {
+    fn new_run(&mut self, dir: &Path) -> PathBuf {
         self.next += 1;
-        let path = dir.join(format!("{:06}.run", self.next));
-        let key = Scratch::new().at("seal", &path)?;
-        Ok(Run { path, key })
+        dir.join(format!("{:06}.run", self.next))
     }
 }
 
@@ -105,10 +103,10 @@ impl Stage {
         }
         state.bytes = 0;
         let chunk = std::mem::take(&mut state.chunk);
-        let run = state.new_run(&self.dir)?;
+        let run = state.new_run(&self.dir);
         // Sorting needs no lock: several threads sort their chunks at once.
         drop(state);
-        self.write_run(&run, &chunk)?;
+        let run = self.write_run(run, &chunk)?;
         self.state
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -125,9 +123,9 @@ impl Stage {
         RecordBatch::try_new(Arc::clone(&self.staged), columns).doing("stage rows")
     }
 
-    fn write_run(&self, run: &Run, chunk: &[RecordBatch]) -> Result<()> {
+    fn write_run(&self, path: PathBuf, chunk: &[RecordBatch]) -> Result<Run> {
         let sorted = self.sort(chunk)?;
-        self.write_sorted(run, std::iter::once(Ok(sorted)))
+        self.write_sorted(path, std::iter::once(Ok(sorted)))
     }
 
     /// One batch, sorted by key and newest first, with only the newest of equal keys.
@@ -152,13 +150,14 @@ impl Stage {
 
     fn write_sorted(
         &self,
-        run: &Run,
+        path: PathBuf,
         batches: impl Iterator<Item = Result<RecordBatch>>,
-    ) -> Result<()> {
+    ) -> Result<Run> {
         const STEP: &str = "write a staged run";
         files::private_dir(&self.dir)?;
-        let file = BufWriter::with_capacity(1 << 20, files::private_file(&run.path)?);
-        let mut writer = StreamWriter::try_new(run.key.writer(file), &self.staged).doing(STEP)?;
+        let file = BufWriter::with_capacity(1 << 20, files::private_file(&path)?);
+        let (sealed, key) = ScratchWriter::create(file).at("seal", &path)?;
+        let mut writer = StreamWriter::try_new(sealed, &self.staged).doing(STEP)?;
         for batch in batches {
             let batch = batch?;
             let step = rows_per_batch(&batch);
@@ -169,12 +168,9 @@ impl Stage {
             }
         }
         writer.finish().doing(STEP)?;
-        writer
-            .into_inner()
-            .doing(STEP)?
-            .finish()
-            .doing(STEP)
-            .map(drop)
+        let sealed = writer.into_inner().doing(STEP)?;
+        sealed.finish().at("write", &path)?;
+        Ok(Run { path, key })
     }
 
     /// Ends the staging.
@@ -188,8 +184,8 @@ impl Stage {
         state.chunk.clear();
         while state.runs.len() > FAN_IN {
             let group: Vec<Run> = state.runs.drain(..FAN_IN).collect();
-            let run = state.new_run(&self.dir)?;
-            self.write_sorted(&run, merge(&self.table, &group, None, None)?)?;
+            let run = state.new_run(&self.dir);
+            let run = self.write_sorted(run, merge(&self.table, &group, None, None)?)?;
             for Run { path, .. } in &group {
                 std::fs::remove_file(path).at("remove", path)?;
             }

@@ -35,9 +35,9 @@ impl Spool {
             Some(dir) => tempfile::tempfile_in(dir)?,
             None => tempfile::tempfile()?,
         };
-        let key = Scratch::new()?;
+        let (out, key) = ScratchWriter::create(BufWriter::with_capacity(BUFFER, file))?;
         Ok(Self {
-            state: State::Written(Box::new(key.writer(BufWriter::with_capacity(BUFFER, file)))),
+            state: State::Written(Box::new(out)),
             key,
             lines: 0,
         })

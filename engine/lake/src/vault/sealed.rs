@@ -15,7 +15,7 @@ const CHUNK: usize = 1 << 16;
 /// Bytes before a chunk: whether it is the last, and how long it is.
 const HEAD: usize = 5;
 
-/// The key of one scratch file.
+/// The key of one scratch file: what was sealed with it can be read, and nothing more can be sealed.
 #[derive(Clone)]
 pub struct Scratch {
     key: LessSafeKey,
@@ -28,28 +28,7 @@ impl fmt::Debug for Scratch {
 }
 
 impl Scratch {
-    /// A new key, for one file that is written once.
-    pub fn new() -> io::Result<Self> {
-        let mut key = zeroize::Zeroizing::new([0; KEY_BYTES]);
-        getrandom::fill(key.as_mut()).map_err(io::Error::other)?;
-        let unbound =
-            UnboundKey::new(&AES_256_GCM, key.as_ref()).map_err(|_| io::Error::other("no key"))?;
-        Ok(Self {
-            key: LessSafeKey::new(unbound),
-        })
-    }
-
-    /// Seals everything written to `out`; [`ScratchWriter::finish`] ends it.
-    pub fn writer<W: Write>(&self, out: W) -> ScratchWriter<W> {
-        ScratchWriter {
-            key: self.key.clone(),
-            out,
-            number: 0,
-            plain: Vec::with_capacity(CHUNK + MAX_TAG_LEN),
-        }
-    }
-
-    /// Opens what a writer of this key sealed, from its start.
+    /// Opens what the writer of this key sealed, from its start.
     pub fn reader<R: Read>(&self, from: R) -> ScratchReader<R> {
         ScratchReader {
             key: self.key.clone(),
@@ -86,6 +65,22 @@ impl<W: Write> fmt::Debug for ScratchWriter<W> {
 }
 
 impl<W: Write> ScratchWriter<W> {
+    /// Seals everything written to `out` with a new key; [`ScratchWriter::finish`] ends it. The key has this one writer, so no
+    /// counter comes twice.
+    pub fn create(out: W) -> io::Result<(Self, Scratch)> {
+        let mut bytes = zeroize::Zeroizing::new([0; KEY_BYTES]);
+        getrandom::fill(bytes.as_mut()).map_err(io::Error::other)?;
+        let key = UnboundKey::new(&AES_256_GCM, bytes.as_ref());
+        let key = LessSafeKey::new(key.map_err(|_| io::Error::other("no key"))?);
+        let writer = Self {
+            key: key.clone(),
+            out,
+            number: 0,
+            plain: Vec::with_capacity(CHUNK + MAX_TAG_LEN),
+        };
+        Ok((writer, Scratch { key }))
+    }
+
     fn seal(&mut self, last: bool) -> io::Result<()> {
         let nonce = nonce(self.number, last);
         self.number += 1;
@@ -187,17 +182,16 @@ impl<R: Read> Read for ScratchReader<R> {
 mod tests {
     use super::*;
 
-    fn sealed(scratch: &Scratch, plain: &[u8], piece: usize) -> Vec<u8> {
-        let mut writer = scratch.writer(Vec::new());
+    fn sealed(plain: &[u8], piece: usize) -> (Vec<u8>, Scratch) {
+        let (mut writer, key) = ScratchWriter::create(Vec::new()).expect("a key");
         for piece in plain.chunks(piece) {
             writer.write_all(piece).expect("memory");
         }
-        writer.finish().expect("memory")
+        (writer.finish().expect("memory"), key)
     }
 
     #[test]
     fn gives_back_what_it_took_and_shows_nothing() {
-        let scratch = Scratch::new().expect("a key");
         for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 3 * CHUNK + 5] {
             let plain: Vec<u8> = b"Mrs Canary "
                 .iter()
@@ -206,7 +200,7 @@ mod tests {
                 .take(length)
                 .collect();
             for piece in [1_000, CHUNK, length.max(1)] {
-                let disk = sealed(&scratch, &plain, piece);
+                let (disk, scratch) = sealed(&plain, piece);
                 assert!(!disk.windows(6).any(|part| part == b"Canary"));
                 let mut back = Vec::new();
                 scratch
@@ -220,8 +214,7 @@ mod tests {
 
     #[test]
     fn a_changed_cut_or_foreign_file_is_an_error() {
-        let scratch = Scratch::new().expect("a key");
-        let disk = sealed(&scratch, &vec![7; 2 * CHUNK + 9], CHUNK);
+        let (disk, scratch) = sealed(&vec![7; 2 * CHUNK + 9], CHUNK);
         let read =
             |scratch: &Scratch, disk: &[u8]| scratch.reader(disk).read_to_end(&mut Vec::new());
         for at in [0, 1, 4, HEAD, HEAD + CHUNK, disk.len() - 1] {
@@ -238,6 +231,6 @@ mod tests {
             read(&scratch, &[&disk[chunk..], &disk[..chunk]].concat()).is_err(),
             "out of order"
         );
-        assert!(read(&Scratch::new().expect("a key"), &disk).is_err());
+        assert!(read(&sealed(&[], 1).1, &disk).is_err());
     }
 }
