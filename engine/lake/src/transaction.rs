@@ -202,9 +202,11 @@ impl Transaction {
         self.work.withheld.add(person, why);
     }
 
-    /// Lets a person in again whom `why` kept out; what was left out meanwhile must be appended again.
-    pub fn readmit(&self, person: i64, why: Withheld) {
-        self.work.withheld.remove(person, why);
+    /// Lets in again a person who denied consent, if she permits it later than she denied it, at `at` (microseconds since
+    /// 1970-01-01T00:00Z); an undated permission lifts an undated denial only. What was left out meanwhile must be appended
+    /// again.
+    pub fn readmit(&self, person: i64, at: Option<i64>) {
+        self.work.withheld.permit(person, at);
     }
 
     /// Why `person` is kept out of all tables, if she is.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use crate::error::{Doing as _, Error, Result};
@@ -22,6 +22,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
         Field::new("person_id", DataType::Int64, false),
         Field::new("why", DataType::Utf8, false),
+        Field::new("since", DataType::Int64, true),
     ]))
 });
 
@@ -30,7 +31,10 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 #[non_exhaustive]
 pub enum Withheld {
     /// The person does not consent. What comes about her waits in quarantine.
-    Consent,
+    Consent {
+        /// When she said so, in microseconds since 1970-01-01T00:00Z, as far as that is known.
+        since: Option<i64>,
+    },
     /// The person was expunged. What comes about her is dropped.
     Expunged,
 }
@@ -39,15 +43,24 @@ impl Withheld {
     /// The word that stands in files.
     pub fn word(self) -> &'static str {
         match self {
-            Self::Consent => "consent",
+            Self::Consent { .. } => "consent",
             Self::Expunged => "expunged",
         }
     }
 
-    fn parse(word: &str) -> Option<Self> {
-        [Self::Consent, Self::Expunged]
-            .into_iter()
-            .find(|why| why.word() == word)
+    fn since(self) -> Option<i64> {
+        match self {
+            Self::Consent { since } => since,
+            Self::Expunged => None,
+        }
+    }
+
+    fn parse(word: &str, since: Option<i64>) -> Option<Self> {
+        match word {
+            "consent" => Some(Self::Consent { since }),
+            "expunged" => Some(Self::Expunged),
+            _ => None,
+        }
     }
 }
 
@@ -96,11 +109,11 @@ impl WithheldList {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts `person` on the list. Who was expunged stays so.
+    /// Puts `person` on the list. Who was expunged stays so; of two denials the later counts.
     pub(crate) fn add(&self, person: i64, why: Withheld) {
         let mut inner = self.lock();
         let before = inner.all.get(&person).copied();
-        if before == Some(why) || before == Some(Withheld::Expunged) {
+        if before.is_some_and(|before| before >= why) {
             return;
         }
         inner.all.insert(person, why);
@@ -108,11 +121,18 @@ impl WithheldList {
         inner.changed = true;
     }
 
-    /// Takes `person` off the list, if `why` is what keeps her there.
-    pub(crate) fn remove(&self, person: i64, why: Withheld) {
+    /// Takes `person` off the list if a denial keeps her there that is earlier than her permission of `at`. Of a denial
+    /// without a date it is only known that it came first.
+    pub(crate) fn permit(&self, person: i64, at: Option<i64>) {
         let mut inner = self.lock();
-        if inner.all.get(&person) == Some(&why) {
+        let lifted = match inner.all.get(&person) {
+            Some(Withheld::Consent { since: None }) => true,
+            Some(Withheld::Consent { since }) => at > *since,
+            Some(Withheld::Expunged) | None => false,
+        };
+        if lifted {
             inner.all.remove(&person);
+            inner.new.remove(&person);
             inner.changed = true;
         }
     }
@@ -174,6 +194,7 @@ fn to_batch(list: &BTreeMap<i64, Withheld>) -> Result<RecordBatch> {
         Arc::new(StringArray::from_iter_values(
             list.values().map(|why| why.word()),
         )),
+        Arc::new(list.values().map(|why| why.since()).collect::<Int64Array>()),
     ];
     RecordBatch::try_new(Arc::clone(&SCHEMA), columns).doing("write who is withheld")
 }
@@ -185,8 +206,13 @@ fn entries(batch: &RecordBatch) -> Result<Vec<(i64, Withheld)>> {
         .as_primitive_opt::<Int64Type>()
         .ok_or_else(damaged)?;
     let words = batch.column(1).as_string_opt::<i32>().ok_or_else(damaged)?;
+    let since = batch
+        .column(2)
+        .as_primitive_opt::<Int64Type>()
+        .ok_or_else(damaged)?;
     let entry = |row: usize| {
-        let why = Withheld::parse(words.value(row)).ok_or_else(damaged)?;
+        let since = since.is_valid(row).then(|| since.value(row));
+        let why = Withheld::parse(words.value(row), since).ok_or_else(damaged)?;
         Ok((persons.value(row), why))
     };
     (0..batch.num_rows()).map(entry).collect()

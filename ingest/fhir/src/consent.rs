@@ -1,8 +1,8 @@
 //! Consents: who does not want to be part of analytics.
 //!
-//! Read from R4 (`provision.type`) and R5 (`decision`). Of a patient's consents in an export the latest counts, by the date
-//! on which it was given, then by version. An active `deny` about privacy or research keeps the person out; only an active
-//! `permit` that is later lets her in again. A denial that merely ends (another status, a period in the past) changes
+//! Read from R4 (`provision.type`) and R5 (`decision`). Of a patient's consents in an export the latest counts, by the moment
+//! at which it was given, then by version. An active `deny` about privacy or research keeps the person out; only an active
+//! `permit` that is later, also than a denial of an earlier export, lets her in again. A denial that merely ends (another status, a period in the past) changes
 //! nothing: who was kept out stays out until she says otherwise.
 
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ use crate::reference::{Reference, Target};
 /// Scopes of consents about the use of data, of <http://terminology.hl7.org/CodeSystem/consentscope>.
 const ABOUT_DATA: [&str; 2] = ["patient-privacy", "research"];
 
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+
 /// What a patient has decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
@@ -26,10 +28,11 @@ pub(crate) enum Decision {
 /// One active consent about the use of data.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Consent {
-    pub(crate) patient: Box<str>,
+    /// The patient's id; `None` when she is named in a way that is not understood.
+    pub(crate) patient: Option<Box<str>>,
     pub(crate) decision: Decision,
-    /// Day from 1970 on which it was given, and microseconds of the version.
-    given: (Option<i32>, Option<i64>),
+    /// When it was given, and when its version was stored: microseconds since 1970.
+    given: (Option<i64>, Option<i64>),
 }
 
 /// The consent on a line, if it is one that decides.
@@ -38,7 +41,7 @@ pub(crate) fn consent(bytes: &[u8]) -> Option<Consent> {
     let mut c = Cursor::new(text);
     let (mut kind, mut active, mut patient, mut decision) = (false, false, None, None);
     let (mut has_scope, mut about) = (false, false);
-    let (mut day, mut version) = (None, None);
+    let (mut given, mut version) = (None, None);
     let object = c.object(|c, key| {
         match key {
             "resourceType" => kind = c.text()?.as_deref() == Some("Consent"),
@@ -63,11 +66,11 @@ pub(crate) fn consent(bytes: &[u8]) -> Option<Consent> {
                 })
                 .map(drop)
             })?,
-            "dateTime" | "date" => day = moment(c)?.map(|moment| moment.day),
+            "dateTime" | "date" => given = moment(c)?,
             "meta" => {
                 c.object(|c, key| {
                     match key {
-                        "lastUpdated" => version = moment(c)?.and_then(|moment| moment.at),
+                        "lastUpdated" => version = moment(c)?,
                         _ => c.skip()?,
                     }
                     Ok(())
@@ -80,15 +83,18 @@ pub(crate) fn consent(bytes: &[u8]) -> Option<Consent> {
     let whole = object.and_then(|object| c.end().map(|()| object)) == Ok(true);
     // R5 has no scope any more.
     let about_data = about || !has_scope;
+    let decides = whole && kind && active && about_data;
     Some(Consent {
-        patient: patient.filter(|_| whole && kind && active && about_data)?,
-        decision: decision?,
-        given: (day, version),
+        patient,
+        decision: decision.filter(|_| decides)?,
+        given: (given, version),
     })
 }
 
-fn moment(c: &mut Cursor<'_>) -> Result<Option<Moment>, Broken> {
-    Ok(c.text()?.and_then(|text| Moment::parse(&text).ok()))
+/// Microseconds since 1970 of a date; of one without a time, those of its first day.
+fn moment(c: &mut Cursor<'_>) -> Result<Option<i64>, Broken> {
+    let moment = c.text()?.and_then(|text| Moment::parse(&text).ok());
+    Ok(moment.map(|moment| moment.at.unwrap_or(i64::from(moment.day) * MICROS_PER_DAY)))
 }
 
 fn decided(word: &str) -> Option<Decision> {
@@ -130,29 +136,30 @@ pub(crate) struct Consents {
 }
 
 /// What makes a consent the latest: date, version, and then the place in the order of reading.
-type Key = (Option<i32>, Option<i64>, Origin);
+type Key = (Option<i64>, Option<i64>, Origin);
 
 impl Consents {
     pub(crate) fn note(&self, origin: Origin, consent: Consent) {
+        let Some(patient) = consent.patient else {
+            return;
+        };
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (consent.given.0, consent.given.1, origin);
-        let known = latest
-            .entry(consent.patient)
-            .or_insert((key, consent.decision));
+        let known = latest.entry(patient).or_insert((key, consent.decision));
         if known.0 < key {
             *known = (key, consent.decision);
         }
     }
 
-    /// Patients with their decision, in the order of their ids.
-    pub(crate) fn into_decisions(self) -> Vec<(Box<str>, Decision)> {
-        let latest = self
-            .latest
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+    /// Patients with their decision and its moment, in the order of their ids.
+    pub(crate) fn into_decisions(self) -> Vec<(Box<str>, Decision, Option<i64>)> {
+        let latest = self.latest.into_inner();
+        let latest = latest.unwrap_or_else(PoisonError::into_inner);
         let mut decisions: Vec<_> = latest
             .into_iter()
-            .map(|(patient, (_, decision))| (patient, decision))
+            .map(|(patient, ((given, version, _), decision))| {
+                (patient, decision, given.or(version))
+            })
             .collect();
         decisions.sort_by(|a, b| a.0.cmp(&b.0));
         decisions
@@ -169,8 +176,8 @@ mod tests {
     fn denials_of_both_versions_are_read() {
         let read = consent(DENY.as_bytes()).expect("a consent");
         assert_eq!(
-            (read.patient.as_ref(), read.decision),
-            ("p", Decision::Deny)
+            (read.patient.as_deref(), read.decision),
+            (Some("p"), Decision::Deny)
         );
         let r5 = r#"{"resourceType":"Consent","status":"active","subject":{"reference":"Patient/p"},"decision":"permit","provision":[{"period":{}}]}"#;
         assert_eq!(
@@ -181,11 +188,22 @@ mod tests {
             (r#""active""#, r#""inactive""#),
             ("Consent\",\"id", "Contract\",\"id"),
             (r#""patient-privacy""#, r#""adr""#),
-            ("Patient/p", "Group/p"),
             (r#"{"type":"deny","#, "{"),
             ("]}}", "]}"),
         ] {
             assert_eq!(consent(DENY.replace(from, to).as_bytes()), None, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_denial_of_whom_is_not_understood_is_still_one() {
+        for (from, to) in [
+            ("Patient/p", "Group/p"),
+            ("Patient/p", "#p"),
+            (r#""reference""#, r#""display""#),
+        ] {
+            let read = consent(DENY.replace(from, to).as_bytes()).expect("a consent");
+            assert_eq!((read.patient, read.decision), (None, Decision::Deny));
         }
     }
 
@@ -202,7 +220,10 @@ mod tests {
                     consent(lines[at].as_bytes()).expect("a consent"),
                 );
             }
-            assert_eq!(consents.into_decisions(), [("p".into(), Decision::Permit)]);
+            assert_eq!(
+                consents.into_decisions(),
+                [("p".into(), Decision::Permit, Some(19_873 * MICROS_PER_DAY))]
+            );
         }
     }
 }

@@ -73,7 +73,7 @@ async fn ingest(
             options: &chosen,
             advances: sender,
         };
-        job.read(&transaction, Ids::new())
+        job.read(&transaction, None)
             .map(|found| (found, transaction))
     });
     while let Some((bytes, file)) = advances.recv().await {
@@ -134,6 +134,8 @@ struct Looking<'j> {
     census: &'j Census,
     deleted: &'j Deleted,
     consents: &'j Consents,
+    /// Whether what is deleted and decided is still to be done.
+    news: bool,
 }
 
 impl Worker for Looking<'_> {
@@ -143,6 +145,7 @@ impl Worker for Looking<'_> {
                 continue;
             };
             match (kind.as_ref(), id) {
+                ("Bundle" | "Consent", _) if !self.news => {}
                 ("Bundle", _) => self.deleted.note(deletions(bytes).unwrap_or_default()),
                 ("Consent", _) => {
                     if let Some(consent) = consent(bytes) {
@@ -189,11 +192,12 @@ impl Found {
 }
 
 impl Job<'_> {
-    /// Reads everything into `transaction`, but for the ids in `superseded`, by type.
+    /// Reads everything into `transaction`. Lines that were read before come with the ids that the lake has newer, by type:
+    /// what they delete and whether they consent was decided then, and is not decided again.
     pub(crate) fn read(
         &self,
         transaction: &Transaction,
-        superseded: Ids,
+        read_before: Option<Ids>,
     ) -> Result<Found, IngestError> {
         let census = Census::for_lines(self.export.estimated_lines());
         let (deleted, consents) = (Deleted::default(), Consents::default());
@@ -202,29 +206,30 @@ impl Job<'_> {
                 census: &census,
                 deleted: &deleted,
                 consents: &consents,
+                news: read_before.is_none(),
             })
         };
         self.pass_over(&mut self.crew(look)?, |_| true, true)?;
         let mut found = Found::default();
         let mut gone = Gone {
             deleted: deleted.into_names(),
-            superseded,
+            superseded: read_before.unwrap_or_default(),
             ..Gone::default()
         };
         self.take_out(transaction, &gone)?;
         for (kind, ids) in &gone.deleted {
             found.deleted.insert(kind.to_string(), ids.len() as u64);
         }
-        for (patient, decision) in consents.into_decisions() {
+        for (patient, decision, at) in consents.into_decisions() {
             let person = transaction
                 .identity()
                 .resolve_or_assign(&self.options.source, &patient)?;
             match decision {
                 Decision::Deny => {
                     found.denied += 1;
-                    transaction.withhold(person, Withheld::Consent);
+                    transaction.withhold(person, Withheld::Consent { since: at });
                 }
-                Decision::Permit => transaction.readmit(person, Withheld::Consent),
+                Decision::Permit => transaction.readmit(person, at),
             }
         }
         gone.withheld = transaction.all_withheld();

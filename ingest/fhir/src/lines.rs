@@ -8,6 +8,7 @@ use salus_lake::{Quarantined, Transaction, Withheld};
 use crate::census::Census;
 use crate::chunk::{Chunk, Origin};
 use crate::coding::Coded;
+use crate::consent::consent;
 use crate::deletion::deletions;
 use crate::error::IngestError;
 use crate::files::Export;
@@ -154,6 +155,11 @@ impl<'j> LineWorker<'j> {
             if line.kind == "Bundle" && deletions(bytes).is_some() {
                 self.tally.deletions += 1;
                 return Ok(());
+            }
+            if line.kind == "Consent" && consent(bytes).is_some_and(|it| it.patient.is_none()) {
+                let what = "the consent decides, and its patient is not named by an id";
+                let rejection = Rejection::new(Reason::ConsentUnresolved, what);
+                return self.reject(origin, bytes, &rejection);
             }
             let detail = format!("no table takes {}", line.kind);
             let rejection = Rejection::new(Reason::NoTable(line.kind.as_ref().into()), detail);

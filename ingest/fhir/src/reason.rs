@@ -37,6 +37,8 @@ pub(crate) enum Reason {
     DeletedSubject,
     /// The subject does not consent to analytics.
     ConsentDenied,
+    /// A consent that decides, about nobody who is understood.
+    ConsentUnresolved,
 }
 
 impl Reason {
@@ -59,6 +61,7 @@ impl Reason {
             Self::Deleted => "deleted",
             Self::DeletedSubject => "deleted_subject",
             Self::ConsentDenied => "consent_denied",
+            Self::ConsentUnresolved => "consent_unresolved",
         })
     }
 }

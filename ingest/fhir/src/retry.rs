@@ -55,7 +55,7 @@ pub async fn retry_quarantine(
                 advances,
             };
             let superseded = known(&reader, &transaction, &source, &names)?;
-            found.add(job.read(&transaction, superseded)?);
+            found.add(job.read(&transaction, Some(superseded))?);
             whole.files.extend(export.files);
         }
         Ok::<_, IngestError>((found, whole, transaction))
@@ -123,9 +123,9 @@ impl Gathering {
             Some(dir) => tempfile::tempfile_in(dir)?,
             None => tempfile::tempfile()?,
         };
-        let key = Scratch::new()?;
+        let (out, key) = ScratchWriter::create(BufWriter::new(file))?;
         Ok(Self {
-            out: key.writer(BufWriter::new(file)),
+            out,
             key,
             places: Vec::new(),
             names: Ids::new(),

@@ -210,6 +210,63 @@ async fn who_denies_consent_is_kept_out_until_she_permits() {
 }
 
 #[tokio::test]
+async fn an_earlier_permission_lifts_no_denial_whenever_it_is_read() {
+    let home = Home::new();
+    let before = consent("b", "permit", "2024-01-01");
+    ingest(
+        &home,
+        &[patient("b"), condition("1", "b", "11"), before.clone()],
+    )
+    .await;
+    assert_eq!(conditions(&home), ["1:11"]);
+    ingest(&home, &[consent("b", "deny", "2024-02-01")]).await;
+    assert!(conditions(&home).is_empty());
+    // The older export again, and the older line out of quarantine.
+    ingest(&home, &[patient("b"), condition("1", "b", "11"), before]).await;
+    assert!(conditions(&home).is_empty());
+    let old =
+        |line: &salus_lake::Quarantined| line.bytes.windows(10).any(|part| part == b"2024-01-01");
+    retry_quarantine(&home.lake, old, &Options::default(), &Silent)
+        .await
+        .expect("a retry");
+    ingest(&home, &[condition("2", "b", "22")]).await;
+    assert!(conditions(&home).is_empty());
+}
+
+#[tokio::test]
+async fn what_was_decided_is_not_decided_again_by_a_retry() {
+    let home = Home::new();
+    let undated = |decision: &str| consent("b", decision, "").replace(r#","dateTime":"""#, "");
+    ingest(
+        &home,
+        &[patient("b"), condition("1", "b", "11"), undated("permit")],
+    )
+    .await;
+    ingest(&home, &[undated("deny")]).await;
+    let permit =
+        |line: &salus_lake::Quarantined| line.bytes.windows(6).any(|part| part == b"permit");
+    retry_quarantine(&home.lake, permit, &Options::default(), &Silent)
+        .await
+        .expect("a retry");
+    let transaction = home.lake.begin().expect("a transaction");
+    assert!(transaction.withheld(1).is_some());
+}
+
+#[tokio::test]
+async fn a_denial_that_names_nobody_is_told() {
+    let home = Home::new();
+    let lines = [
+        patient("b"),
+        consent("b", "deny", "2024-02-01").replace("Patient/b", "#b"),
+    ];
+    let summary = ingest(&home, &lines).await;
+    assert_eq!(
+        (summary.denied, reasons(&summary)),
+        (0, vec![("consent_unresolved", 1)])
+    );
+}
+
+#[tokio::test]
 async fn a_denial_before_the_patient_is_known_counts() {
     let home = Home::new();
     ingest(&home, &[consent("z", "deny", "2024-02-01")]).await;

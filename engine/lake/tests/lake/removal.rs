@@ -4,6 +4,9 @@ use salus_lake::{Lake, Quarantined, Withheld};
 
 use crate::rows::{commit, fresh, ingest, keys, rows, stored, tree};
 
+/// A denial at some moment.
+const CONSENT: Withheld = Withheld::Consent { since: Some(100) };
+
 async fn kept(lake: &Lake, table: &str) -> Vec<(i64, i64)> {
     let batch = stored(lake, table).await;
     let column = |at: usize| {
@@ -101,9 +104,9 @@ async fn who_is_withheld_has_no_row_until_readmitted() {
         ingest(&lake, table, rows(table, &all, 0)).await;
     }
     let transaction = lake.begin().unwrap();
-    transaction.withhold(7, Withheld::Consent);
+    transaction.withhold(7, CONSENT);
     transaction.withhold(9, Withheld::Expunged);
-    assert_eq!(transaction.withheld(7), Some(Withheld::Consent));
+    assert_eq!(transaction.withheld(7), Some(CONSENT));
     assert!(commit(transaction).await.changed);
     let persons = async |table: &str| -> Vec<i64> {
         kept(&lake, table)
@@ -126,8 +129,8 @@ async fn who_is_withheld_has_no_row_until_readmitted() {
     transaction
         .append_sorted("procedure", rows("procedure", &keys(20, 3), 1))
         .unwrap();
-    transaction.readmit(9, Withheld::Consent);
-    transaction.withhold(9, Withheld::Consent);
+    transaction.readmit(9, Some(900));
+    transaction.withhold(9, CONSENT);
     assert_eq!(
         transaction.withheld(9),
         Some(Withheld::Expunged),
@@ -142,8 +145,17 @@ async fn who_is_withheld_has_no_row_until_readmitted() {
         );
     }
 
+    // Neither an earlier permission nor one without a date is later than the denial; an earlier denial changes nothing.
     let transaction = lake.begin().unwrap();
-    transaction.readmit(7, Withheld::Consent);
+    for early in [None, Some(99), Some(100)] {
+        transaction.readmit(7, early);
+        transaction.withhold(7, Withheld::Consent { since: early });
+        assert_eq!(transaction.withheld(7), Some(CONSENT), "{early:?}");
+    }
+    assert!(!commit(transaction).await.changed);
+
+    let transaction = lake.begin().unwrap();
+    transaction.readmit(7, Some(101));
     transaction
         .append("condition", rows("condition", &keys(20, 3), 1))
         .unwrap();
