@@ -100,10 +100,7 @@ impl Home {
 
     /// Where the ledger is kept: in the home, or where `home.yaml` says.
     pub(crate) fn ledger_place(&self) -> Result<Place, Failure> {
-        match Settings::read(&self.root)?.ledger {
-            Some(address) => Ok(Place::parse(&address)?),
-            None => Ok(Place::from(self.root.join("ledger"))),
-        }
+        Settings::read(&self.root)?.place(&self.root)
     }
 
     /// Every policy that was ever brought into force, each under the hash that the ledger records.
@@ -145,6 +142,18 @@ impl Home {
     /// The file of the private half of a signing key that came later than the first.
     pub(crate) fn later_key_file(&self, id: &str) -> PathBuf {
         self.root.join(format!("keys/ledger-{id}.key"))
+    }
+
+    /// Takes in the signing key of a log that is to begin. Done twice it is done once.
+    pub(crate) fn keep_key(&self, file: &Path, signer: &Signer) -> Result<(), Failure> {
+        let known = self.signers()?;
+        if known.iter().any(|(_, known)| known.vkey() == signer.vkey()) {
+            return Ok(());
+        }
+        let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let vkey = signer.vkey();
+        let id = vkey.split('+').nth(1).unwrap_or("next");
+        files::create(&self.later_key_file(id), &bytes)
     }
 
     /// Tells the ledger of the newest snapshot: now, or when the next question is asked.
@@ -310,12 +319,24 @@ impl Home {
                 anyhow!("there is no policy in force; run `salus policy apply FILE`").into(),
             );
         };
-        let file = self.policy_file(&recorded.sha256);
-        let text = fs::read_to_string(&file).with_context(|| {
-            let (version, file) = (recorded.version, file.display());
-            format!("cannot read policy {version}, which is in force, from {file}; put it back, or apply a later one")
-        })?;
-        if Sha256::digest(text.as_bytes()).as_slice() != recorded.sha256 {
+        self.policy_text(&recorded.sha256)
+            .map_err(|failure| match failure {
+                Failure::Other(why) => why
+                    .context(format!(
+                        "policy {} is in force; put it back, or apply a later one",
+                        recorded.version
+                    ))
+                    .into(),
+                other => other,
+            })
+    }
+
+    /// The policy of this hash.
+    pub(crate) fn policy_text(&self, sha256: &[u8]) -> Result<String, Failure> {
+        let file = self.policy_file(sha256);
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        if Sha256::digest(text.as_bytes()).as_slice() != sha256 {
             return Err(Failure::Integrity(format!(
                 "{} is not the policy that the ledger records; put it back, or apply a later one with `salus policy apply`",
                 file.display()

@@ -4,7 +4,6 @@
 //! the checkpoint of her receipt is not of the ledger that is there now.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -28,7 +27,14 @@ fn directory() -> Option<PathBuf> {
 /// The newest checkpoint of the log `origin` that this user has seen.
 pub(crate) struct Memory {
     file: Option<PathBuf>,
-    seen: Option<Checkpoint>,
+    seen: Option<Seen>,
+}
+
+/// A checkpoint that this user was given.
+struct Seen {
+    checkpoint: Checkpoint,
+    /// As it was signed.
+    note: Vec<u8>,
 }
 
 impl Memory {
@@ -43,20 +49,32 @@ impl Memory {
             _ => None,
         };
         let seen = match (text, &file) {
-            (Some(text), Some(file)) => Some(Checkpoint::parse(&text).map_err(|_| {
-                Failure::Integrity(format!(
-                    "{} is damaged; it is what you have seen of the ledger {origin}. Remove it if you know that no backup was restored",
-                    file.display()
-                ))
-            })?),
+            (Some(text), Some(file)) => {
+                let checkpoint = parse(text.as_bytes()).map_err(|_| {
+                    Failure::Integrity(format!(
+                        "{} is damaged; it is what you have seen of the ledger {origin}. Remove it if you know that no backup was restored",
+                        file.display()
+                    ))
+                })?;
+                let note = text.into_bytes();
+                Some(Seen { checkpoint, note })
+            }
             _ => None,
         };
         Ok(Self { file, seen })
     }
 
+    /// The checkpoint as it was signed.
+    pub(crate) fn note(self) -> Option<Vec<u8>> {
+        self.seen.map(|seen| seen.note)
+    }
+
     /// Whether the ledger still has what this user has seen of it.
     pub(crate) async fn check(&self, ledger: &Ledger) -> Result<(), Failure> {
-        let Some(seen) = &self.seen else {
+        let Some(Seen {
+            checkpoint: seen, ..
+        }) = &self.seen
+        else {
             return Ok(());
         };
         let newest = ledger.newest_checkpoint().await?;
@@ -78,7 +96,10 @@ impl Memory {
         receipt: &salus_checker::Receipt,
     ) -> Result<(), Failure> {
         let given = parse(&receipt.checkpoint)?;
-        if let Some(seen) = &self.seen {
+        if let Some(Seen {
+            checkpoint: seen, ..
+        }) = &self.seen
+        {
             // Somebody else may have been answered in between.
             let (old, new) = if seen.size <= given.size {
                 (seen, &given)
@@ -124,23 +145,18 @@ fn parse(note: &[u8]) -> Result<Checkpoint, Failure> {
 
 /// The newest that anybody of this user's processes was given.
 fn remember(file: &Path, given: &Checkpoint, note: &[u8]) -> Result<(), Failure> {
-    let note = Note::parse(note).map_err(|what| Failure::Integrity(what.to_string()))?;
     if let Some(dir) = file.parent() {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(dir)
-            .with_context(|| format!("cannot create {}", dir.display()))?;
+        files::private_dir(dir)?;
     }
     let _lock = files::lock(&file.with_extension("lock"))?;
-    let newer = fs::read_to_string(file)
+    let newer = fs::read(file)
         .ok()
-        .and_then(|text| Checkpoint::parse(&text).ok())
+        .and_then(|known| parse(&known).ok())
         .is_some_and(|known| known.size >= given.size);
     if newer {
         return Ok(());
     }
-    files::replace(file, note.text().as_bytes())
+    files::replace(file, note)
 }
 
 /// Checks a receipt as anybody would who was given it, by the program that shares nothing with the ledger.

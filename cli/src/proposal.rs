@@ -1,11 +1,12 @@
 //! Proposals as files that officers hand around.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use salus_ledger::entry::{Approval, Body};
+use salus_ledger::entry::{Approval, Body, Genesis};
+use salus_ledger::note::Checkpoint;
 use salus_ledger::{Opening, Proposal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -111,6 +112,33 @@ impl Paper {
         })
     }
 
+    /// One proposal, of which each file has some approvals.
+    pub(crate) fn together(files: &[PathBuf]) -> Result<Self, Failure> {
+        let mut whole: Option<Self> = None;
+        for file in files {
+            let paper = Self::read(file)?;
+            match &mut whole {
+                None => whole = Some(paper),
+                Some(whole) if whole.proposal == paper.proposal => {
+                    for approval in paper.approvals {
+                        whole.add(approval);
+                    }
+                }
+                Some(_) => {
+                    return Err(Failure::usage(format!(
+                        "{} is another proposal than {}",
+                        file.display(),
+                        files
+                            .first()
+                            .map_or(Path::new(""), PathBuf::as_path)
+                            .display()
+                    )));
+                }
+            }
+        }
+        whole.ok_or_else(|| Failure::usage("name the proposal"))
+    }
+
     fn text(&self) -> Result<String, Failure> {
         let texts = self.proposal.openings().iter();
         let written = Written {
@@ -153,8 +181,12 @@ impl Paper {
         rows.push([path.display().to_string(), what.clone()]);
         print(format, &rows, &json!({"proposal": path, "what": what}));
         if format == Format::Table {
+            let then = match self.proposal.body() {
+                Body::Genesis(_) => "salus ledger succeed --decision",
+                _ => "salus proposal enter",
+            };
             println!(
-                "Two officers approve it with `salus proposal approve {}`; then `salus proposal enter`.",
+                "Two officers approve it with `salus proposal approve {}`; then `{then}`.",
                 path.display()
             );
         }
@@ -244,8 +276,44 @@ pub(crate) fn in_words(proposal: &Proposal) -> String {
             crate::output::time(seal.expires),
             text("reason")
         ),
+        Body::Genesis(genesis) => opening(genesis),
         other => format!("an entry of the kind {}", other.kind()),
     }
+}
+
+/// A log that goes on from one that was lost.
+fn opening(genesis: &Genesis) -> String {
+    let Some(before) = &genesis.predecessor else {
+        return format!("GENESIS: {} begins", plain(&genesis.origin));
+    };
+    let officers: Vec<String> = before
+        .officers
+        .iter()
+        .map(|heir| format!("{} ({})", plain(&heir.name), key_text(&heir.public)))
+        .collect();
+    let signed = Checkpoint::stated_size(&before.checkpoint);
+    let purse = if before.spent == genesis.ceiling {
+        "the purse is CLOSED for good: how much was spent is not known".to_owned()
+    } else {
+        format!(
+            "the purse opens with rho {} and delta {} spent, of a cap of rho {} and delta {}",
+            before.spent.rho, before.spent.delta, genesis.cap.rho, genesis.cap.delta
+        )
+    };
+    format!(
+        "RECOVERY: {} is lost and answers nothing any more; {} goes on from it for {} with the first key {}; {purse}; the ceiling is rho {} and delta {}; \
+         known are its first {} entries and a checkpoint of {}; {} limits go on; its officers are {}",
+        plain(&before.origin),
+        plain(&genesis.origin),
+        plain(&genesis.space),
+        key_text(&before.successor),
+        genesis.ceiling.rho,
+        genesis.ceiling.delta,
+        before.read.unwrap_or(0),
+        signed.unwrap_or(0),
+        before.limits.len(),
+        officers.join(", ")
+    )
 }
 
 /// Whether each text is the one that the statement commits to, so that nobody approves another than she read.

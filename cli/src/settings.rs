@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use anyhow::Context;
+use salus_ledger::Place;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
@@ -15,7 +16,8 @@ const FILE: &str = "home.yaml";
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Address of the PostgreSQL schema that holds the ledger; `ledger/` in the home when there is none. It may hold a password.
+    /// Where the ledger is: address of a PostgreSQL schema, which may hold a password, or a directory, relative to the home where it is
+    /// relative; `ledger/` when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<String>,
     /// Directory of the anchor; relative to the home where it is relative.
@@ -43,6 +45,15 @@ impl Settings {
         })?;
         serde_yaml_ng::from_str(&text)
             .map_err(|what| Failure::usage(format!("{}: {what}", file.display())))
+    }
+
+    /// Where the ledger of the home at `root` is.
+    pub(crate) fn place(&self, root: &Path) -> Result<Place, Failure> {
+        match &self.ledger {
+            Some(address) if address.contains("://") => Ok(Place::parse(address)?),
+            Some(dir) => Ok(Place::from(root.join(dir))),
+            None => Ok(Place::from(root.join("ledger"))),
+        }
     }
 
     pub(crate) fn write(&self, root: &Path) -> Result<(), Failure> {

@@ -36,6 +36,8 @@ mod records;
 mod rollback;
 #[path = "main/servers.rs"]
 mod servers;
+#[path = "main/succession.rs"]
+mod succession;
 #[path = "main/support.rs"]
 mod support;
 #[path = "main/tamper.rs"]

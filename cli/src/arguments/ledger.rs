@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::oversight::{Incident, Review};
-use super::retention::{Erase, Seal};
+use super::retention::{Erase, Recover, Seal, Succeed};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Ledger {
@@ -52,6 +52,16 @@ pub(crate) enum Ledger {
         after_help = "Example:\n  salus ledger seal --successor salus.example/2027+1f2e3d4c+AX… --reason \"end of 2026\" --out seal.json\n  salus proposal approve seal.json --key ada.key\n  salus proposal enter seal.json\n\nOnce it is entered the log is only read."
     )]
     Seal(Seal),
+    /// Go on in a new log, with what was spent: after a seal, or after a loss by what two officers decided.
+    #[command(
+        after_help = "Examples:\n  salus ledger succeed --key next.key\n  salus ledger succeed --key next.key --decision lost.ada.json --decision lost.ben.json\n\nThe lake stays as it is. Whatever was interrupted is done again by the same command."
+    )]
+    Succeed(Succeed),
+    /// Propose how a lost ledger goes on: with the largest total that anybody recorded, or with a closed purse.
+    #[command(
+        after_help = "Example:\n  salus key new next.key --name salus.example/2027\n  salus ledger recover --entries backup/ledger --successor salus.example/2027+1f2e3d4c+AX… --out lost.json\n  salus proposal approve lost.json --key ada.key\n  salus ledger succeed --decision lost.json --key next.key\n\nOnce it is succeeded the lost log answers nothing, should it come back."
+    )]
+    Recover(Recover),
     /// Erase the texts of old questions. The log, its export and all receipts verify as before.
     #[command(after_help = "Example:\n  salus ledger erase --before 2025-01-01")]
     Erase(Erase),

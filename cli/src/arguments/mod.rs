@@ -19,7 +19,7 @@ pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Rep
 pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
-pub(crate) use retention::{Erase, Seal};
+pub(crate) use retention::{Erase, Recover, Seal, Succeed};
 pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.

@@ -18,7 +18,7 @@ use crate::output::{Rows, hex, print};
 use crate::settings::Settings;
 
 /// Version of the rules of admission that this build applies.
-const RULES: u64 = 1;
+pub(super) const RULES: u64 = 1;
 
 pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), Failure> {
     let epsilon = parse_epsilon("--epsilon", &init.epsilon)?;

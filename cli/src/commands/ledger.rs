@@ -8,7 +8,7 @@ use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
 use crate::arguments::{Export, Filter, Format, Ledger};
-use crate::commands::{officer_views, retention, review};
+use crate::commands::{officer_views, retention, review, succession};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -21,6 +21,8 @@ pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result
         Ledger::Review(command) => review::review(&home, command, format).await,
         Ledger::Incident(command) => review::incident(&home, command, format).await,
         Ledger::Seal(command) => retention::seal(&home, command, format).await,
+        Ledger::Succeed(command) => succession::succeed(&home, command, format).await,
+        Ledger::Recover(command) => succession::recover(&home, command, format).await,
         Ledger::Erase(command) => retention::erase(&home, command, format).await,
         Ledger::Verify => verify(&home, format).await,
         Ledger::BurnDown(command) => officer_views::burn_down(&home, command, format).await,

@@ -18,6 +18,7 @@ pub(crate) mod query;
 pub(crate) mod receipt;
 mod retention;
 pub(crate) mod review;
+mod succession;
 pub(crate) mod suggest;
 pub(crate) mod synth;
 pub(crate) mod view;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use salus_ledger::{Error, key};
+use salus_ledger::{Body, Error, key};
 use serde_json::json;
 
 use crate::arguments::{Format, Proposal};
@@ -65,32 +65,12 @@ fn approve(file: &Path, key: &Path, out: &Path, yes: bool, format: Format) -> Re
 }
 
 async fn enter(home: &Home, files: &[PathBuf], format: Format) -> Result<(), Failure> {
-    let mut whole: Option<Paper> = None;
-    for file in files {
-        let paper = Paper::read(file)?;
-        match &mut whole {
-            None => whole = Some(paper),
-            Some(whole) if whole.proposal == paper.proposal => {
-                paper
-                    .approvals
-                    .into_iter()
-                    .for_each(|approval| whole.add(approval));
-            }
-            Some(_) => {
-                return Err(Failure::usage(format!(
-                    "{} is another proposal than {}",
-                    file.display(),
-                    files
-                        .first()
-                        .map_or(Path::new(""), PathBuf::as_path)
-                        .display()
-                )));
-            }
-        }
+    let paper = Paper::together(files)?;
+    if matches!(paper.proposal.body(), Body::Genesis(_)) {
+        return Err(Failure::usage(
+            "this is of a log that goes on from a lost one: `salus ledger succeed --decision FILE --key KEY`",
+        ));
     }
-    let Some(paper) = whole else {
-        return Err(Failure::usage("name the proposal"));
-    };
     let ledger = home.ledger().await?;
     if paper.proposal.origin() != ledger.genesis().origin {
         return Err(Failure::usage(format!(

@@ -2,12 +2,12 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use salus_ledger::note::Verifier;
 use salus_ledger::{Erase as Which, Error};
 use salus_oversight::Filter;
 use serde_json::json;
 
 use crate::arguments::{Erase, Format, Seal};
+use crate::commands::succession::verifier;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print};
@@ -15,12 +15,7 @@ use crate::proposal::Paper;
 
 /// Proposes that the log ends in favour of another.
 pub(crate) async fn seal(home: &Home, seal: &Seal, format: Format) -> Result<(), Failure> {
-    let successor = Verifier::parse(seal.successor.trim()).map_err(|_| {
-        Failure::usage(format!(
-            "{} is not a public key; `salus key new FILE --name ORIGIN` makes the successor's and prints it as NAME+ID+KEY",
-            seal.successor
-        ))
-    })?;
+    let successor = verifier(&seal.successor)?;
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

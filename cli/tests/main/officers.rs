@@ -7,13 +7,13 @@ use serde_json::Value;
 use crate::support::{Done, Home, PERSONS, run, salus};
 
 /// The public key of a new officer, whose private key lies beside the home.
-fn officer(home: &Home, name: &str) -> String {
+pub(crate) fn officer(home: &Home, name: &str) -> String {
     let file = home.beside(&format!("{name}.key"));
     let made = home.json(&["key", "new", file.to_str().unwrap(), "--name", name]);
     made["public_key"].as_str().unwrap().to_owned()
 }
 
-fn with_officers(options: &[&str]) -> Home {
+pub(crate) fn with_officers(options: &[&str]) -> Home {
     let home = Home::populated(options, 20);
     for name in ["ada", "ben"] {
         let key = officer(&home, name);
@@ -23,7 +23,7 @@ fn with_officers(options: &[&str]) -> Home {
 }
 
 /// Approves a copy of the proposal, as an officer does who has no home.
-fn approve(home: &Home, proposal: &str, name: &str) -> String {
+pub(crate) fn approve(home: &Home, proposal: &str, name: &str) -> String {
     let copy = home.beside(&format!("{proposal}.{name}"));
     let done = run(salus()
         .args(["proposal", "approve"])

@@ -38,6 +38,41 @@ impl Evidence {
         evidence
     }
 
+    /// Reads what [`Evidence::write`] wrote, unchecked like everything here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] if `dir` is no such directory or cannot be read, [`Error::Integrity`] if an entry in it is missing.
+    pub fn load(dir: &Path) -> Result<Self> {
+        let unreadable = |_| Error::Unavailable("the exported log cannot be read");
+        let entries = numbered(&dir.join("entries")).map_err(unreadable)?;
+        if entries
+            .iter()
+            .zip(0..)
+            .any(|((number, _), at)| *number != at)
+        {
+            return Err(Error::Integrity(
+                "an entry of the exported log is missing".to_owned(),
+            ));
+        }
+        let leaves = fs::read(dir.join("leaves")).map_err(unreadable)?;
+        let (leaves, rest) = leaves.as_chunks();
+        if !rest.is_empty() {
+            return Err(Error::Integrity(
+                "the leaves of the exported log are cut".to_owned(),
+            ));
+        }
+        let vkey = fs::read_to_string(dir.join("ledger.vkey")).map_err(unreadable)?;
+        let bytes =
+            |files: Vec<(u64, Vec<u8>)>| files.into_iter().map(|(_, bytes)| bytes).collect();
+        Ok(Self {
+            entries: bytes(entries),
+            leaves: leaves.to_vec(),
+            checkpoints: bytes(numbered(&dir.join("checkpoints")).map_err(unreadable)?),
+            vkey: vkey.trim().to_owned(),
+        })
+    }
+
     /// Writes `entries/<index>.cbor`, `checkpoints/<size>`, `leaves` and `ledger.vkey`, and the same log as C2SP tlog-tiles, into the new or empty directory `dir`.
     ///
     /// # Errors
@@ -112,6 +147,20 @@ pub(crate) async fn collect(db: &mut Connection, vkey: String) -> Result<Evidenc
     };
     moment.end().await?;
     Ok(evidence)
+}
+
+/// The files of a directory whose names begin with a number, in its order.
+fn numbered(dir: &Path) -> std::io::Result<Vec<(u64, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for file in fs::read_dir(dir)? {
+        let path = file?.path();
+        let number = path.file_stem().and_then(|name| name.to_str());
+        if let Some(number) = number.and_then(|name| name.parse().ok()) {
+            files.push((number, fs::read(&path)?));
+        }
+    }
+    files.sort_unstable_by_key(|(number, _)| *number);
+    Ok(files)
 }
 
 fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
