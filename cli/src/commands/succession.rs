@@ -319,9 +319,11 @@ async fn carry_policy(
         return Ok(true);
     }
     let mut entries = past.iter().flat_map(|past| past.entries.iter().rev());
-    let recorded = entries.find_map(|bytes| match Entry::decode(bytes).ok()?.body {
-        Body::Policy(policy) => Some(policy.sha256),
-        _ => None,
+    let recorded = entries.find_map(|bytes| {
+        let Body::Policy(policy) = Entry::decode(bytes).ok()?.body else {
+            return None;
+        };
+        Some(policy.sha256)
     });
     let known = recorded.and_then(|sha256| home.policy_text(&sha256).ok());
     let text = known
