@@ -260,13 +260,12 @@ fn next_settings(
 ) -> Result<Settings, Failure> {
     let vkey = signer.vkey();
     let id = vkey.split('+').nth(1).unwrap_or("next").to_owned();
-    let anchor = match &asked.anchor {
-        Some(dir) => absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?,
-        None => {
-            let mut beside = present.anchor.clone().into_os_string();
-            beside.push(format!("-{id}"));
-            beside.into()
-        }
+    let anchor = if let Some(dir) = &asked.anchor {
+        absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?
+    } else {
+        let mut beside = present.anchor.clone().into_os_string();
+        beside.push(format!("-{id}"));
+        beside.into()
     };
     if asked.ledger.is_none()
         && present
