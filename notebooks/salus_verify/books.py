@@ -31,6 +31,7 @@ class Books:
         self._ended = set()
         self._newest_policy = None
         self._newest_catalog = {}
+        self._parts = {}  # of datasets, by name: their tables
         first = entries[0] if entries else None
         self.genesis = first[1] if first and first[0] == "genesis" else None
         self.limits = Limits(self.genesis)
@@ -95,6 +96,8 @@ class Books:
     def _dataset(self, index, body):
         if self.genesis and body["space"] != self.genesis["space"]:
             yield "F3", "another identity space than the genesis's"
+        if "tables" in body:
+            self._parts[body["dataset"]] = set(body["tables"])
 
     def _catalog(self, index, body):
         self._newest_catalog[body["dataset"]] = index
@@ -132,13 +135,18 @@ class Books:
             yield "F3", "not the newest policy"
         yield from prices.check(body, cited["policy"])
         yield from self.purse.charge(body)
-        dataset = cited["dataset"] and cited["dataset"]["dataset"]
-        charged = self._charged(body, dataset)
+        charged = self._charged(body, self._datasets(certificate, cited["dataset"]))
         yield from self.limits.charge(body["accounts"][1:], body["loss"], charged, SHARES)
 
-    def _charged(self, body, dataset):
-        space = self.genesis and self.genesis["space"]
-        shares = {"space": space, "dataset": dataset, "analyst": body["principal"], "purpose": body["purpose"]}
+    def _datasets(self, certificate, cited):
+        """The dataset that a certificate names, then the parts whose tables its steps read."""
+        whole = [cited["dataset"]] if cited else []
+        read = {step["table"] for step in certificate["steps"] if "table" in step}
+        return whole + sorted(name for name, tables in self._parts.items() if name not in whole and tables & read)
+
+    def _charged(self, body, datasets):
+        space = [self.genesis["space"]] if self.genesis else []
+        shares = {"space": space, "dataset": datasets, "analyst": [body["principal"]], "purpose": [body["purpose"]]}
         return {**shares, "time": body["time"]}
 
     def _release(self, index, body):
@@ -159,7 +167,7 @@ class Books:
         _, reserve = self._cited(index, release["reserve"], "reserve") if release else (False, None)
         loss = reserve and reserve["loss"]
         # It costs no privacy, and counts as hers who asks.
-        yield from self.limits.charge(body.get("accounts", []), loss, self._charged(body, None), ("analyst",))
+        yield from self.limits.charge(body.get("accounts", []), loss, self._charged(body, []), ("analyst",))
 
     def _grant(self, index, body):
         return self.purse.grant(body)

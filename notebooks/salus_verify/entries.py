@@ -122,6 +122,14 @@ def threshold(item):
 hash32 = blob(32)
 loss = record(rho=uint, delta=delta)
 account = record(scope=text, cap=loss, before=loss, after=loss)
+def ascending_texts(item):
+    """A list of texts, each above the one before it."""
+    items = many(text)(item)
+    if any(one >= following for one, following in zip(items, items[1:])):
+        raise Malformed("not in order")
+    return items
+
+
 step = record(("table",), rule=text, op=text, inputs=many(uint), table=text, rows=uint)
 _weighted = record(unit=positive, groups=uint)
 _release = record(
@@ -190,7 +198,7 @@ looked = {"principal": text, "from": uint, "to": uint, "root": hash32, "note": h
 BODIES = {
     "genesis": genesis,
     "key": record(("signature",), public=blob(32), signature=blob(64)),
-    "dataset": record(dataset=text, unit=text, space=text),
+    "dataset": record(("tables",), dataset=text, unit=text, space=text, tables=ascending_texts),
     "catalog": record(dataset=text, version=uint, sha256=hash32),
     "policy": record(("limits",), version=uint, sha256=hash32, query_rho=uint, limits=limits),
     "snapshot": record(dataset=text, snapshot=uint, commitment=hash32),

@@ -53,6 +53,9 @@ async fn apply(
         fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let wrong = |what: String| Failure::usage(format!("{}: {what}", file.display()));
     let policy = Policy::parse(&text).map_err(wrong)?;
+    policy
+        .check_datasets(home.lake()?.catalog())
+        .map_err(wrong)?;
     let in_force = version(ledger).await?;
     if in_force.is_some_and(|version| policy.version <= version) {
         return Err(wrong(format!(

@@ -32,6 +32,9 @@ pub struct Catalog {
     pub max_cells: u64,
     /// Facts about each table, by name.
     pub tables: BTreeMap<String, Table>,
+    /// Parts of the lake that a policy can limit by themselves: tables, by the part's name. `main` is all of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub datasets: BTreeMap<String, Vec<String>>,
     /// Limits of measured values, by code and unit.
     pub measurements: Vec<Measurement>,
 }
@@ -210,6 +213,27 @@ impl Catalog {
             .find(|m| m.system == system && m.code == code && m.unit == unit)
     }
 
+    /// Whether a part can have this name and these tables.
+    fn validate_part(&self, part: &str, tables: &[String]) -> std::result::Result<(), String> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        if part == "main" || !(1..=64).contains(&part.len()) || !part.bytes().all(plain) {
+            return Err("a name is 1 to 64 letters, digits, hyphens or underscores, and not main, which is the whole lake".into());
+        }
+        if tables.is_empty() {
+            return Err("has no table".into());
+        }
+        let mut seen = BTreeSet::new();
+        for table in tables {
+            if !self.tables.contains_key(table) {
+                return Err(format!("{table} is not a table"));
+            }
+            if !seen.insert(table) {
+                return Err(format!("{table} is there twice"));
+            }
+        }
+        Ok(())
+    }
+
     fn validate(&self) -> std::result::Result<(), String> {
         if self.version != VERSION {
             return Err(format!(
@@ -240,6 +264,10 @@ impl Catalog {
             table
                 .validate(name)
                 .map_err(|what| format!("tables.{name}.{what}"))?;
+        }
+        for (part, tables) in &self.datasets {
+            self.validate_part(part, tables)
+                .map_err(|what| format!("datasets.{part}: {what}"))?;
         }
         let mut seen = BTreeSet::new();
         for m in &self.measurements {

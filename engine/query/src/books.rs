@@ -1,5 +1,6 @@
 //! Which ledger entries the lake is described by, and the act of recording what has changed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use salus_accounting::{Delta, Rho};
@@ -62,7 +63,7 @@ impl Books {
                     .map(|stored| (stored.index, stored.entry.body)),
             )
         };
-        let dataset = match newest(Kind::Dataset).await? {
+        let dataset = match ledger.facts(DATASET).await?.dataset {
             Some((index, _)) => index,
             None => {
                 ledger
@@ -73,6 +74,7 @@ impl Books {
                     .await?
             }
         };
+        record_parts(lake.catalog(), ledger).await?;
         let sha256 = digest(lake.catalog_yaml().as_bytes());
         let catalog = match newest(Kind::Catalog).await? {
             Some((index, Body::Catalog(entry))) if entry.sha256 == sha256 => index,
@@ -172,6 +174,32 @@ impl Books {
     pub fn snapshot_number(&self) -> Option<u64> {
         self.snapshot.as_ref().map(|snapshot| snapshot.number)
     }
+}
+
+/// Brings the ledger up to date with the parts that the catalog has.
+async fn record_parts(catalog: &Catalog, ledger: &Ledger) -> Result<(), AskError> {
+    let mut recorded = BTreeMap::new();
+    for stored in ledger.all_of(Kind::Dataset).await? {
+        if let Body::Dataset(part) = stored.entry.body
+            && let Some(tables) = part.tables
+        {
+            recorded.insert(part.dataset, tables);
+        }
+    }
+    let mut wanted: BTreeMap<String, Vec<String>> = catalog.datasets.clone();
+    for tables in wanted.values_mut() {
+        tables.sort_unstable();
+    }
+    let gone = recorded.keys().filter(|part| !wanted.contains_key(*part));
+    let gone: Vec<String> = gone.cloned().collect();
+    wanted.extend(gone.into_iter().map(|part| (part, Vec::new())));
+    for (part, tables) in wanted {
+        if recorded.get(&part) != Some(&tables) {
+            let of = DATASET.to_owned();
+            ledger.record(Fact::Part { part, of, tables }).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The salt of a snapshot's commitment is as random as anything, and does not depend on the rows.

@@ -1,6 +1,7 @@
 //! The policy: what one question may cost, and how the purse is shared out. The lifetime cap lives in the ledger's genesis.
 
 use salus_accounting::{AccountingError, Delta, Epsilon, Loss, Rho, rho_for_epsilon};
+use salus_lake::Catalog;
 use salus_ledger::Fact;
 use salus_ledger::entry::{Limit, Share};
 use serde::{Deserialize, Serialize};
@@ -150,6 +151,27 @@ impl Policy {
         })
     }
 
+    /// Whether each dataset that a limit names is the lake or a part of it.
+    ///
+    /// # Errors
+    ///
+    /// The limit and the names there are.
+    pub fn check_datasets(&self, catalog: &Catalog) -> Result<(), String> {
+        let known = |name: &String| name == DATASET || catalog.datasets.contains_key(name);
+        for (n, rule) in self.limits.iter().enumerate() {
+            let of_dataset = Share::from_name(&rule.of) == Some(Share::Dataset);
+            if let Some(name) = rule.name.as_ref().filter(|name| of_dataset && !known(name)) {
+                let parts = catalog.datasets.keys().map(|part| format!(", {part:?}"));
+                let parts: String = parts.collect();
+                return Err(format!(
+                    "limits, number {}: name: {name:?} never occurs; use {DATASET:?}{parts}; catalog.yaml says what they are",
+                    n + 1
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn limits(
         &self,
         conversion_delta: Delta,
@@ -174,7 +196,6 @@ fn named(of: Share, name: &str, pseudonym: &dyn Fn(&str) -> String) -> Result<St
         Share::Purpose if !PURPOSES.contains(&name) => {
             unknown(&format!("one of {}", PURPOSES.join(", ")))
         }
-        Share::Dataset if name != DATASET => unknown(&format!("{DATASET:?}")),
         Share::Purpose | Share::Dataset | Share::Space => Ok(name.to_owned()),
     }
 }

@@ -37,7 +37,8 @@ pub(crate) struct Weighted {
 pub(crate) struct Step {
     pub(crate) rule: String,
     pub(crate) inputs: Vec<u64>,
-    pub(crate) has_table: bool,
+    /// Of a scan.
+    pub(crate) table: Option<String>,
     /// 0: no bound is known.
     pub(crate) rows: u64,
 }
@@ -173,16 +174,16 @@ fn step(value: Value<'_>) -> Result<Step, Malformed> {
         .iter()
         .map(|input| input.uint("inputs"))
         .collect::<Result<_, _>>()?;
-    let table = fields.optional("table");
-    if let Some(table) = &table {
-        table.text("table")?;
-    }
+    let table = match fields.optional("table") {
+        Some(table) => Some(table.text("table")?.to_owned()),
+        None => None,
+    };
     let rows = fields.take("rows")?.uint("rows")?;
     fields.end()?;
     Ok(Step {
         rule,
         inputs,
-        has_table: table.is_some(),
+        table,
         rows,
     })
 }

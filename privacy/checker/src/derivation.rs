@@ -89,7 +89,7 @@ fn shape(step: &Step) -> Result<(), String> {
     if !RULES.contains(&rule.as_str()) {
         return Err(format!("rule {rule:?} is not known"));
     }
-    match (is_scan(rule), step.has_table, step.inputs.is_empty()) {
+    match (is_scan(rule), step.table.is_some(), step.inputs.is_empty()) {
         (true, true, true) | (false, false, false) => Ok(()),
         (true, false, _) => Err("a scan without a table".to_owned()),
         (true, _, false) => Err("a scan with an input".to_owned()),

@@ -24,13 +24,30 @@ const LONGEST: usize = 65_535;
 pub(crate) enum Entry {
     Genesis(Box<Genesis>),
     Key(Box<Key>),
-    Dataset { dataset: String, space: String },
-    Catalog { dataset: String },
-    Policy { query_rho: u64, limits: Vec<Limit> },
-    Snapshot { dataset: String },
+    Dataset {
+        dataset: String,
+        space: String,
+        /// Of a part of another, ascending.
+        tables: Option<Vec<String>>,
+    },
+    Catalog {
+        dataset: String,
+    },
+    Policy {
+        query_rho: u64,
+        limits: Vec<Limit>,
+    },
+    Snapshot {
+        dataset: String,
+    },
     Reserve(Box<Reserve>),
-    Release { reserve: u64, answer: Hash },
-    Abort { reserve: u64 },
+    Release {
+        reserve: u64,
+        answer: Hash,
+    },
+    Abort {
+        reserve: u64,
+    },
     Reuse(Box<Reuse>),
     Refuse,
     Officer(Box<Officer>),
@@ -190,8 +207,25 @@ fn dataset(body: Value<'_>) -> Result<Entry, Malformed> {
     let dataset = body.take("dataset")?.text("dataset")?.to_owned();
     body.take("unit")?.text("unit")?;
     let space = body.take("space")?.text("space")?.to_owned();
+    let tables = match body.optional("tables") {
+        None => None,
+        Some(tables) => {
+            let tables = tables.array("tables")?.into_iter();
+            let tables = tables
+                .map(|table| Ok(table.text("tables")?.to_owned()))
+                .collect::<Result<Vec<_>, Malformed>>()?;
+            if !tables.is_sorted_by(|one, next| one < next) {
+                return Err(Malformed("tables: not in order".to_owned()));
+            }
+            Some(tables)
+        }
+    };
     body.end()?;
-    Ok(Entry::Dataset { dataset, space })
+    Ok(Entry::Dataset {
+        dataset,
+        space,
+        tables,
+    })
 }
 
 fn catalog(body: Value<'_>) -> Result<Entry, Malformed> {

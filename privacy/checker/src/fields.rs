@@ -73,6 +73,7 @@ pub const FIELDS: &[Field] = &[
     v("dataset", "dataset", &["F3"], "as snapshots and catalogs that are cited name it"),
     a("dataset", "unit", "read the catalog"),
     v("dataset", "space", &["F3"], "the genesis's"),
+    l("dataset", "tables[]", &["F1", "B3"], "in order; the limits that count for questions about it"),
     v("catalog", "dataset", &["F3"], "the cited dataset's"),
     a("catalog", "version", "read the catalog"),
     a("catalog", "sha256", "hash the catalog, which is public"),

@@ -60,7 +60,7 @@ impl References {
                 self.keys.push((index, key.public));
                 Known::Other
             }
-            Entry::Dataset { dataset, space } => {
+            Entry::Dataset { dataset, space, .. } => {
                 if self.space.as_ref().is_some_and(|genesis| genesis != space) {
                     findings.push(Finding::at(
                         index,

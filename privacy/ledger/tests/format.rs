@@ -63,6 +63,7 @@ fn entries() -> Vec<Entry> {
             dataset: dataset.clone(),
             unit: "person_id".to_owned(),
             space: "riverside".to_owned(),
+            tables: None,
         }),
         Body::Catalog(Catalog {
             dataset: dataset.clone(),

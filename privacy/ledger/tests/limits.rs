@@ -159,6 +159,55 @@ async fn each_analyst_has_her_own_limit_and_nothing_is_spent_beyond_it() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_dataset_is_charged_beside_it_and_the_purse_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = vec![
+        limit(Share::Dataset, None, None, 5),
+        limit(Share::Dataset, Some("claims"), Some(DAY), 2),
+    ];
+    let (ledger, _) = with(dir.path(), limits).await;
+    let table = question().certificate.steps[0].table.clone().unwrap();
+    let part = |name: &str, tables: &[&str]| Fact::Part {
+        part: name.to_owned(),
+        of: "clinic".to_owned(),
+        tables: tables.iter().map(|table| (*table).to_owned()).collect(),
+    };
+    ledger.record(part("claims", &["coverage"])).await.unwrap();
+    ask(&ledger, asked(6, "ada", 1)).await.unwrap();
+    // From now on the table is in two parts, of which one has a limit of its own in place of everybody's.
+    ledger
+        .record(part("claims", &[&table, "coverage", &table]))
+        .await
+        .unwrap();
+    ledger.record(part("billing", &[&table])).await.unwrap();
+    ask(&ledger, asked(6, "ada", 2)).await.unwrap();
+    ask(&ledger, asked(6, "ada", 3)).await.unwrap();
+    let spent = |questions: u64| Loss::from_rho(Rho::from_units(price().units() * questions));
+    let day = format!("dataset/{DAY}/20717:claims");
+    let counted = [
+        (day.clone(), spent(2)),
+        ("dataset:billing".to_owned(), spent(2)),
+        ("dataset:claims".to_owned(), spent(2)),
+        ("dataset:clinic".to_owned(), spent(3)),
+    ];
+    assert_eq!(used(&ledger).await, counted);
+    assert_eq!(ledger.account().await.unwrap().spent, spent(3));
+    assert_eq!(reached(ask(&ledger, asked(6, "ben", 4)).await).0, day);
+    // A part that ended counts nothing any more.
+    ledger.record(part("claims", &[])).await.unwrap();
+    ask(&ledger, asked(6, "ben", 5)).await.unwrap();
+    assert_eq!(used(&ledger).await[2].1, spent(2));
+    for (name, of) in [("clinic", "clinic"), ("claims", "elsewhere")] {
+        let mut wrong = part(name, &[&table]);
+        if let Fact::Part { of: whole, .. } = &mut wrong {
+            of.clone_into(whole);
+        }
+        assert!(matches!(ledger.record(wrong).await, Err(Error::Refused(_))));
+    }
+    sound(&ledger).await;
+}
+
+#[tokio::test]
 async fn a_period_ends_and_the_next_begins_with_nothing_spent() {
     let dir = tempfile::tempdir().unwrap();
     let limits = vec![

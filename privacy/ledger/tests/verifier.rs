@@ -148,6 +148,7 @@ fn reserved(certificate: Certificate, loss: Loss) -> Vec<Vec<u8>> {
             dataset: dataset(),
             unit: "person_id".to_owned(),
             space: genesis.space,
+            tables: None,
         }),
         Body::Catalog(Catalog {
             dataset: dataset(),

@@ -70,6 +70,29 @@ impl<'l> Books<'l> {
             .dataset()
     }
 
+    /// The parts of it that count the question at `index` as well, by name.
+    pub(crate) fn parts(&self, index: EntryIndex, reserve: &Reserve) -> Vec<&'l str> {
+        let mut parts = BTreeMap::new();
+        let before = self
+            .entries
+            .iter()
+            .take_while(|stored| stored.index < index);
+        for stored in before {
+            if let Body::Dataset(dataset) = &stored.entry.body
+                && let Some(tables) = &dataset.tables
+            {
+                parts.insert(dataset.dataset.as_str(), tables);
+            }
+        }
+        let steps = &reserve.certificate.steps;
+        let reads = |tables: &Vec<String>| {
+            let mut read = steps.iter().filter_map(|step| step.table.as_ref());
+            read.any(|table| tables.contains(table))
+        };
+        parts.retain(|_, tables| reads(tables));
+        parts.into_keys().collect()
+    }
+
     /// Number of the snapshot that a question reads.
     pub(crate) fn snapshot(&self, reserve: &Reserve) -> Option<u64> {
         match &self.entry(reserve.certificate.snapshot)?.entry.body {

@@ -129,7 +129,11 @@ impl Filter {
     fn is_about(&self, question: &Question) -> bool {
         wanted(self.principal.as_deref(), Some(&question.principal))
             && wanted(self.purpose.as_deref(), Some(&question.purpose))
-            && wanted(self.dataset.as_deref(), question.dataset.as_deref())
+            && (wanted(self.dataset.as_deref(), question.dataset.as_deref())
+                || self
+                    .dataset
+                    .as_ref()
+                    .is_some_and(|name| question.parts.contains(name)))
             && self
                 .outcome
                 .is_none_or(|outcome| outcome == question.outcome.kind())

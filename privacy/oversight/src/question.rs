@@ -27,6 +27,8 @@ pub struct Question {
     pub purpose: String,
     /// Name of the dataset. The log does not say for a refused question.
     pub dataset: Option<String>,
+    /// Names of the parts of it whose tables were read.
+    pub parts: Vec<String>,
     /// Number of the snapshot that was read; of a repeated answer, the one that it was made from.
     pub snapshot: Option<u64>,
     /// What became of it.
@@ -265,6 +267,7 @@ impl Blank {
             roles: reserve.roles.clone(),
             purpose: reserve.purpose.clone(),
             dataset: books.dataset(reserve).map(str::to_owned),
+            parts: owned(books.parts(self.entry, reserve)),
             snapshot: books.snapshot(reserve),
             outcome: ending.cloned().unwrap_or(Outcome::Open),
             loss: reserve.loss,
@@ -295,6 +298,10 @@ impl Blank {
             dataset: first
                 .and_then(|reserve| books.dataset(reserve))
                 .map(str::to_owned),
+            parts: release
+                .zip(first)
+                .map(|(release, reserve)| owned(books.parts(release.reserve, reserve)))
+                .unwrap_or_default(),
             snapshot: first.and_then(|reserve| books.snapshot(reserve)),
             outcome: Outcome::Repeated {
                 release: reuse.release,
@@ -321,6 +328,7 @@ impl Blank {
             roles: Vec::new(),
             purpose: refuse.purpose.clone(),
             dataset: None,
+            parts: Vec::new(),
             snapshot: None,
             outcome: Outcome::Refused(refuse.rule.clone()),
             loss: Loss::ZERO,
@@ -332,4 +340,8 @@ impl Blank {
             question: refuse.question,
         }
     }
+}
+
+fn owned(names: Vec<&str>) -> Vec<String> {
+    names.into_iter().map(str::to_owned).collect()
 }

@@ -64,11 +64,17 @@ impl Body {
                         .chain(signature),
                 )
             }
-            Self::Dataset(body) => Value::map([
-                ("dataset", Value::text(&body.dataset)),
-                ("unit", Value::text(&body.unit)),
-                ("space", Value::text(&body.space)),
-            ]),
+            Self::Dataset(body) => {
+                let tables = body.tables.iter();
+                let tables =
+                    tables.map(|tables| ("tables", Value::array(tables.iter().map(Value::text))));
+                let fields = [
+                    ("dataset", Value::text(&body.dataset)),
+                    ("unit", Value::text(&body.unit)),
+                    ("space", Value::text(&body.space)),
+                ];
+                Value::map(fields.into_iter().chain(tables))
+            }
             Self::Catalog(body) => Value::map([
                 ("dataset", Value::text(&body.dataset)),
                 ("version", Value::Uint(body.version)),
@@ -134,6 +140,7 @@ impl Body {
                 dataset: fields.text("dataset")?,
                 unit: fields.text("unit")?,
                 space: fields.text("space")?,
+                tables: tables(&mut fields)?,
             }),
             Kind::Catalog => Self::Catalog(Catalog {
                 dataset: fields.text("dataset")?,
@@ -276,6 +283,25 @@ pub(super) fn unless_empty<T>(
     item: fn(&T) -> Value,
 ) -> Option<(&'static str, Value)> {
     (!items.is_empty()).then(|| (name, Value::array(items.iter().map(item))))
+}
+
+/// The tables of a part: ascending, each once.
+fn tables(fields: &mut Fields) -> Result<Option<Vec<String>>, CertificateError> {
+    let items = match fields.optional("tables") {
+        None => return Ok(None),
+        Some(Value::Array(items)) => items,
+        Some(_) => return Err(wrong("tables", "is not an array")),
+    };
+    let text = |item| match item {
+        Value::Text(text) => Ok(text),
+        _ => Err(wrong("tables", "is not of text")),
+    };
+    let tables = items.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    if tables.is_sorted_by(|one, next| one < next) {
+        Ok(Some(tables))
+    } else {
+        Err(wrong("tables", "are not in order"))
+    }
 }
 
 /// The list `name`, which is not there rather than empty.

@@ -39,7 +39,8 @@ pub struct Limit {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asker<'a> {
     pub(crate) space: &'a str,
-    pub(crate) dataset: &'a str,
+    /// The dataset, then the parts of it that are touched, ascending.
+    pub(crate) datasets: &'a [&'a str],
     pub(crate) principal: &'a str,
     pub(crate) purpose: &'a str,
     pub(crate) time: u64,
@@ -63,24 +64,25 @@ impl Share {
         Self::ALL.into_iter().find(|share| share.name() == name)
     }
 
-    fn of<'a>(self, asker: &Asker<'a>) -> &'a str {
+    /// Whom it counts: one name, or those of all datasets.
+    fn of<'a>(self, asker: &Asker<'a>) -> Vec<&'a str> {
         match self {
-            Self::Space => asker.space,
-            Self::Dataset => asker.dataset,
-            Self::Analyst => asker.principal,
-            Self::Purpose => asker.purpose,
+            Self::Space => vec![asker.space],
+            Self::Dataset => asker.datasets.to_vec(),
+            Self::Analyst => vec![asker.principal],
+            Self::Purpose => vec![asker.purpose],
         }
     }
 }
 
 impl Limit {
-    /// Name of the account that this limit keeps for an asker. Only what follows the first colon is anybody's choice.
-    fn scope(&self, asker: &Asker<'_>) -> String {
-        let (share, name) = (self.of.name(), self.of.of(asker));
+    /// Name of the account that this limit keeps for `name` at `time`. Only what follows the first colon is anybody's choice.
+    fn scope(&self, name: &str, time: u64) -> String {
+        let share = self.of.name();
         match self.seconds {
             None => format!("{share}:{name}"),
             Some(seconds) => {
-                let period = asker.time.checked_div(seconds).unwrap_or_default();
+                let period = time.checked_div(seconds).unwrap_or_default();
                 format!("{share}/{seconds}/{period}:{name}")
             }
         }
@@ -119,10 +121,12 @@ impl Limit {
         limits: &'l [Self],
         asker: Asker<'l>,
     ) -> impl Iterator<Item = (String, &'l Self)> {
-        limits
-            .iter()
-            .filter(move |limit| limit.counts(limit.of.of(&asker), limits))
-            .map(move |limit| (limit.scope(&asker), limit))
+        limits.iter().flat_map(move |limit| {
+            let names = limit.of.of(&asker).into_iter();
+            names
+                .filter(move |name| limit.counts(name, limits))
+                .map(move |name| (limit.scope(name, asker.time), limit))
+        })
     }
 
     /// Whether this one of `limits` counts for the analyst, dataset or purpose of this name.
@@ -135,15 +139,8 @@ impl Limit {
     /// The limit in force whose account, at `time`, is `scope`.
     pub(crate) fn of_scope<'l>(limits: &'l [Self], scope: &str, time: u64) -> Option<&'l Self> {
         let (_, name) = scope.split_once(':')?;
-        // Only one of them is looked at by each limit.
-        let asker = Asker {
-            space: name,
-            dataset: name,
-            principal: name,
-            purpose: name,
-            time,
-        };
-        let of_scope = |limit: &&Self| limit.counts(name, limits) && limit.scope(&asker) == scope;
+        let of_scope =
+            |limit: &&Self| limit.counts(name, limits) && limit.scope(name, time) == scope;
         limits.iter().find(of_scope)
     }
 

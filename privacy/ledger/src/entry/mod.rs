@@ -127,6 +127,9 @@ pub struct Dataset {
     pub unit: String,
     /// The genesis's identity space.
     pub space: String,
+    /// Where it is a part of another: its tables, ascending. A question about one of them counts in the part as well. The newest entry of
+    /// a name counts, and one without tables ends the part.
+    pub tables: Option<Vec<String>>,
 }
 
 /// A version of a catalog of public facts.

@@ -17,6 +17,15 @@ pub enum Fact {
         /// Column that names the person.
         unit: String,
     },
+    /// A part of a dataset that limits can count by itself, and its tables; the newest of a name counts.
+    Part {
+        /// Name of the part.
+        part: String,
+        /// Name of the dataset.
+        of: String,
+        /// Its tables; without any it is a part no longer.
+        tables: Vec<String>,
+    },
     /// A version of a dataset's catalog.
     Catalog {
         /// Name of the dataset.

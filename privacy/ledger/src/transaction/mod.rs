@@ -10,6 +10,7 @@ pub(crate) use parts::{Draft, Released};
 use parts::{Grounds, References};
 pub(crate) use reuse::Former;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use salus_accounting::Loss;
@@ -253,8 +254,10 @@ impl<'t> Transaction<'t> {
                     dataset,
                     unit,
                     space: self.genesis.space.clone(),
+                    tables: None,
                 })
             }
+            Fact::Part { part, of, tables } => self.part(part, &of, tables).await?,
             Fact::Catalog {
                 dataset,
                 version,
@@ -302,6 +305,28 @@ impl<'t> Transaction<'t> {
             self.open_with(index, "commitment", opening);
         }
         Ok(index)
+    }
+
+    /// A part of the dataset `of`, under a name that no whole dataset has.
+    async fn part(&mut self, part: String, of: &str, mut tables: Vec<String>) -> Result<Body> {
+        let refused = |what: &str| Err(Error::Refused(what.to_owned()));
+        let whole = store::newest_of(self.db, Kind::Dataset, of).await?;
+        let Some(Body::Dataset(whole)) = whole.map(|stored| stored.entry.body) else {
+            return refused("the dataset is not in the log");
+        };
+        let known = store::newest_of(self.db, Kind::Dataset, &part).await?;
+        if let Some(Body::Dataset(known)) = known.map(|stored| stored.entry.body)
+            && known.tables.is_none()
+        {
+            return refused("a part has the name of a whole dataset");
+        }
+        tables.sort_unstable();
+        tables.dedup();
+        Ok(Body::Dataset(Dataset {
+            dataset: part,
+            tables: Some(tables),
+            ..whole
+        }))
     }
 
     async fn dataset(&mut self, name: &str) -> Result<Option<EntryIndex>> {
@@ -380,7 +405,8 @@ impl<'t> Transaction<'t> {
             before: self.spent,
             after,
         }];
-        let asker = self.asker(draft, &grounds);
+        let datasets = grounds.datasets(&draft.certificate);
+        let asker = self.asker(draft, &datasets);
         let limited = limits::movements(self.db, &grounds.policy.limits, asker, draft.loss).await;
         if let Err(ReserveError::LimitReached { .. }) = limited {
             self.refuse(&draft.principal, &draft.purpose, LIMIT, &draft.question)?;
@@ -420,13 +446,13 @@ impl<'t> Transaction<'t> {
         Ok(index)
     }
 
-    fn asker<'a>(&self, draft: &'a Draft, grounds: &'a Grounds) -> Asker<'a>
+    fn asker<'a>(&self, draft: &'a Draft, datasets: &'a [&'a str]) -> Asker<'a>
     where
         't: 'a,
     {
         Asker {
             space: &self.genesis.space,
-            dataset: &grounds.dataset,
+            datasets,
             principal: &draft.principal,
             purpose: &draft.purpose,
             time: self.time,
@@ -476,10 +502,27 @@ impl<'t> Transaction<'t> {
             return Err(Error::Stale);
         }
         Ok(Grounds {
+            parts: self.parts().await?,
             dataset: dataset.dataset,
             policy,
             policy_entry: newest_policy,
         })
+    }
+
+    /// The tables of each part, as the newest entry of its name has them.
+    async fn parts(&mut self) -> Result<BTreeMap<String, Vec<String>>> {
+        let mut parts = BTreeMap::new();
+        for stored in store::all_of(self.db, Kind::Dataset).await? {
+            if let Body::Dataset(Dataset {
+                dataset,
+                tables: Some(tables),
+                ..
+            }) = stored.entry.body
+            {
+                parts.insert(dataset, tables);
+            }
+        }
+        Ok(parts)
     }
 
     async fn body(&mut self, index: EntryIndex) -> Result<Option<Body>> {

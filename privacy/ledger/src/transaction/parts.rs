@@ -1,5 +1,7 @@
 //! What a transaction is given, what it rests on, and what it gives.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use salus_accounting::Loss;
 use salus_certificate::{Certificate, EntryIndex, Hash};
 use sha2::{Digest as _, Sha256};
@@ -14,8 +16,29 @@ use crate::store::{self, Session};
 /// What the ledger holds of the entries that a certificate rests on.
 pub(super) struct Grounds {
     pub(super) dataset: String,
+    /// Tables of the parts of datasets, by name.
+    pub(super) parts: BTreeMap<String, Vec<String>>,
     pub(super) policy: Policy,
     pub(super) policy_entry: EntryIndex,
+}
+
+impl Grounds {
+    /// The dataset, then the parts of it whose tables are read, ascending: each is charged, and their purse once.
+    pub(super) fn datasets(&self, certificate: &Certificate) -> Vec<&str> {
+        let read: BTreeSet<&str> = certificate
+            .steps
+            .iter()
+            .filter_map(|step| step.table.as_deref())
+            .collect();
+        let touched = self
+            .parts
+            .iter()
+            .filter(|(name, _)| **name != self.dataset)
+            .filter(|(_, tables)| tables.iter().any(|table| read.contains(table.as_str())));
+        std::iter::once(self.dataset.as_str())
+            .chain(touched.map(|(name, _)| name.as_str()))
+            .collect()
+    }
 }
 
 /// The entries that a certificate names.

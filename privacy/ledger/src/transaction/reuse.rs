@@ -141,7 +141,8 @@ impl Transaction<'_> {
                 continue;
             };
             // It costs no privacy, and counts as hers. One that her limits do not let through may still be paid for at the price she asks at.
-            let asker = self.asker(draft, &grounds);
+            let datasets = grounds.datasets(&draft.certificate);
+            let asker = self.asker(draft, &datasets);
             let accounts = match limits::movements(self.db, &hers, asker, loss).await {
                 Ok(accounts) => accounts,
                 Err(ReserveError::Ledger(error)) => return Err(error),

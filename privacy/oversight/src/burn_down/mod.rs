@@ -70,11 +70,9 @@ pub fn burn_down(log: &[StoredEntry]) -> Vec<BurnDown> {
     let mut shares = BTreeSet::from([Share::Purse]);
     for stored in log {
         if let Body::Reserve(reserve) = &stored.entry.body {
-            shares.extend(
-                books
-                    .dataset(reserve)
-                    .map(|name| Share::Dataset(name.to_owned())),
-            );
+            let whole = books.dataset(reserve).into_iter();
+            let names = whole.chain(books.parts(stored.index, reserve));
+            shares.extend(names.map(|name| Share::Dataset(name.to_owned())));
             shares.insert(Share::Analyst(reserve.principal.clone()));
         }
     }
@@ -132,17 +130,24 @@ fn of_shares(books: &Books<'_>, shares: BTreeSet<Share>) -> Vec<BurnDown> {
                 }
                 continue;
             }
-            Body::Reserve(reserve) => (Some(reserve.as_ref()), reserve.loss),
-            Body::Incident(incident) => (books.reserve(incident.reserve), incident.loss),
+            Body::Reserve(reserve) => (Some((stored.index, reserve.as_ref())), reserve.loss),
+            Body::Incident(incident) => {
+                let reserve = books.reserve(incident.reserve);
+                (
+                    reserve.map(|reserve| (incident.reserve, reserve)),
+                    incident.loss,
+                )
+            }
             _ => continue,
         };
-        let dataset = reserve.and_then(|reserve| books.dataset(reserve));
-        let touched = [
-            Some(Share::Purse),
-            dataset.map(|name| Share::Dataset(name.to_owned())),
-            reserve.map(|reserve| Share::Analyst(reserve.principal.clone())),
-        ];
-        for share in touched.into_iter().flatten() {
+        let mut touched = vec![Share::Purse];
+        if let Some((index, reserve)) = reserve {
+            let whole = books.dataset(reserve).into_iter();
+            let names = whole.chain(books.parts(index, reserve));
+            touched.extend(names.map(|name| Share::Dataset(name.to_owned())));
+            touched.push(Share::Analyst(reserve.principal.clone()));
+        }
+        for share in touched {
             if let Some(line) = lines.get_mut(&share) {
                 line.0 = plus(line.0, loss);
                 mark(line, cap);

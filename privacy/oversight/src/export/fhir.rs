@@ -181,7 +181,8 @@ fn privacy(question: &Question) -> Value {
         detail("epsilon", &question.epsilon.to_string()),
         detail("delta of that epsilon", &question.delta.to_string()),
     ];
-    details.extend(question.dataset.iter().map(|name| detail("dataset", name)));
+    let datasets = question.dataset.iter().chain(&question.parts);
+    details.extend(datasets.map(|name| detail("dataset", name)));
     details.extend(
         question
             .snapshot

@@ -38,6 +38,7 @@ fn one(question: &Question, shown: &mut Shown) -> Value {
         "roles": question.roles,
         "purpose": question.purpose,
         "dataset": question.dataset,
+        "parts": question.parts,
         "snapshot": question.snapshot,
         "outcome": outcome(&question.outcome),
         "loss": loss(question.loss, shown),

@@ -64,6 +64,7 @@ impl Log {
             dataset: "clinic".to_owned(),
             unit: "person_id".to_owned(),
             space: "riverside".to_owned(),
+            tables: None,
         }));
         log.push(Body::Catalog(Catalog {
             dataset: "clinic".to_owned(),
