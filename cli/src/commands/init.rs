@@ -66,6 +66,7 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: RULES,
         predecessor: None,
+        restricted: None,
     };
     let settings = settings(init)?;
     let home = Home::draft(root)?;
