@@ -65,11 +65,11 @@ impl Desk {
 
     /// How long it is until the next tick; a day where there is none.
     pub(super) fn until_tick(&self) -> Duration {
-        let now = (self.clock)();
+        const DAY: u64 = 86_400;
         let left = self.genesis.restricted.and_then(|every| {
-            let into = now.checked_rem(every)?;
+            let into = (self.clock)().checked_rem(every)?;
             every.checked_sub(into)
         });
-        Duration::from_secs(left.unwrap_or(86_400).clamp(1, 86_400))
+        Duration::from_secs(left.unwrap_or(DAY).clamp(1, DAY))
     }
 }
