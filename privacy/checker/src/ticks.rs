@@ -8,6 +8,8 @@ use crate::tree::Hash;
 /// The anchors so far.
 #[derive(Default)]
 pub(crate) struct Ticks {
+    /// Whether there is a genesis that can be read.
+    known: bool,
     every: Option<u64>,
     last: Option<u64>,
     before: Before,
@@ -45,6 +47,7 @@ impl Ticks {
             return;
         };
         if let (0, Entry::Genesis(genesis)) = (index, entry) {
+            self.known = true;
             self.every = genesis.restricted;
         }
         let mut fail = |what: &str| findings.push(Finding::at(index, "N1", what));
@@ -55,7 +58,7 @@ impl Ticks {
         }
         let Some(tick) = tick else {
             // Without a genesis that can be read nobody knows.
-            if matches!(entry, Entry::Anchor { .. }) && before != Before::Unreadable {
+            if matches!(entry, Entry::Anchor { .. }) && self.known && before != Before::Unreadable {
                 fail("the genesis has no restricted log");
             }
             return;
