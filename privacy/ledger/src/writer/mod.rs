@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{
     UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel,
 };
 use tokio::sync::oneshot::{self, Sender};
+use tokio::time::{Instant, timeout_at};
 
 use crate::audit::{Audited, Depth, audit};
 use crate::commitment::Opening;
@@ -230,14 +231,16 @@ impl Desk {
 
     async fn serve(mut self, mut queue: UnboundedReceiver<Request>) {
         let mut requests = Vec::with_capacity(BATCH);
+        let mut tick = Instant::now() + self.until_tick();
         loop {
-            // A tick is anchored when it passes, also where nobody asks anything.
-            match tokio::time::timeout(self.until_tick(), queue.recv_many(&mut requests, BATCH))
-                .await
-            {
-                Ok(0) => break,
-                Err(_) if self.genesis.restricted.is_none() => continue,
-                Ok(_) | Err(_) => {}
+            // A tick is anchored when it passes, also where nobody asks anything. Requests do not put it off: the first log must not tell
+            // that the restricted one was written to.
+            if let Ok(0) = timeout_at(tick, queue.recv_many(&mut requests, BATCH)).await {
+                break;
+            }
+            let ticked = self.genesis.restricted.is_some() && Instant::now() >= tick;
+            if ticked {
+                tick = Instant::now() + self.until_tick();
             }
             let mut pending = Vec::with_capacity(requests.len());
             for request in requests.drain(..) {
@@ -258,7 +261,7 @@ impl Desk {
                     }),
                 }
             }
-            match self.batch(&mut pending).await {
+            match self.batch(&mut pending, ticked).await {
                 Ok(published) => {
                     for pending in pending {
                         match &published {
@@ -285,12 +288,10 @@ impl Desk {
 
     /// One transaction for all of them; on an error nothing of it is in the log. What is in the log may leave if the inner result is good:
     /// where there is an anchor it stands there then, and where there are witnesses they have signed.
-    async fn batch(&mut self, pending: &mut [Pending]) -> Result<Result<()>> {
-        if !pending.is_empty()
-            && pending
-                .iter()
-                .all(|pending| matches!(pending.request, Request::Flush(_)))
-        {
+    async fn batch(&mut self, pending: &mut [Pending], ticked: bool) -> Result<Result<()>> {
+        let waits = |pending: &Pending| matches!(pending.request, Request::Flush(_));
+        // Nothing is asked of this log: not even an anchor may follow from what is.
+        if !ticked && pending.iter().all(waits) {
             return Ok(Ok(()));
         }
         if let Some(error) = &self.closed {
