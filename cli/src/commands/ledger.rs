@@ -8,7 +8,7 @@ use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
 use crate::arguments::{Export, Filter, Format, Ledger};
-use crate::commands::{officer_views, retention, review};
+use crate::commands::{officer_views, restricted, retention, review};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -22,6 +22,8 @@ pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result
         Ledger::Incident(command) => review::incident(&home, command, format).await,
         Ledger::Seal(command) => retention::seal(&home, command, format).await,
         Ledger::Erase(command) => retention::erase(&home, command, format).await,
+        Ledger::BreakGlass(command) => restricted::breakglass(&home, command, format).await,
+        Ledger::Restricted(command) => restricted::run(&home, command, format).await,
         Ledger::Verify => verify(&home, format).await,
         Ledger::BurnDown(command) => officer_views::burn_down(&home, command, format).await,
         Ledger::Refusals(filter) => officer_views::refusals(&home, filter, format).await,
@@ -182,6 +184,7 @@ impl Line {
                 line.rho = incident.loss.rho.to_string();
                 line.about = format!("entry {} cost more than its price", incident.reserve);
             }
+            Body::Anchor(_) => line.about = "what the restricted log held then".into(),
             Body::Seal(seal) => {
                 line.about = format!("the log ends; {} goes on", seal.successor.origin);
             }
