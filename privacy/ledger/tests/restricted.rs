@@ -1,6 +1,8 @@
 //! Attacks on the restricted log by somebody who holds its key, and what the first log tells of it.
 
 mod conformance;
+#[path = "support/schema.rs"]
+mod schema;
 mod support;
 
 use std::path::Path;
@@ -8,6 +10,7 @@ use std::path::Path;
 use conformance::restricted::{EVERY, Time, expunge, genesis, judged, seen};
 use salus_ledger::entry::Body;
 use salus_ledger::restricted::Event;
+use salus_ledger::restricted::entry::{Outcome, What};
 use salus_ledger::{Entry, Error, Evidence, Kind, Ledger, key};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
@@ -222,6 +225,61 @@ async fn what_was_anchored_and_is_not_there_is_named() {
             "entry {index}: {:?}",
             beside.findings
         );
+    }
+}
+
+#[tokio::test]
+async fn entries_fit_the_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = living(dir.path(), &Time::new(), 1).await;
+    let log = ledger.restricted().unwrap();
+    let access = || seen("p");
+    let justification = "fell".to_owned();
+    let glass = Event::BreakGlass {
+        access: access(),
+        justification,
+    };
+    let breakglass = log.record(glass).await.unwrap().entry;
+    log.record(Event::Access(access())).await.unwrap();
+    let followup = Event::FollowUp {
+        breakglass,
+        principal: "o".to_owned(),
+        outcome: Outcome::Unjustified,
+        note: String::new(),
+    };
+    log.record(followup).await.unwrap();
+    for what in [
+        What::Deny,
+        What::Permit,
+        What::Merge,
+        What::Split,
+        What::Alert,
+    ] {
+        let change = Event::Change {
+            what,
+            principal: "o".to_owned(),
+            persons: vec![],
+            detail: vec![],
+        };
+        log.record(change).await.unwrap();
+    }
+    let entries = log.evidence().await.unwrap().log.entries;
+    for (index, bytes) in entries.iter().enumerate() {
+        schema::fits_restricted(bytes).unwrap_or_else(|why| panic!("entry {index}: {why}"));
+        assert!(
+            schema::fits(bytes).is_err() || index == 1,
+            "entry {index} is of both logs"
+        );
+        assert_eq!(
+            salus_ledger::restricted::entry::Entry::decode(bytes)
+                .unwrap()
+                .encode(),
+            *bytes
+        );
+    }
+    for stored in ledger.entries().await.unwrap() {
+        schema::fits(&stored.bytes).unwrap();
+        assert!(schema::fits_restricted(&stored.bytes).is_err() || stored.index.0 == 1);
     }
 }
 

@@ -98,8 +98,7 @@ impl Read {
                 return Err(wrong("the bytes are not those of the tree's leaf"));
             }
             let entry = Entry::decode(bytes).map_err(|why| wrong(&why.to_string()))?;
-            read.entry(index, &entry.body, first)
-                .map_err(|what| wrong(what))?;
+            read.entry(index, &entry.body, first).map_err(wrong)?;
             read.nodes.extend(read.frontier.append(leaf_hash(bytes)));
             read.roots.push(read.frontier.root());
         }

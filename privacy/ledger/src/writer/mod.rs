@@ -231,7 +231,7 @@ impl Desk {
 
     async fn serve(mut self, mut queue: UnboundedReceiver<Request>) {
         let mut requests = Vec::with_capacity(BATCH);
-        let mut tick = Instant::now() + self.until_tick();
+        let mut tick = self.next_tick();
         loop {
             // A tick is anchored when it passes, also where nobody asks anything. Requests do not put it off: the first log must not tell
             // that the restricted one was written to.
@@ -240,7 +240,7 @@ impl Desk {
             }
             let ticked = self.genesis.restricted.is_some() && Instant::now() >= tick;
             if ticked {
-                tick = Instant::now() + self.until_tick();
+                tick = self.next_tick();
             }
             let mut pending = Vec::with_capacity(requests.len());
             for request in requests.drain(..) {

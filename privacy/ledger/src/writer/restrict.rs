@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use salus_certificate::EntryIndex;
+use tokio::time::Instant;
 
 use super::Desk;
 use crate::entry::Kind;
@@ -63,13 +64,14 @@ impl Desk {
         Ok(index)
     }
 
-    /// How long it is until the next tick; a day where there is none.
-    pub(super) fn until_tick(&self) -> Duration {
+    /// When the next tick comes; a day from now where there is none.
+    pub(super) fn next_tick(&self) -> Instant {
         const DAY: u64 = 86_400;
         let left = self.genesis.restricted.and_then(|every| {
             let into = (self.clock)().checked_rem(every)?;
             every.checked_sub(into)
         });
-        Duration::from_secs(left.unwrap_or(DAY).clamp(1, DAY))
+        let (now, left) = (Instant::now(), left.unwrap_or(DAY).clamp(1, DAY));
+        now.checked_add(Duration::from_secs(left)).unwrap_or(now)
     }
 }
