@@ -28,6 +28,7 @@ pub async fn ledger(dir: &Path) -> Result<Ledger> {
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: 1,
         predecessor: None,
+        restricted: None,
     };
     Ok(Ledger::create(&dir.join("ledger"), signer, genesis).await?)
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import report
 from .audit import audit
-from .export import Unreadable, read_bytes, read_export, read_text
+from .export import Unreadable, read_bytes, read_export, read_restricted, read_text
 from .findings import Malformed
 from .witnesses import Policy
 
@@ -27,11 +27,13 @@ def main(arguments=None) -> int:
     add("--receipt", type=Path, metavar="FILE", action="append", default=[], help="a receipt that you were given")
     add("--policy", type=Path, metavar="FILE", help="a C2SP tlog-policy: who must have cosigned the newest checkpoint")
     add("--predecessor", type=Path, metavar="DIR", action="append", default=[], help="the export of the log that this one goes on from; repeated, that log's")
+    add("--restricted", type=Path, metavar="DIR", help="the export of its restricted log")
     options = parser.parse_args(arguments)
     sys.stdout.reconfigure(errors="backslashreplace")  # no terminal is too plain for a report
     try:
         evidence = read_export(options.directory)
         predecessors = [read_export(path) for path in options.predecessor]
+        restricted = read_restricted(options.restricted) if options.restricted else None
         kept = [read_bytes(path) for path in options.checkpoint]
         receipts = [read_text(path) for path in options.receipt]
         vkey = read_text(options.vkey) if options.vkey else None
@@ -42,7 +44,7 @@ def main(arguments=None) -> int:
     except Unreadable as error:
         print(f"salus_verify: {error}", file=sys.stderr)
         return 2
-    result = audit(evidence, kept, receipts, vkey, policy, predecessors)
+    result = audit(evidence, kept, receipts, vkey, policy, predecessors, restricted)
     try:
         print(report.as_json(result) if options.json else report.as_text(result), flush=True)
     except OSError as error:

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import NamedTuple, Optional
 
-from . import entries, receipt
+from . import entries, receipt, restricted as beside
 from .books import Books
 from .findings import Finding, Malformed
 from .history import History, align
@@ -28,11 +28,12 @@ class Report(NamedTuple):
     kinds: dict
     history: History
     books: Books
+    restricted: Optional[beside.Report]  # of the restricted log, if it was brought
     cosigned: Optional[list]  # of each witness of the policy, if one was brought: name, key's name, time or None
 
     @property
     def holds(self) -> bool:
-        return not self.findings
+        return not self.findings and not (self.restricted and self.restricted.findings)
 
 
 def audit(
@@ -42,9 +43,10 @@ def audit(
     vkey: Optional[str] = None,
     policy: Optional[Policy] = None,
     predecessors=(),
+    restricted: Optional[beside.Restricted] = None,
 ) -> Report:
     """Verifies `evidence`, and against it the checkpoints, receipts, key and policy that the auditor brings along; and the
-    logs that it goes on from, the nearest first."""
+    logs that it goes on from, the nearest first; and the restricted log."""
     findings = []
     checkpoints = _checkpoints(evidence, kept, findings)
     places, hashes, misplaced = align(evidence.entries, evidence.leaves, checkpoints)
@@ -68,10 +70,16 @@ def audit(
     findings += unwatched
     if predecessors:
         findings += _carried(books, *predecessors)
+    second = None
+    if restricted:
+        misfiled = []
+        signed = _checkpoints(restricted.log, (), misfiled)
+        second, missed = beside.judge(restricted, books.genesis, books.signers.keys, books.ticks, signed, misfiled)
+        findings += missed
     kinds = Counter(entry[0] if entry else "unreadable" for entry in parsed)
     # By entry, so that what is wrong with one stands together; what names no entry comes last.
     findings.sort(key=lambda f: (f.index is None, f.index or 0, f.rule))
-    return Report(findings, len(evidence.entries), dict(sorted(kinds.items())), history, books, cosigned)
+    return Report(findings, len(evidence.entries), dict(sorted(kinds.items())), history, books, second, cosigned)
 
 
 def _carried(books, before, *earlier):

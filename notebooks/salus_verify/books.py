@@ -13,6 +13,7 @@ from .limits import SHARES, Limits
 from .purse import Purse
 from .signers import Signers
 from .succession import Succession
+from .ticks import Ticks
 
 
 class Books:
@@ -38,15 +39,17 @@ class Books:
         self.purse = Purse(self.genesis)
         self.signers = Signers(self.genesis)
         self.succession = Succession(self.genesis)
+        self.ticks = Ticks(self.genesis)
         self._beginning()
         for index, entry in enumerate(entries):
             self.findings += [Finding(index, rule, what) for rule, what in self.succession.after()]
             if entry is None:
-                for account in (self.purse, self.signers, self.limits):
+                for account in (self.purse, self.signers, self.limits, self.ticks):
                     account.unreadable()
             else:
                 kind, body = entry
-                for rule, what in (*self.signers.approvals(index, kind, body), *getattr(self, "_" + kind)(index, body)):
+                said = (*self.signers.approvals(index, kind, body), *getattr(self, "_" + kind)(index, body))
+                for rule, what in (*said, *self.ticks.check(index, kind, body)):
                     self.findings.append(Finding(index, rule, what))
 
     @property
@@ -91,7 +94,7 @@ class Books:
     def _snapshot(self, index, body):
         return ()
 
-    _refuse = _snapshot
+    _refuse = _anchor = _snapshot
 
     def _dataset(self, index, body):
         if self.genesis and body["space"] != self.genesis["space"]:

@@ -181,7 +181,15 @@ heirs = many(record(public=blob(32), name=text), 2)
 signed_off = dict(public=blob(32), checkpoint=blob(), successor=blob(32))
 before = record(("read", "limits"), origin=text, read=uint, spent=loss, limits=going_on, officers=heirs, **signed_off)
 _genesis = record(
-    ("predecessor", "approvals"), origin=text, space=text, build=text, rules=uint, predecessor=before, **promised, **together
+    ("predecessor", "approvals", "restricted"),
+    origin=text,
+    space=text,
+    build=text,
+    rules=uint,
+    predecessor=before,
+    restricted=positive,
+    **promised,
+    **together,
 )
 
 
@@ -211,6 +219,7 @@ BODIES = {
     "grant": record(**raised, **together),
     "review": record(("approvals",), **looked, **alone),
     "incident": record(("approvals",), **missed, **alone),
+    "anchor": record(tick=uint, checkpoint=hash32),
     "seal": record(totals=totals, **ended, **together),
 }
 _ENVELOPE = record(v=uint, kind=text, time=uint, body=lambda item: item)

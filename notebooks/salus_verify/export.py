@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from .audit import Evidence
+from .restricted import Restricted
 
 MOST_HOLES = 1_000_000  # missing entries in a row, so that one file name cannot claim all memory
 
@@ -45,6 +46,11 @@ def read_export(directory: Path) -> Evidence:
             raise Unreadable(f"{directory / 'leaves'}: not a whole number of 32-byte hashes")
         leaves = [packed[n : n + 32] for n in range(0, len(packed), 32)]
     return Evidence(entries, leaves, dict(sorted(checkpoints.items())), vkey)
+
+
+def read_restricted(directory: Path) -> Restricted:
+    """The same files of the restricted log, and `anchors/<index>`."""
+    return Restricted(read_export(directory), _numbered(directory / "anchors", ""))
 
 
 def _numbered(directory: Path, suffix: str) -> dict:

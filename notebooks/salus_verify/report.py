@@ -14,8 +14,10 @@ the running total against the cap in force, what raised the cap; at most one end
 the limits of the policy in force, each against its own account (B3)
 who signed: keys by the key before them, officers and what these approved (K1, O1, A1)
 that reviews were of the entries that are here (R1)
-that nothing follows a seal, which says what was spent; what a genesis says of the log before it (E1, E2)""".split("\n")
+that nothing follows a seal, which says what was spent; what a genesis says of the log before it (E1, E2)
+that the restricted log, where there is one, is anchored at its ticks and nowhere else (N1)""".split("\n")
 CARRIED = "that it opened with what the log before it ended with, or no less than is left of that (E3)"
+BESIDE = "that the restricted log holds all that was anchored, and is this log's (N2, N3)"
 COSIGNED = "that the policy's quorum of witnesses cosigned the newest checkpoint of this log (W1)"
 
 # The fields of standing A in docs/proofs/checker-rules.md, which says who could vouch for each.
@@ -36,6 +38,7 @@ ATTESTED = {
     "grant": ["reason"],
     "review": ["principal", "note"],
     "incident": ["note"],
+    "anchor": ["checkpoint"],
     "seal": ["reason"],
 }
 
@@ -78,6 +81,7 @@ def _totals(report):
 def _verified(report):
     opening = report.books.succession.opening
     carried = [CARRIED] if opening and opening["compared"] else []
+    carried += [BESIDE] if report.restricted else []
     return VERIFIED + carried + ([] if report.cosigned is None else [COSIGNED])
 
 
@@ -111,6 +115,18 @@ def _watched(report):
         yield f"witness {_plain(name)} ({_plain(key)}): {said}"
 
 
+def _beside(report):
+    """The restricted log."""
+    if report.restricted is None:
+        if "anchor" in report.kinds:
+            yield "restricted log: not brought (--restricted); its anchors are attested"
+        return
+    yield f"restricted log: {report.restricted.entries} entries, {report.restricted.anchors} anchors hold"
+    for index, rule, what in report.restricted.findings:
+        yield f"  restricted log: {rule}{'' if index is None else f' entry {index}'}: {_plain(what)}"
+    yield "open break-glass accesses: " + (", ".join(map(str, report.restricted.open)) or "none")
+
+
 def _approved(report, index):
     return ", approved by " + (", ".join(map(_plain, report.books.signers.approvers[index])) or "nobody")
 
@@ -126,6 +142,7 @@ def as_text(report):
     for scope, cap, spent, count in _totals(report):
         lines.append(f"{_plain(scope)}: {count} reserves, spent {_shown(spent)}, cap {_shown(cap)}")
     lines += _watched(report)
+    lines += _beside(report)
     lines.append("kinds: " + ", ".join(f"{kind} {count}" for kind, count in report.kinds.items()))
     lines.append("open reserves (they stay spent): " + (", ".join(map(str, report.books.open)) or "none"))
     lines.append("verified:" if report.holds else "checked, and where no rule is named above, verified:")
@@ -159,6 +176,18 @@ def _entered(report, kind, *fields):
     return result
 
 
+def _restricted(report):
+    head = report.head
+    return {
+        "entries": report.entries,
+        "findings": [f._asdict() for f in report.findings],
+        "anchors": report.anchors,
+        "head": head and {"size": head.size, "root": head.root.hex()},
+        "kinds": report.kinds,
+        "open": report.open,
+    }
+
+
 def as_json(report):
     """The names that `salus-audit --format json` uses, numbers of units as text."""
     head = report.history.head
@@ -181,6 +210,7 @@ def as_json(report):
         "incidents": _entered(report, "incident", "reserve", "loss"),
         "opening": _ends(report.books.succession.opening),
         "sealed": _ends(report.books.succession.sealed),
+        "restricted": report.restricted and _restricted(report.restricted),
         "witnessed": report.cosigned
         and [{"witness": name, "key": key, "time": time} for name, key, time in report.cosigned if time is not None],
         "verified": _verified(report),

@@ -37,8 +37,15 @@ def facts(document: dict) -> dict:
         "opening": ends(document["opening"]),
         "sealed": ends(document["sealed"]),
         "witnessed": document["witnessed"],
+        "restricted": document["restricted"] and beside(document["restricted"]),
         "totals": [[t["scope"], t["reserves"], units(t["spent"]), units(t["cap"])] for t in document["totals"]],
     }
+
+
+def beside(report):
+    """The restricted log: all but the wording."""
+    findings = sorted({(f["rule"], -1 if f["index"] is None else f["index"]) for f in report["findings"]})
+    return {**report, "findings": findings}
 
 
 def ends(record):
@@ -76,10 +83,10 @@ def lay_out(evidence) -> Path:
     return directory
 
 
-def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None, predecessors=()):
+def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None, predecessors=(), restricted=None):
     """The verifier's report, after it was held against that of `salus-audit`."""
     global compared
-    report = audit(evidence, kept, receipts, vkey, None if policy is None else Policy(policy), predecessors)
+    report = audit(evidence, kept, receipts, vkey, None if policy is None else Policy(policy), predecessors, restricted)
     document = json.loads(as_json(report))
     assert as_text(report).startswith("HOLDS" if report.holds else "FAILS")
     if PROGRAM:
@@ -97,6 +104,14 @@ def verdict(evidence, say="", kept=(), receipts=(), vkey=None, policy=None, pred
                     (directory / name).parent.mkdir(parents=True, exist_ok=True)
                     (directory / name).write_bytes(data)
                 options += ["--predecessor", str(directory)]
+            if restricted:
+                second = Path(brought) / "restricted"
+                (second / "anchors").mkdir(parents=True)
+                opened = {f"anchors/{at:09}": data for at, data in restricted.anchors.items()}
+                for name, data in {**support.files(restricted.log), **opened}.items():
+                    (second / name).parent.mkdir(parents=True, exist_ok=True)
+                    (second / name).write_bytes(data)
+                options += ["--restricted", str(second)]
             command = [PROGRAM, str(lay_out(evidence)), "--format", "json", *options]
             done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode in (0, 1), f"{say}: salus-audit: {done.stderr}"

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::oversight::{Incident, Review};
+use super::restricted::{BreakGlass, Restricted};
 use super::retention::{Erase, Recover, Seal, Succeed};
 
 #[derive(Debug, Subcommand)]
@@ -65,6 +66,18 @@ pub(crate) enum Ledger {
     /// Erase the texts of old questions. The log, its export and all receipts verify as before.
     #[command(after_help = "Example:\n  salus ledger erase --before 2025-01-01")]
     Erase(Erase),
+    /// Break-glass accesses that nobody has closed; with --review, what came of looking at one.
+    #[command(
+        name = "breakglass",
+        after_help = "Examples:\n  salus ledger breakglass\n  salus ledger breakglass --review 12 --finding justified --note \"emergency, ward 3\""
+    )]
+    BreakGlass(BreakGlass),
+    /// The restricted log: identified access, break-glass, consent, linkage, alerts, expunging.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus ledger restricted list\n  salus ledger export evidence && salus ledger restricted export restricted && salus-audit evidence --restricted restricted"
+    )]
+    Restricted(Restricted),
     /// A document to hand to a regulator: one HTML file, which prints well.
     #[command(
         after_help = "Example:\n  salus ledger report --since 2026-01-01 --until 2026-03-31 --operator \"Riverside Health\" --out report.html"

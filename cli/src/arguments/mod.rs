@@ -4,6 +4,7 @@ mod ingest;
 mod lake;
 mod ledger;
 mod oversight;
+mod restricted;
 mod retention;
 mod view;
 
@@ -19,6 +20,7 @@ pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Rep
 pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
+pub(crate) use restricted::{BreakGlass, Finding, Restricted};
 pub(crate) use retention::{Erase, Recover, Seal, Succeed};
 pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
 

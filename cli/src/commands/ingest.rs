@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::{Format, Ingest};
 use crate::commands::export::Exports;
+use crate::commands::restricted::Consents;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print};
@@ -39,6 +40,7 @@ pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result
     let lake = home.lake()?;
     let options = Options {
         source: fhir.source.clone(),
+        notary: Some(Consents::of(&home)),
         ..Options::default()
     };
     let bar = || Bar(Progress::bytes(0, "reading"));

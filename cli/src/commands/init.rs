@@ -20,6 +20,9 @@ use crate::settings::Settings;
 /// Version of the rules of admission that this build applies.
 pub(super) const RULES: u64 = 1;
 
+/// Seconds between the times at which the restricted log is anchored in the ledger.
+const TICK: u64 = 3_600;
+
 pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), Failure> {
     let epsilon = parse_epsilon("--epsilon", &init.epsilon)?;
     let delta = Delta::parse_floor(&init.delta)
@@ -66,6 +69,7 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         build: env!("CARGO_PKG_VERSION").to_owned(),
         rules: RULES,
         predecessor: None,
+        restricted: Some(TICK),
     };
     let settings = settings(init)?;
     let home = Home::draft(root)?;

@@ -8,7 +8,7 @@ use salus_ledger::{Body, Evidence, Ledger as Log, StoredEntry};
 use serde_json::{Value, json};
 
 use crate::arguments::{Export, Filter, Format, Ledger};
-use crate::commands::{officer_views, retention, review, succession};
+use crate::commands::{officer_views, restricted, retention, review, succession};
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, hex, print};
@@ -24,6 +24,8 @@ pub(crate) async fn run(root: &Path, command: &Ledger, format: Format) -> Result
         Ledger::Succeed(command) => succession::succeed(&home, command, format).await,
         Ledger::Recover(command) => succession::recover(&home, command, format).await,
         Ledger::Erase(command) => retention::erase(&home, command, format).await,
+        Ledger::BreakGlass(command) => restricted::breakglass(&home, command, format).await,
+        Ledger::Restricted(command) => restricted::run(&home, command, format).await,
         Ledger::Verify => verify(&home, format).await,
         Ledger::BurnDown(command) => officer_views::burn_down(&home, command, format).await,
         Ledger::Refusals(filter) => officer_views::refusals(&home, filter, format).await,
@@ -184,6 +186,7 @@ impl Line {
                 line.rho = incident.loss.rho.to_string();
                 line.about = format!("entry {} cost more than its price", incident.reserve);
             }
+            Body::Anchor(_) => line.about = "what the restricted log held then".into(),
             Body::Seal(seal) => {
                 line.about = format!("the log ends; {} goes on", seal.successor.origin);
             }

@@ -16,6 +16,7 @@ pub(crate) mod proposal;
 pub(crate) mod quarantine;
 pub(crate) mod query;
 pub(crate) mod receipt;
+mod restricted;
 mod retention;
 pub(crate) mod review;
 mod succession;

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::arguments::{Expunge, Format, Picked, Quarantine};
 use crate::commands::ingest::{Bar, report};
+use crate::commands::restricted;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print};
@@ -155,6 +156,7 @@ pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> R
             command.source, command.patient
         )));
     }
+    restricted::expunging(&home, command).await?;
     let (known, lines) = salus_fhir::expunge(&lake, &command.source, &command.patient).await?;
     let vacuumed = lake.vacuum(1).await?;
     home.record_snapshot(&lake).await?;

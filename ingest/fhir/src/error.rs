@@ -36,6 +36,9 @@ pub enum IngestError {
     /// The lake refused; see there.
     #[error(transparent)]
     Lake(#[from] salus_lake::Error),
+    /// Whose consent changes could not be written down: mend that, and ingest again.
+    #[error("nothing was changed, because the changes of consent could not be recorded: {0}")]
+    Unrecorded(String),
     /// The caller let go of the ingest.
     #[error("the ingest was given up")]
     Cancelled,

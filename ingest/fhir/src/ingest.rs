@@ -16,6 +16,7 @@ use crate::error::IngestError;
 use crate::files::{Export, ExportFile};
 use crate::key::Keys;
 use crate::lines::{Gone, Ids, LineWorker, Pass, Shared, Tally, quarantine};
+use crate::notary::note;
 use crate::options::{Options, Progress, Summary, TableSummary};
 use crate::reason::{Reason, Rejection};
 use crate::references::{Identifiers, Medications};
@@ -62,6 +63,7 @@ async fn ingest(
 ) -> Result<Summary, IngestError> {
     let start = Instant::now();
     let transaction = lake.begin()?;
+    let withheld = transaction.all_withheld();
     // Every file is read twice.
     progress.started(export.bytes() * 2);
 
@@ -84,6 +86,7 @@ async fn ingest(
         .map_err(|_| IngestError::Bug("the reader panicked".into()))?;
     let (found, transaction) = read?;
 
+    note(options, &withheld, &transaction).await?;
     let told = |step: salus_lake::Progress| progress.committing(&step.table, step.done, step.total);
     let committed = transaction.commit(&told).await?;
     progress.finished();

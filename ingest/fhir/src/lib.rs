@@ -51,6 +51,7 @@ mod ingest;
 mod json;
 mod key;
 mod lines;
+mod notary;
 mod options;
 mod place;
 mod reason;
@@ -67,5 +68,6 @@ mod workers;
 
 pub use error::IngestError;
 pub use ingest::{ingest_directories, ingest_directory, parse_only};
+pub use notary::{ConsentChanges, Notary, Noted};
 pub use options::{Options, Progress, Silent, Summary, TableSummary};
 pub use retry::{about, expunge, retry_quarantine};

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::notary::Notary;
 
 /// How to ingest.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Options {
     pub spool: Option<PathBuf>,
     /// Bytes that a line may have at most; memory grows to a few times the longest line.
     pub longest_line: usize,
+    /// Writes down whose consent changes, before it does.
+    pub notary: Option<Arc<dyn Notary>>,
 }
 
 impl Default for Options {
@@ -26,6 +31,7 @@ impl Default for Options {
             threads: None,
             spool: None,
             longest_line: 1 << 30,
+            notary: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::ingest::{Found, Job, summary};
 use crate::json::Cursor;
 use crate::key::Keys;
 use crate::lines::Ids;
+use crate::notary::note;
 use crate::options::{Options, Progress, Summary};
 use crate::reference::{Reference, Target};
 use crate::resource::{WITH_TABLE, kind_and_id};
@@ -36,6 +37,7 @@ pub async fn retry_quarantine(
 ) -> Result<Summary, IngestError> {
     let start = Instant::now();
     let transaction = lake.begin()?;
+    let withheld = transaction.all_withheld();
     let (reader, chosen) = (lake.clone(), options.clone());
     let retried = tokio::task::spawn_blocking(move || {
         let pick = |line: &Quarantined| !FINAL.contains(&line.reason_code.as_str()) && pick(line);
@@ -70,6 +72,7 @@ pub async fn retry_quarantine(
         let number = lake.snapshot()?.map_or(0, |snapshot| snapshot.number);
         return Ok(summary(&whole, &found, (number, false), start));
     }
+    note(options, &withheld, &transaction).await?;
     let told = |step: salus_lake::Progress| progress.committing(&step.table, step.done, step.total);
     let committed = transaction.commit(&told).await?;
     progress.finished();

@@ -9,6 +9,8 @@ use crate::report::Finding;
 pub(crate) struct Alone {
     /// `None` where rule F1 has failed.
     pub(crate) entry: Option<Entry>,
+    /// What it says its time is.
+    pub(crate) time: u64,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -16,13 +18,17 @@ impl Alone {
     /// Reads the entry; `None` stands for bytes that are missing.
     pub(crate) fn of(index: u64, bytes: Option<&[u8]>) -> Self {
         let mut findings = Vec::new();
-        let decoded = match bytes.map(Entry::decode) {
-            Some(Ok(entry)) => Ok(entry),
+        let decoded = match bytes.map(Entry::dated) {
+            Some(Ok(dated)) => Ok(dated),
             Some(Err(malformed)) => Err(malformed.0),
             None => Err("no bytes".to_owned()),
         };
+        let mut time = 0;
         let entry = match decoded {
-            Ok(entry) => Some(entry),
+            Ok((stated, entry)) => {
+                time = stated;
+                Some(entry)
+            }
             Err(what) => {
                 findings.push(Finding::at(index, "F1", what));
                 None
@@ -32,6 +38,10 @@ impl Alone {
             derivation::check(index, &reserve.certificate, &mut findings);
             price::check(index, reserve, &mut findings);
         }
-        Alone { entry, findings }
+        Alone {
+            entry,
+            time,
+            findings,
+        }
     }
 }

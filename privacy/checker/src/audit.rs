@@ -15,9 +15,11 @@ use crate::policy::Policy;
 use crate::price;
 use crate::references::References;
 use crate::report::{Finding, Report};
+use crate::restricted::{self, Restricted};
 use crate::reviews::Reviews;
 use crate::seal::{Ending, Seals};
 use crate::succession;
+use crate::ticks::Ticks;
 use crate::tree::Hash;
 use crate::vkey::VerifierKey;
 use crate::witnesses;
@@ -45,9 +47,11 @@ pub struct Trust {
     pub policy: Option<Policy>,
     /// The logs that this one goes on from, the nearest first (rule E3).
     pub predecessors: Vec<Evidence>,
+    /// The restricted log (rules N2 and N3), for those who may see how it grows.
+    pub restricted: Option<Restricted>,
 }
 
-/// Recomputes every rule of `docs/ledger-format.md` but W1, which takes a policy, and E3, which takes the log before this one.
+/// Recomputes every rule of `docs/ledger-format.md` but W1, which takes a policy, E3, which takes the log before this one, and N2 and N3, which take the restricted log.
 pub fn audit(evidence: &Evidence) -> Report {
     audit_with(evidence, &Trust::default())
 }
@@ -95,6 +99,7 @@ struct Fold {
     limits: Limits,
     opening: Opening,
     seals: Seals,
+    ticks: Ticks,
 }
 
 impl Fold {
@@ -116,6 +121,8 @@ impl Fold {
             .check(index, entry, &mut self.grants, &by, findings);
         self.limits.check(index, entry, findings);
         self.opening.check(index, entry, &by, findings);
+        let dated = entry.map(|entry| (alone.time, entry));
+        self.ticks.check(index, dated, findings);
         let mut ending = Ending {
             origin,
             keys: &self.keys,
@@ -159,6 +166,14 @@ impl Fold {
             if let Some(opening) = &mut report.opening {
                 opening.compared = true;
             }
+        }
+        if let Some(restricted) = &trust.restricted {
+            let first = restricted::First {
+                log: &self.log,
+                has_one: self.ticks.every().is_some(),
+                anchors: &self.ticks.anchors,
+            };
+            report.restricted = Some(restricted::check(restricted, &first, findings));
         }
         report.reviews = self.reviews.close(aligned, findings);
         report.cap = self.grants.cap();

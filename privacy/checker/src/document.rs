@@ -8,19 +8,14 @@ use crate::quantity::Loss;
 use crate::records::{
     GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord,
 };
-use crate::report::Report;
+use crate::report::{Finding, Report};
+use crate::restricted::RestrictedReport;
 use crate::tree::Hash;
 
 impl Report {
     /// The report as one JSON object. Quantities are decimal text: they do not fit a double.
     pub fn to_json(&self) -> String {
-        let findings = self.findings.iter().map(|finding| {
-            Json::object([
-                ("index", finding.index.map_or(Json::Null, Json::Number)),
-                ("rule", Json::text(finding.rule)),
-                ("what", Json::text(finding.what.clone())),
-            ])
-        });
+        let findings = self.findings.iter().map(finding);
         let totals = self.totals.iter().map(|total| {
             Json::object([
                 ("scope", Json::text(total.scope.clone())),
@@ -72,6 +67,10 @@ impl Report {
             ("sealed", self.sealed.as_ref().map_or(Json::Null, seal)),
             ("witnessed", witnessed),
             (
+                "restricted",
+                self.restricted.as_ref().map_or(Json::Null, restricted),
+            ),
+            (
                 "kinds",
                 Json::object(self.kinds.iter().map(|(kind, n)| (*kind, Json::Number(*n)))),
             ),
@@ -87,6 +86,40 @@ impl Report {
         ])
         .to_string()
     }
+}
+
+fn finding(finding: &Finding) -> Json {
+    Json::object([
+        ("index", finding.index.map_or(Json::Null, Json::Number)),
+        ("rule", Json::text(finding.rule)),
+        ("what", Json::text(finding.what.clone())),
+    ])
+}
+
+fn restricted(report: &RestrictedReport) -> Json {
+    let kinds = report.kinds.iter();
+    Json::object([
+        ("entries", Json::Number(report.entries)),
+        ("findings", Json::array(report.findings.iter().map(finding))),
+        ("anchors", Json::Number(report.anchors)),
+        (
+            "head",
+            report.head.map_or(Json::Null, |(size, root)| {
+                Json::object([
+                    ("size", Json::Number(size)),
+                    ("root", Json::text(hex(&root))),
+                ])
+            }),
+        ),
+        (
+            "kinds",
+            Json::object(kinds.map(|(kind, n)| (*kind, Json::Number(*n)))),
+        ),
+        (
+            "open",
+            Json::array(report.open.iter().copied().map(Json::Number)),
+        ),
+    ])
 }
 
 fn loss(loss: Loss) -> Json {

@@ -54,6 +54,7 @@ pub(crate) enum Entry {
     Grant(Box<Grant>),
     Review(Box<Review>),
     Incident(Box<Incident>),
+    Anchor { tick: u64, checkpoint: Hash },
     Seal(Box<Seal>),
 }
 
@@ -65,6 +66,8 @@ pub(crate) struct Genesis {
     pub(crate) cap: Loss,
     /// The log that this one goes on from.
     pub(crate) predecessor: Option<Predecessor>,
+    /// Seconds between the ticks at which the restricted log is anchored, if there is one.
+    pub(crate) restricted: Option<u64>,
     /// By officers of that log, where it was lost.
     pub(crate) approved: Approved,
 }
@@ -102,6 +105,11 @@ pub(crate) struct Account {
 
 impl Entry {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::dated(bytes).map(|(_, entry)| entry)
+    }
+
+    /// With its time.
+    pub(crate) fn dated(bytes: &[u8]) -> Result<(u64, Self), Malformed> {
         if bytes.len() > LONGEST {
             return Err(Malformed(format!("longer than {LONGEST} bytes")));
         }
@@ -114,7 +122,7 @@ impl Entry {
         let kind = entry.take("kind")?.text("kind")?;
         let body = entry.take("body")?;
         entry.end()?;
-        match kind {
+        let entry = match kind {
             "genesis" => genesis(body),
             "key" => Ok(Entry::Key(Box::new(Key::of(body)?))),
             "dataset" => dataset(body),
@@ -131,8 +139,10 @@ impl Entry {
             "review" => Ok(Entry::Review(Box::new(Review::of(body)?))),
             "incident" => incident(body),
             "seal" => Ok(Entry::Seal(Box::new(Seal::of(body, time)?))),
+            "anchor" => anchor(body),
             _ => Err(Malformed(format!("kind {kind:?} is not known"))),
-        }
+        };
+        Ok((time, entry?))
     }
 
     /// The `kind` as it stands in the bytes.
@@ -153,6 +163,7 @@ impl Entry {
             Entry::Grant(_) => "grant",
             Entry::Review(_) => "review",
             Entry::Incident(_) => "incident",
+            Entry::Anchor { .. } => "anchor",
             Entry::Seal(_) => "seal",
         }
     }
@@ -186,7 +197,15 @@ fn genesis(body: Value<'_>) -> Result<Entry, Malformed> {
         let what = "approvals: there, or not, where the log before it was lost, or not";
         return Err(Malformed(what.to_owned()));
     }
+    let restricted = match body.optional("restricted") {
+        Some(value) => Some(value.uint("restricted")?),
+        None => None,
+    };
+    if restricted == Some(0) {
+        return Err(Malformed("restricted: 0".to_owned()));
+    }
     let genesis = Genesis {
+        restricted,
         predecessor,
         approved,
         origin: body.take("origin")?.text("origin")?.to_owned(),
@@ -342,6 +361,14 @@ fn reuse(body: Value<'_>, time: u64) -> Result<Entry, Malformed> {
         release,
         accounts,
     })))
+}
+
+fn anchor(body: Value<'_>) -> Result<Entry, Malformed> {
+    let mut body = Fields::of(body, "anchor")?;
+    let tick = body.take("tick")?.uint("tick")?;
+    let checkpoint = body.take("checkpoint")?.hash("checkpoint")?;
+    body.end()?;
+    Ok(Entry::Anchor { tick, checkpoint })
 }
 
 fn refuse(body: Value<'_>) -> Result<Entry, Malformed> {

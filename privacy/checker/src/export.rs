@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::audit::Evidence;
 use crate::note::{Checkpoint, Note};
 use crate::report::Finding;
+use crate::restricted::Restricted;
 use crate::tree::Hash;
 
 /// Digits of the index or size in a file's name.
@@ -102,6 +103,36 @@ pub fn read_export(directory: &Path) -> Result<Export, ExportError> {
         vkey,
     };
     Ok(Export { evidence, misnamed })
+}
+
+/// The files of an exported restricted log.
+#[derive(Debug, Clone, Default)]
+pub struct RestrictedExport {
+    /// The log, and what opens the anchors.
+    pub restricted: Restricted,
+    /// Checkpoints of it that are filed under another size.
+    pub misnamed: Vec<Finding>,
+}
+
+/// Reads what `salus ledger restricted export` wrote: the files of [`read_export`], and `anchors/<index, 9 digits>`.
+///
+/// # Errors
+///
+/// As [`read_export`].
+pub fn read_restricted(directory: &Path) -> Result<RestrictedExport, ExportError> {
+    let export = read_export(directory)?;
+    let misnamed = export.misnamed.into_iter().map(|finding| Finding {
+        index: None,
+        rule: finding.rule,
+        what: format!("restricted log: {}", finding.what),
+    });
+    Ok(RestrictedExport {
+        restricted: Restricted {
+            log: export.evidence,
+            anchors: numbered(&directory.join("anchors"), "")?,
+        },
+        misnamed: misnamed.collect(),
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ExportError> {

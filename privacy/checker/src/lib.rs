@@ -15,10 +15,10 @@
 //!    (P3 to P5) in exact rationals: of each entry by itself, on all processors.
 //! 2. One pass over the entries, in order, follows references (F2, F3), holds what keys and officers have signed against
 //!    who they were at the time (K1, A1, O1, G1), folds the purse and its limits (B1 to B3), and says how the log opens
-//!    and ends (E1, E2).
+//!    and ends (E1, E2), and where its restricted log is anchored (N1).
 //! 3. The Merkle tree is rebuilt from the bytes and held against every signed checkpoint (T1, T2) and
 //!    every review (R1); cosignatures of the newest against the auditor's policy (W1); what the log opens with
-//!    against the log before it, where the auditor brings that (E3).
+//!    against the log before it, where the auditor brings that (E3); the restricted log, where she is given it (N2, N3).
 //!
 //! Each failure is a [`Finding`]: the rule's name as in the format's page, and the entry's index.
 //! What cannot be recomputed is listed in [`Report::attested`] and [`OUTSIDE`]; `docs/proofs/checker-rules.md`
@@ -71,18 +71,20 @@ mod receipt;
 mod records;
 mod references;
 mod report;
+mod restricted;
 mod reviews;
 mod seal;
 mod statements;
 mod succession;
 mod text;
 mod threshold;
+mod ticks;
 mod tree;
 mod vkey;
 mod witnesses;
 
 pub use audit::{Evidence, Trust, audit, audit_with};
-pub use export::{Export, ExportError, read_export};
+pub use export::{Export, ExportError, RestrictedExport, read_export, read_restricted};
 pub use fields::{FIELDS, Field, OUTSIDE, Standing};
 pub use keys::log_keys;
 pub use note::{Checkpoint, Note, NoteError};
@@ -93,5 +95,6 @@ pub use records::{
     GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord, Witnessed,
 };
 pub use report::{Finding, Report, ScopeTotal};
+pub use restricted::{Restricted, RestrictedReport};
 pub use tree::{Frontier, Hash, leaf_hash, node_hash, verify_consistency, verify_inclusion};
 pub use vkey::VerifierKey;

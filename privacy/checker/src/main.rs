@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use salus_checker::{
     Evidence, Finding, Policy, Trust, VerifierKey, audit_with, leaf_hash, log_keys, read_export,
-    verify_receipt_by,
+    read_restricted, verify_receipt_by,
 };
 
 const HELP: &str = "\
@@ -21,6 +21,7 @@ Usage: salus-audit DIR [options]
   --policy FILE        the witnesses who must have cosigned the newest checkpoint, as a C2SP
                        tlog-policy: `log <vkey>`, `witness <name> <vkey>`,
                        `group <name> <k|any|all> <member>...`, `quorum <name|none>`
+  --restricted DIR     the export of its restricted log, which `salus ledger restricted export` wrote
   --predecessor DIR    the export of the log that this one goes on from; repeated, that log's, and so on
 
 Without a key, a checkpoint, a receipt or witnesses of your own, a log that was rolled back to an
@@ -40,6 +41,7 @@ struct Arguments {
     receipts: Vec<PathBuf>,
     policy: Option<PathBuf>,
     predecessors: Vec<PathBuf>,
+    restricted: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -86,6 +88,7 @@ fn arguments() -> Result<Option<Arguments>, String> {
             "--checkpoint" => arguments.checkpoints.push(value()?.into()),
             "--receipt" => arguments.receipts.push(value()?.into()),
             "--predecessor" => arguments.predecessors.push(value()?.into()),
+            "--restricted" => arguments.restricted = Some(value()?.into()),
             "--policy" => arguments.policy = Some(value()?.into()),
             _ if name.starts_with('-') => return Err(format!("unknown option {name}")),
             _ if directory.is_none() => directory = Some(PathBuf::from(argument)),
@@ -123,6 +126,11 @@ fn verify(arguments: &Arguments) -> Result<bool, String> {
             what: format!("the log before it fails: {finding}"),
         }));
         trust.predecessors.push(export.evidence);
+    }
+    if let Some(path) = &arguments.restricted {
+        let found = read_restricted(path).map_err(|error| error.to_string())?;
+        findings.extend(found.misnamed);
+        trust.restricted = Some(found.restricted);
     }
     for path in &arguments.checkpoints {
         evidence.checkpoints.push(read(path)?);

@@ -130,7 +130,7 @@ fn signer<'k>(note: &Note, keys: &'k [VerifierKey]) -> Result<&'k VerifierKey, N
 }
 
 /// `SHA-256("salus/commitment/v1" || 0x00 || salt || content)`.
-fn commitment(salt: &Hash, content: &[u8]) -> Hash {
+pub(crate) fn commitment(salt: &Hash, content: &[u8]) -> Hash {
     Sha256::new()
         .chain_update(COMMITMENT)
         .chain_update(salt)

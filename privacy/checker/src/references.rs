@@ -111,9 +111,27 @@ impl References {
                 self.ends_or_blames(index, incident.reserve, findings);
                 Known::Other
             }
-            Entry::Refuse | Entry::Officer(_) | Entry::Grant(_) | Entry::Seal(_) => Known::Other,
+            Entry::Refuse
+            | Entry::Officer(_)
+            | Entry::Grant(_)
+            | Entry::Anchor { .. }
+            | Entry::Seal(_) => Known::Other,
         };
         self.known.push(known);
+    }
+
+    /// Those of another log, of which its name and its keys are known.
+    pub(crate) fn of_keys(origin: &str, keys: Vec<(u64, [u8; 32])>) -> Self {
+        References {
+            origin: Some(origin.to_owned()),
+            keys,
+            ..References::default()
+        }
+    }
+
+    /// The keys, in the order of their entries.
+    pub(crate) fn keys(&self) -> Vec<[u8; 32]> {
+        self.keys.iter().map(|(_, public)| *public).collect()
     }
 
     /// The last `key` entry below `size`, with its index.

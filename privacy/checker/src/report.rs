@@ -7,6 +7,7 @@ use crate::quantity::Loss;
 use crate::records::{
     GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord, Witnessed,
 };
+use crate::restricted::RestrictedReport;
 use crate::tree::Hash;
 
 /// What limits are kept by and cannot know: who asked, when, and what for. And whose key an officer's is.
@@ -95,6 +96,8 @@ pub struct Report {
     pub checkpoints: u64,
     /// The witnesses of the auditor's policy who cosigned the newest checkpoint; `None` without a policy.
     pub witnessed: Option<Vec<Witnessed>>,
+    /// What was found in the restricted log; `None` where it was not brought.
+    pub restricted: Option<RestrictedReport>,
 }
 
 impl Report {
@@ -106,7 +109,8 @@ impl Report {
     /// was within the cap in force, which officers alone raised and never above the ceiling of the genesis, but for what
     /// incidents added later. It does not follow that attested fields are true or that noise was drawn as priced.
     pub fn holds(&self) -> bool {
-        self.findings.is_empty()
+        let beside = self.restricted.as_ref();
+        self.findings.is_empty() && beside.is_none_or(|beside| beside.findings.is_empty())
     }
 
     /// Sorts the findings and lists the attested fields of the kinds that occurred.

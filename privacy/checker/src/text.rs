@@ -8,7 +8,8 @@ use crate::fields::OUTSIDE;
 use crate::records::{
     GrantRecord, IncidentRecord, OfficerRecord, OpeningRecord, ReviewRecord, SealRecord, Witnessed,
 };
-use crate::report::Report;
+use crate::report::{Finding, Report};
+use crate::restricted::RestrictedReport;
 
 /// Most indices that one line names, and most lines of one list.
 const SHOWN: usize = 20;
@@ -61,6 +62,15 @@ impl Report {
         if let Some(seal) = &self.sealed {
             let _ = writeln!(text, "{seal}");
         }
+        match &self.restricted {
+            None if self.kinds.contains_key("anchor") => {
+                text.push_str(
+                    "restricted log: not brought (--restricted); its anchors are attested\n",
+                );
+            }
+            None => {}
+            Some(restricted) => restricted.write(&mut text),
+        }
         let kinds: Vec<String> = self.kinds.iter().map(|(k, n)| format!("{k} {n}")).collect();
         let _ = writeln!(text, "kinds: {}", kinds.join(", "));
         let open: Vec<String> = self.open.iter().map(u64::to_string).collect();
@@ -81,36 +91,59 @@ impl Report {
 
     /// The findings, those that differ in the index alone on one line: a changed catalog is cited by many reserves.
     fn grouped(&self) -> Vec<String> {
-        let mut order = Vec::new();
-        let mut groups: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
-        for finding in &self.findings {
-            let key = (finding.rule, finding.what.as_str());
-            let indices = groups.entry(key).or_default();
-            match finding.index {
-                Some(index) if !indices.is_empty() => indices.push(index),
-                index => {
-                    indices.extend(index);
-                    order.push((key, finding));
-                }
+        grouped(&self.findings)
+    }
+}
+
+impl RestrictedReport {
+    fn write(&self, text: &mut String) {
+        let open: Vec<String> = self.open.iter().map(u64::to_string).collect();
+        let _ = writeln!(
+            text,
+            "restricted log: {} entries, {} anchors hold",
+            self.entries, self.anchors
+        );
+        for line in grouped(&self.findings) {
+            let _ = writeln!(text, "  restricted log: {line}");
+        }
+        let _ = match open.as_slice() {
+            [] => writeln!(text, "open break-glass accesses: none"),
+            _ => writeln!(text, "open break-glass accesses: {}", open.join(", ")),
+        };
+    }
+}
+
+/// The findings, those that differ in the index alone on one line.
+fn grouped(findings: &[Finding]) -> Vec<String> {
+    let mut order = Vec::new();
+    let mut groups: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
+    for finding in findings {
+        let key = (finding.rule, finding.what.as_str());
+        let indices = groups.entry(key).or_default();
+        match finding.index {
+            Some(index) if !indices.is_empty() => indices.push(index),
+            index => {
+                indices.extend(index);
+                order.push((key, finding));
             }
         }
-        order
-            .into_iter()
-            .map(|(key, finding)| match groups.get(&key).map(Vec::as_slice) {
-                Some(indices @ [_, _, ..]) => {
-                    let (shown, rest) = indices.split_at(indices.len().min(SHOWN));
-                    let shown: Vec<String> = shown.iter().map(u64::to_string).collect();
-                    let more = match rest.len() {
-                        0 => String::new(),
-                        n => format!(" and {n} more"),
-                    };
-                    let (rule, what) = key;
-                    format!("{rule} entries {}{more}: {what}", shown.join(", "))
-                }
-                _ => finding.to_string(),
-            })
-            .collect()
     }
+    order
+        .into_iter()
+        .map(|(key, finding)| match groups.get(&key).map(Vec::as_slice) {
+            Some(indices @ [_, _, ..]) => {
+                let (shown, rest) = indices.split_at(indices.len().min(SHOWN));
+                let shown: Vec<String> = shown.iter().map(u64::to_string).collect();
+                let more = match rest.len() {
+                    0 => String::new(),
+                    n => format!(" and {n} more"),
+                };
+                let (rule, what) = key;
+                format!("{rule} entries {}{more}: {what}", shown.join(", "))
+            }
+            _ => finding.to_string(),
+        })
+        .collect()
 }
 
 /// The last lines of a list, which say most about now.

@@ -38,9 +38,9 @@ const NAMES: [&str; 29] = [
     "release",
     "answer",
 ];
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
     "genesis", "key", "dataset", "catalog", "policy", "snapshot", "reserve", "release", "abort",
-    "reuse", "refuse", "officer", "grant", "review", "incident", "other",
+    "reuse", "refuse", "officer", "grant", "review", "incident", "anchor", "other",
 ];
 
 fn leaf() -> impl Strategy<Value = Item> {

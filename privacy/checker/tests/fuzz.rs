@@ -65,6 +65,7 @@ fn hostile_logs_are_read_to_the_end() {
         vkey: Some(logs[1].vkey.clone()),
         policy: Some(policy.unwrap()),
         predecessors: vec![],
+        ..Trust::default()
     };
     cases("logs", |random| {
         let mut log = random.pick(&logs).clone();

@@ -12,6 +12,7 @@ use crate::entry::{Body, Carried, Genesis, Movement, Seal, Totals};
 use crate::error::{Result, integrity};
 use crate::merkle::{Frontier, Node, leaf_hash};
 use crate::note::{Checkpoint, Verifier};
+use crate::restricted::{self, Ticks};
 use crate::store::{self, AccountRow, Connection, Session, StoredEntry};
 use crate::succession::check_opening;
 
@@ -84,6 +85,12 @@ pub(crate) async fn audit(
             "the endings of reserves are not those of the entries",
         ));
     }
+    let first = restricted::First {
+        genesis: &genesis,
+        keys: &fold.authority.keys(),
+        anchors: &fold.anchors,
+    };
+    restricted::audit(&mut moment, &first, depth == Depth::Whole).await?;
     if depth == Depth::Whole {
         check_nodes(&mut moment).await?;
         check_history(&mut moment, verifier.name(), &fold.authority).await?;
@@ -131,6 +138,9 @@ pub(crate) struct Fold {
     pub(crate) spent: Loss,
     pub(crate) quotas: BTreeMap<String, Loss>,
     pub(crate) sealed: Option<Seal>,
+    /// Where the restricted log is anchored, and what is committed to there.
+    anchors: Vec<(u64, salus_certificate::Hash)>,
+    ticks: Ticks,
     endings: BTreeMap<u64, u64>,
     failures: Vec<u64>,
     policy: Option<EntryIndex>,
@@ -211,7 +221,11 @@ impl Fold {
             .check(&body, genesis, time)
             .map_err(|why| integrity(format!("entry {at}: {why}")))?;
         self.authority.accept(at.0, &body);
+        self.ticks
+            .check(genesis.restricted, at.0, time, &body)
+            .map_err(|why| integrity(format!("entry {at}: {why}")))?;
         match body {
+            Body::Anchor(anchor) => self.anchors.push((at.0, anchor.checkpoint)),
             Body::Policy(_) => {
                 self.policy = Some(at);
                 self.unanswered.clear();

@@ -59,6 +59,11 @@ impl Authority {
         self.keys.last().map(|(_, key)| *key)
     }
 
+    /// The log's keys, in the order in which they came into force.
+    pub(crate) fn keys(&self) -> Vec<[u8; 32]> {
+        self.keys.iter().map(|(_, key)| *key).collect()
+    }
+
     /// The key that signs a checkpoint of this size: that of the last key entry below it.
     pub(crate) fn key_at(&self, size: u64) -> Option<[u8; 32]> {
         let below = self.keys.iter().rev().find(|(index, _)| *index < size);

@@ -12,6 +12,7 @@ use crate::anchor::{Anchor, Record};
 use crate::entry::{Body, Genesis, Key};
 use crate::error::{Error, Result};
 use crate::key::Signer;
+use crate::restricted;
 use crate::store::{self, AccountRow, Lock, Place, sqlite};
 use crate::transaction::Transaction;
 
@@ -144,12 +145,16 @@ async fn write(
     genesis: Genesis,
     time: u64,
 ) -> Result<Vec<u8>> {
+    if genesis.restricted.is_some() {
+        restricted::create(lock, signer, &genesis.origin, time).await?;
+    }
     let mut log = Transaction::empty(lock, signer, &genesis, time);
     log.append(Body::Genesis(genesis.clone()))?;
     log.append(Body::Key(Key {
         public: signer.verifier().public(),
         signature: None,
     }))?;
+    log.anchor_restricted().await?;
     let note = log.sign().await?;
     let account = AccountRow {
         scope: genesis.scope(),
@@ -168,6 +173,12 @@ fn check(signer: &Signer, genesis: &Genesis) -> Result<()> {
     let refused = |what: &str| Err(Error::Refused(what.to_owned()));
     if signer.origin() != genesis.origin {
         return refused("the signing key is of another origin");
+    }
+    if genesis.origin.ends_with(restricted::SUFFIX) {
+        return refused("origins that end in /restricted are those of restricted logs");
+    }
+    if genesis.restricted == Some(0) {
+        return refused("F1: the restricted log is anchored every second at most");
     }
     if genesis.space.is_empty() || genesis.space.contains('\0') {
         return refused("the identity space has no name, or one with a NUL");

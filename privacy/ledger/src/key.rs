@@ -146,6 +146,15 @@ impl Signer {
         self.verifier.to_string()
     }
 
+    /// The same key for the log `origin`. What it signs names its log, so neither log's checkpoints are the other's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if `origin` cannot be a note's name.
+    pub(crate) fn of_log(&self, origin: &str) -> Result<Self> {
+        Self::from_seed(origin, self.key.as_bytes())
+    }
+
     /// The word of whoever holds this key for `statement`.
     pub fn approve(&self, statement: &Statement) -> Approval {
         Approval {

@@ -27,6 +27,7 @@
 //!     build: "0.1.0".into(),
 //!     rules: 1,
 //!     predecessor: None,
+//!     restricted: None,
 //! };
 //! let ledger = Ledger::create(&home.path().join("ledger"), signer, genesis).await?;
 //!
@@ -100,6 +101,7 @@
 //!   nodes may write as well: `transaction` reads everything a decision rests on under the database's write lock.
 //! * `audit`: the tables compared with the log, at each opening and in [`Ledger::audit_accounts`]. Opening reads the whole log, some 20
 //!   microseconds an entry.
+//! * [`restricted`]: the second log, of what names or implies patients, anchored in the first.
 //! * [`succession`]: how a log that was sealed or lost goes on in another, with what it had spent.
 //! * `gate`: [`Exact`], [`Charge`], [`Released`]; `threshold`: which groups are answered where the keys are not public.
 //!
@@ -141,6 +143,7 @@ pub mod note;
 mod proposal;
 mod ration;
 pub mod receipt;
+pub mod restricted;
 mod store;
 pub mod succession;
 mod threshold;

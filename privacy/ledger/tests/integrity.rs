@@ -232,7 +232,7 @@ async fn whatever_contradicts_the_log_is_refused() {
             "CREATE TRIGGER extra AFTER INSERT ON entries BEGIN SELECT 1; END",
             "tables or triggers",
         ),
-        ("PRAGMA user_version = 5", "another version"),
+        ("PRAGMA user_version = 6", "another version"),
         ("PRAGMA application_id = 2", "not a ledger"),
     ] {
         let dir = tempfile::tempdir().unwrap();

@@ -23,6 +23,7 @@
 //!     build: "0.1.0".into(),
 //!     rules: 1,
 //!     predecessor: None,
+//!     restricted: None,
 //! };
 //! let ledger = Ledger::create(&home.path().join("ledger"), signer, genesis).await?;
 //! let question = "SELECT * FROM patient".into();

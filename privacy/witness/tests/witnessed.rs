@@ -95,6 +95,7 @@ async fn create(dir: &Path, signer: Signer, witnesses: SharedWitnesses) -> Ledge
         build: "test".to_owned(),
         rules: 1,
         predecessor: None,
+        restricted: None,
     };
     let ledger = Ledger::create_in(&ledger_dir(dir), signer, genesis, around(witnesses))
         .await
@@ -327,6 +328,7 @@ async fn a_witness_signs_what_extends_what_it_has_signed_and_nothing_else() {
             build: String::new(),
             rules: 1,
             predecessor: None,
+            restricted: None,
         },
     )
     .await

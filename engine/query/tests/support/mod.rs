@@ -177,6 +177,7 @@ async fn ledger(place: &Path) -> Ledger {
         build: "test".to_owned(),
         rules: 1,
         predecessor: None,
+        restricted: None,
     };
     Ledger::create(&place.join("log"), signer, genesis)
         .await

@@ -6,6 +6,7 @@ mod entries;
 mod item;
 pub mod limits;
 pub mod oversight;
+pub mod restricted;
 mod signed;
 pub mod succession;
 pub mod witnesses;

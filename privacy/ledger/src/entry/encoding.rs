@@ -5,9 +5,9 @@ use salus_certificate::{
 };
 
 use super::{
-    Abort, Body, Catalog, Dataset, Entry, Genesis, Grant, Incident, Key, Kind, LONGEST, Limit,
-    Movement, Officer, Policy, Predecessor, Reason, Refuse, Release, Reserve, Reuse, Review, Seal,
-    Snapshot, VERSION, oversight,
+    Abort, Anchor, Body, Catalog, Dataset, Entry, Genesis, Grant, Incident, Key, Kind, LONGEST,
+    Limit, Movement, Officer, Policy, Predecessor, Reason, Refuse, Release, Reserve, Reuse, Review,
+    Seal, Snapshot, VERSION, oversight,
 };
 
 const ADJACENCY: &str = "one-person";
@@ -106,6 +106,10 @@ impl Body {
             Self::Grant(body) => body.to_value(),
             Self::Review(body) => body.to_value(),
             Self::Incident(body) => body.to_value(),
+            Self::Anchor(body) => Value::map([
+                ("tick", Value::Uint(body.tick)),
+                ("checkpoint", Value::bytes(body.checkpoint)),
+            ]),
             Self::Seal(body) => body.to_value(),
         }
     }
@@ -177,6 +181,10 @@ impl Body {
             Kind::Grant => Self::Grant(Grant::from_fields(&mut fields)?),
             Kind::Review => Self::Review(Review::from_fields(&mut fields)?),
             Kind::Incident => Self::Incident(Incident::from_fields(&mut fields)?),
+            Kind::Anchor => Self::Anchor(Anchor {
+                tick: fields.uint("tick")?,
+                checkpoint: fields.hash("checkpoint")?,
+            }),
             Kind::Seal => Self::Seal(Box::new(Seal::from_fields(&mut fields)?)),
         };
         fields.finish()?;
@@ -202,6 +210,9 @@ impl Genesis {
         if let (Value::Map(fields), Some(before)) = (&mut value, before) {
             fields.insert("predecessor", before.to_value());
         }
+        if let (Value::Map(fields), Some(every)) = (&mut value, self.restricted) {
+            fields.insert("restricted", Value::Uint(every));
+        }
         value
     }
 
@@ -224,6 +235,10 @@ impl Genesis {
             build: fields.text("build")?,
             rules: fields.uint("rules")?,
             predecessor: Predecessor::of_genesis(fields)?,
+            restricted: match fields.optional_uint("restricted")? {
+                Some(0) => return Err(wrong("restricted", "is no number of seconds")),
+                every => every,
+            },
         })
     }
 }

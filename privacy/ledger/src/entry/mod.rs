@@ -62,6 +62,8 @@ pub enum Body {
     Review(Review),
     /// A price that was too low.
     Incident(Incident),
+    /// What the restricted log held at a fixed time.
+    Anchor(Anchor),
     /// The log ends.
     Seal(Box<Seal>),
 }
@@ -85,6 +87,7 @@ pub enum Kind {
     Grant,
     Review,
     Incident,
+    Anchor,
     Seal,
 }
 
@@ -107,6 +110,17 @@ pub struct Genesis {
     pub rules: u64,
     /// The log that this one goes on from, where it is not the first of its identity space.
     pub predecessor: Option<Box<Predecessor>>,
+    /// Seconds of the grid at whose ticks the restricted log is anchored here, at least 1; `None`: there is none.
+    pub restricted: Option<u64>,
+}
+
+/// What the [restricted log](crate::restricted) held when a tick of the grid had passed. It is the same whether that log grew or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anchor {
+    /// The entry's time divided by the genesis's `restricted`, rounded down.
+    pub tick: u64,
+    /// Salted commitment to the restricted log's newest checkpoint, a signed note.
+    pub checkpoint: Hash,
 }
 
 /// The Ed25519 key that signs checkpoints from here on.
@@ -260,7 +274,7 @@ pub struct Refuse {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Genesis,
         Self::Key,
         Self::Dataset,
@@ -276,6 +290,7 @@ impl Kind {
         Self::Grant,
         Self::Review,
         Self::Incident,
+        Self::Anchor,
         Self::Seal,
     ];
 
@@ -297,6 +312,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::Review => "review",
             Self::Incident => "incident",
+            Self::Anchor => "anchor",
             Self::Seal => "seal",
         }
     }
@@ -341,6 +357,7 @@ impl Body {
             Self::Grant(_) => Kind::Grant,
             Self::Review(_) => Kind::Review,
             Self::Incident(_) => Kind::Incident,
+            Self::Anchor(_) => Kind::Anchor,
             Self::Seal(_) => Kind::Seal,
         }
     }

@@ -26,6 +26,7 @@ use crate::gate::{Charge, Published};
 use crate::key::Signer;
 use crate::merkle::consistency_path;
 use crate::note::Verifier;
+use crate::restricted::Written;
 use crate::store::{self, Connection, Place, StoredEntry};
 use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 use crate::{create, evidence};
@@ -503,7 +504,25 @@ impl Ledger {
         }
     }
 
-    async fn reader(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) async fn write_restricted(&self, written: Written) -> Result<EntryIndex> {
+        let written = Box::new(written);
+        let writer = &self.shared.writer;
+        writer.ask(|reply| Request::Restrict(written, reply)).await
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        (self.shared.clock)()
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.shared.place
+    }
+
+    pub(crate) fn signer(&self) -> &Signer {
+        &self.shared.signer
+    }
+
+    pub(crate) async fn reader(&self) -> MutexGuard<'_, Connection> {
         self.shared.reader.lock().await
     }
 }

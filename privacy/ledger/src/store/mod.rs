@@ -14,6 +14,7 @@ mod erasing;
 mod place;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
+pub(crate) mod restricted;
 mod rows;
 pub(crate) mod sqlite;
 

@@ -55,7 +55,7 @@ fn loss(rho: i64, delta: Vec<u8>) -> Result<Loss> {
     })
 }
 
-fn hash(bytes: Vec<u8>) -> Result<Hash> {
+pub(super) fn hash(bytes: Vec<u8>) -> Result<Hash> {
     Hash::try_from(bytes).map_err(|_| integrity("a hash in the store is not 32 bytes"))
 }
 

@@ -127,7 +127,7 @@ impl Estate {
 /// Whether an answer, a fact or a decision hangs on the entry, so that it is anchored before anybody hears of it.
 fn gives_away(body: &Body) -> bool {
     match body {
-        Body::Reserve(_) | Body::Refuse(_) => false,
+        Body::Reserve(_) | Body::Refuse(_) | Body::Anchor(_) => false,
         Body::Abort(abort) => abort.reason != Reason::Dropped,
         _ => true,
     }

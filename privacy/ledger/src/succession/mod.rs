@@ -163,6 +163,7 @@ impl Estate {
             build: build.build.clone(),
             rules: build.rules,
             predecessor: Some(Box::new(predecessor)),
+            restricted: self.genesis.restricted,
         }
     }
 }

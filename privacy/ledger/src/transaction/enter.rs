@@ -6,11 +6,13 @@ use salus_certificate::{EntryIndex, Hash};
 use super::Transaction;
 use crate::authority::Authority;
 use crate::commitment::Opening;
-use crate::entry::{Body, Carried, Incident, Key, Kind, Movement, Review, Statement, Totals};
+use crate::entry::{
+    Body, Carried, Entry, Incident, Key, Kind, LONGEST, Movement, Review, Statement, Totals,
+};
 use crate::error::{Error, Result};
 use crate::key::Signer;
 use crate::proposal::{Enter, Finding};
-use crate::store;
+use crate::{restricted, store};
 
 impl Transaction<'_> {
     /// What the log's keys, officers and grants so far establish.
@@ -39,7 +41,12 @@ impl Transaction<'_> {
             .check(&body, self.genesis, self.time)
             .map_err(Error::Refused)?;
         match &enter.body {
-            Body::Officer(_) | Body::Seal(_) => {}
+            Body::Officer(_) => {}
+            // How the restricted log ends, too.
+            Body::Seal(_) => {
+                self.expect_fits(&body)?;
+                self.anchor_restricted().await?;
+            }
             Body::Grant(grant) => store::signed(grant.new.rho.units()).map(drop)?,
             Body::Review(review) => self.expect_seen(review).await?,
             _ => return Err(Error::Bug("an entry that nobody approves")),
@@ -54,6 +61,15 @@ impl Transaction<'_> {
             self.open_with(index, name, opening.clone());
         }
         Ok(index)
+    }
+
+    /// An anchor of a tick that is not new stands before a seal alone, so it must be certain that the seal follows.
+    fn expect_fits(&self, body: &Body) -> Result<()> {
+        let (time, body) = (self.time, body.clone());
+        if (Entry { time, body }).encode().len() > LONGEST {
+            return Err(Error::TooLong);
+        }
+        Ok(())
     }
 
     /// What the log adds up to.
@@ -174,6 +190,11 @@ impl Transaction<'_> {
             .await?
             .check(&body, self.genesis, self.time)
             .map_err(Error::Refused)?;
+        if self.genesis.restricted.is_some() {
+            self.flush().await?;
+            let head = restricted::Head::read(self.db, self.signer).await?;
+            head.rotate(self.db, next, self.time).await?;
+        }
         let (index, _) = self.append(body)?;
         self.successor = Some(next.clone());
         Ok(index)

@@ -19,13 +19,14 @@ use salus_certificate::{Certificate, EntryIndex};
 use crate::audit::{check_checkpoint, stated_balance};
 use crate::commitment::Opening;
 use crate::entry::{
-    Abort, Asker, Body, Catalog, Dataset, Entry, Genesis, Kind, LONGEST, Limit, Movement, Policy,
-    Reason, Refuse, Release, Reserve, Snapshot,
+    Abort, Anchor, Asker, Body, Catalog, Dataset, Entry, Genesis, Kind, LONGEST, Limit, Movement,
+    Policy, Reason, Refuse, Release, Reserve, Snapshot,
 };
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
 use crate::merkle::{Frontier, leaf_hash};
 use crate::note::Checkpoint;
+use crate::restricted;
 use crate::store::{self, Session};
 use crate::{Fact, limits, ration};
 
@@ -79,6 +80,8 @@ pub(crate) struct Transaction<'t> {
     successor: Option<Signer>,
     /// Whether the log has ended.
     sealed: bool,
+    /// Of the last anchor of the restricted log.
+    tick: Option<u64>,
 }
 
 /// Where a transaction left the log: good for the next one as long as nobody else has written.
@@ -88,6 +91,7 @@ pub(crate) struct Left {
     spent: Loss,
     grounds: Option<(References, Arc<Grounds>, usize)>,
     sealed: bool,
+    tick: Option<u64>,
 }
 
 impl<'t> Transaction<'t> {
@@ -114,6 +118,7 @@ impl<'t> Transaction<'t> {
             appended: false,
             successor: None,
             sealed: left.sealed,
+            tick: left.tick,
         }
     }
 
@@ -125,6 +130,7 @@ impl<'t> Transaction<'t> {
             spent: self.spent,
             grounds: self.grounds,
             sealed: self.sealed,
+            tick: self.tick,
         }
     }
 
@@ -164,8 +170,14 @@ impl<'t> Transaction<'t> {
             ));
         }
         let sealed = store::newest(db, Kind::Seal).await?.is_some();
+        let tick = store::newest(db, Kind::Anchor).await?;
+        let tick = tick.and_then(|stored| match stored.entry.body {
+            Body::Anchor(anchor) => Some(anchor.tick),
+            _ => None,
+        });
         Ok(Self {
             sealed,
+            tick,
             cap,
             db,
             signer,
@@ -202,6 +214,7 @@ impl<'t> Transaction<'t> {
             appended: false,
             successor: None,
             sealed: false,
+            tick: None,
         }
     }
 
@@ -225,6 +238,36 @@ impl<'t> Transaction<'t> {
         self.buffer.nodes.extend(nodes);
         self.buffer.entries.push((index, kind, bytes.clone()));
         Ok((index, bytes))
+    }
+
+    /// Whether a tick has passed since the restricted log was anchored last.
+    pub(crate) fn is_anchor_due(&self) -> bool {
+        self.tick_now()
+            .is_some_and(|tick| !self.sealed && self.tick.is_none_or(|last| tick > last))
+    }
+
+    fn tick_now(&self) -> Option<u64> {
+        let every = self.genesis.restricted?;
+        self.time.checked_div(every)
+    }
+
+    /// Anchors the restricted log, if there is one, as it stands. What is appended is the same whatever stands there.
+    pub(crate) async fn anchor_restricted(&mut self) -> Result<()> {
+        let Some(tick) = self.tick_now() else {
+            return Ok(());
+        };
+        self.flush().await?;
+        let signer = self.successor.as_ref().unwrap_or(self.signer);
+        let head = restricted::Head::read(self.db, signer).await?;
+        let opening = Opening::fresh(head.note)?;
+        let body = Anchor {
+            tick,
+            checkpoint: opening.commitment(),
+        };
+        let (index, _) = self.append(Body::Anchor(body))?;
+        self.open_with(index, "checkpoint", opening);
+        self.tick = Some(tick);
+        Ok(())
     }
 
     /// Writes what was appended, so that the store can be asked.

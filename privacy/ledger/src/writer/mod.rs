@@ -5,6 +5,7 @@
 
 mod guard;
 mod look;
+mod restrict;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc::{
     UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel,
 };
 use tokio::sync::oneshot::{self, Sender};
+use tokio::time::{Instant, timeout_at};
 
 use crate::audit::{Audited, Depth, audit};
 use crate::commitment::Opening;
@@ -22,7 +24,9 @@ use crate::cosign::{self, CosignRequest, Cosigned};
 use crate::entry::{Genesis, Reason};
 use crate::error::{Error, ReserveError, Result};
 use crate::key::Signer;
+use crate::note::Checkpoint;
 use crate::proposal::{Enter, Finding, Proposal};
+use crate::restricted::Written;
 use crate::store::{self, Connection, Place};
 use crate::transaction::{Draft, Left, Released, Transaction};
 use crate::{Clock, Fact, Surroundings};
@@ -57,6 +61,8 @@ pub(crate) enum Request {
     Incident(EntryIndex, Loss, Opening, Sender<Result<EntryIndex>>),
     /// The key that signs from here on.
     Rotate(Signer, Sender<Result<EntryIndex>>),
+    /// An entry of the restricted log, in a transaction of its own.
+    Restrict(Box<Written>, Sender<Result<EntryIndex>>),
     /// Answers once everything before it is done.
     Flush(Sender<Result<()>>),
 }
@@ -184,6 +190,8 @@ struct Desk {
     unanswered: (Option<EntryIndex>, usize),
     clock: Clock,
     guard: Guard,
+    /// The newest checkpoint of the restricted log that this process has seen.
+    restricted: Option<Checkpoint>,
     /// Where the last transaction left the log, and the version of the data then.
     left: Option<(i64, Left)>,
     /// For tickets.
@@ -209,6 +217,7 @@ impl Desk {
         guard.open(&mut db, &genesis.origin).await?;
         Ok(Self {
             left: None,
+            restricted: None,
             guard,
             db,
             signer,
@@ -222,7 +231,17 @@ impl Desk {
 
     async fn serve(mut self, mut queue: UnboundedReceiver<Request>) {
         let mut requests = Vec::with_capacity(BATCH);
-        while queue.recv_many(&mut requests, BATCH).await > 0 {
+        let mut tick = self.next_tick();
+        loop {
+            // A tick is anchored when it passes, also where nobody asks anything. Requests do not put it off: the first log must not tell
+            // that the restricted one was written to.
+            if let Ok(0) = timeout_at(tick, queue.recv_many(&mut requests, BATCH)).await {
+                break;
+            }
+            let ticked = self.genesis.restricted.is_some() && Instant::now() >= tick;
+            if ticked {
+                tick = self.next_tick();
+            }
             let mut pending = Vec::with_capacity(requests.len());
             for request in requests.drain(..) {
                 match request {
@@ -233,13 +252,16 @@ impl Desk {
                     Request::Review(finding, reply) => {
                         drop(reply.send(self.review(&finding).await));
                     }
+                    Request::Restrict(written, reply) => {
+                        drop(reply.send(self.restrict(*written).await));
+                    }
                     request => pending.push(Pending {
                         request,
                         decision: None,
                     }),
                 }
             }
-            match self.batch(&mut pending).await {
+            match self.batch(&mut pending, ticked).await {
                 Ok(published) => {
                     for pending in pending {
                         match &published {
@@ -266,11 +288,10 @@ impl Desk {
 
     /// One transaction for all of them; on an error nothing of it is in the log. What is in the log may leave if the inner result is good:
     /// where there is an anchor it stands there then, and where there are witnesses they have signed.
-    async fn batch(&mut self, pending: &mut [Pending]) -> Result<Result<()>> {
-        if pending
-            .iter()
-            .all(|pending| matches!(pending.request, Request::Flush(_)))
-        {
+    async fn batch(&mut self, pending: &mut [Pending], ticked: bool) -> Result<Result<()>> {
+        let waits = |pending: &Pending| matches!(pending.request, Request::Flush(_));
+        // Nothing is asked of this log: not even an anchor may follow from what is.
+        if !ticked && pending.iter().all(waits) {
             return Ok(Ok(()));
         }
         if let Some(error) = &self.closed {
@@ -286,6 +307,9 @@ impl Desk {
             self.guard.check(&mut lock).await?;
             Transaction::begin(&mut lock, signer, genesis, self.unanswered, time).await?
         };
+        if log.is_anchor_due() {
+            log.anchor_restricted().await?;
+        }
         for pending in pending.iter_mut() {
             pending.decide(&mut log).await?;
         }
@@ -453,9 +477,11 @@ impl Pending {
             }
             Request::Rotate(next, _) => appended(log.rotate(next).await),
             // Looks are no part of a batch; see `Desk::serve`.
-            Request::Preview(..) | Request::Again(..) | Request::Review(..) | Request::Flush(_) => {
-                return Ok(());
-            }
+            Request::Preview(..)
+            | Request::Again(..)
+            | Request::Review(..)
+            | Request::Restrict(..)
+            | Request::Flush(_) => return Ok(()),
         };
         self.decision = Some(match decided {
             Ok(decision) => decision,
@@ -489,7 +515,8 @@ impl Pending {
                 | Request::Refuse(_, reply)
                 | Request::Enter(_, reply)
                 | Request::Incident(.., reply)
-                | Request::Rotate(_, reply),
+                | Request::Rotate(_, reply)
+                | Request::Restrict(_, reply),
                 decision,
             ) => {
                 drop(reply.send(index(decision)));
@@ -536,6 +563,7 @@ impl Request {
             | Self::Enter(_, reply)
             | Self::Incident(.., reply)
             | Self::Rotate(_, reply)
+            | Self::Restrict(_, reply)
             | Self::Abort(_, _, Some(reply)) => {
                 drop(reply.send(Err(error)));
             }

@@ -2,6 +2,8 @@
 
 #![allow(
     dead_code,
+    unused_imports,
+    unused_macros,
     unreachable_pub,
     missing_docs,
     reason = "each test target uses its own part"
@@ -10,6 +12,7 @@
 pub mod ending;
 pub mod entries;
 pub mod purse;
+pub mod restricted;
 pub mod trust;
 
 use std::path::Path;
@@ -146,6 +149,11 @@ macro_rules! conformance {
         $each!(ending::nothing_follows_a_seal);
         $each!(ending::a_ledger_goes_on_from_another);
         $each!(ending::a_ledger_opens_with_what_was_spent);
+        $each!(restricted::what_is_recorded_stays_and_names_nobody);
+        $each!(restricted::anchors_stand_where_ticks_have_passed);
+        $each!(restricted::a_restricted_log_that_was_put_back_is_refused);
+        $each!(restricted::the_restricted_log_goes_with_the_first);
+        $each!(restricted::a_ledger_without_one_has_none);
     };
 }
 pub(crate) use conformance;

@@ -44,6 +44,7 @@ pub fn genesis(questions: u64) -> Genesis {
         build: "test".to_owned(),
         rules: 1,
         predecessor: None,
+        restricted: None,
     }
 }
 

@@ -50,6 +50,7 @@ pub fn genesis() -> Genesis {
         build: "0.1.0".to_owned(),
         rules: 1,
         predecessor: None,
+        restricted: None,
     }
 }
 

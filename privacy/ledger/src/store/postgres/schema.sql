@@ -14,7 +14,7 @@ CREATE TABLE sequencer (
     holder text COLLATE "C" NOT NULL
 );
 
-INSERT INTO sequencer (one, format, epoch, holder) VALUES (true, 4, 0, '');
+INSERT INTO sequencer (one, format, epoch, holder) VALUES (true, 5, 0, '');
 
 CREATE TABLE entries (
     idx   bigint PRIMARY KEY CHECK (idx >= 0),
@@ -96,6 +96,38 @@ CREATE TABLE erasures (
 -- What opens the salted commitments. Rows may be erased; the log stays whole.
 CREATE TABLE openings (
     entry   bigint NOT NULL REFERENCES entries (idx),
+    name    text COLLATE "C" NOT NULL,
+    salt    bytea NOT NULL CHECK (octet_length(salt) = 32),
+    content bytea NOT NULL,
+    PRIMARY KEY (entry, name)
+);
+
+-- The restricted log: what names or implies patients. The same again, in a tree of its own.
+CREATE TABLE restricted_entries (
+    idx   bigint PRIMARY KEY CHECK (idx >= 0),
+    kind  text COLLATE "C" NOT NULL,
+    bytes bytea NOT NULL
+);
+
+CREATE TABLE restricted_nodes (
+    level    bigint NOT NULL,
+    position bigint NOT NULL,
+    hash     bytea NOT NULL CHECK (octet_length(hash) = 32),
+    PRIMARY KEY (level, position)
+);
+
+CREATE TABLE restricted_checkpoints (
+    size bigint PRIMARY KEY,
+    note bytea NOT NULL
+);
+
+CREATE TABLE restricted_erasures (
+    entry bigint PRIMARY KEY REFERENCES restricted_entries (idx),
+    time  bigint NOT NULL
+);
+
+CREATE TABLE restricted_openings (
+    entry   bigint NOT NULL REFERENCES restricted_entries (idx),
     name    text COLLATE "C" NOT NULL,
     salt    bytea NOT NULL CHECK (octet_length(salt) = 32),
     content bytea NOT NULL,
@@ -196,6 +228,39 @@ BEGIN
     RETURN OLD;
 END $$;
 
+CREATE FUNCTION restricted_entries_in_order() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NEW.idx <> (SELECT coalesce(max(idx), -1) + 1 FROM restricted_entries) THEN
+        RAISE EXCEPTION 'entries are appended in order' USING ERRCODE = 'SL001';
+    END IF;
+    IF EXISTS (SELECT FROM entries WHERE kind = 'seal') THEN
+        RAISE EXCEPTION 'nothing follows a seal' USING ERRCODE = 'SL001';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION restricted_checkpoints_grow() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF NEW.size <= (SELECT coalesce(max(size), 0) FROM restricted_checkpoints) THEN
+        RAISE EXCEPTION 'checkpoints only grow' USING ERRCODE = 'SL001';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION restricted_openings_go_by_erasure() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF EXISTS (SELECT FROM restricted_erasures WHERE entry = NEW.entry) THEN
+            RAISE EXCEPTION 'what was erased does not come back' USING ERRCODE = 'SL001';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF NOT EXISTS (SELECT FROM restricted_erasures WHERE entry = OLD.entry) THEN
+        RAISE EXCEPTION 'openings go by an erasure' USING ERRCODE = 'SL001';
+    END IF;
+    RETURN OLD;
+END $$;
+
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON entries FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON nodes FOR EACH STATEMENT EXECUTE FUNCTION forbid();
 CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoints FOR EACH STATEMENT EXECUTE FUNCTION forbid();
@@ -236,3 +301,23 @@ ALTER TABLE quotas ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced, E
 ALTER TABLE sequencer ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER rise;
 ALTER TABLE erasures ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced;
 ALTER TABLE openings ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER by_erasure;
+
+CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON restricted_entries FOR EACH STATEMENT EXECUTE FUNCTION forbid();
+CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON restricted_nodes FOR EACH STATEMENT EXECUTE FUNCTION forbid();
+CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON restricted_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION forbid();
+CREATE TRIGGER remain BEFORE UPDATE OR DELETE OR TRUNCATE ON restricted_erasures FOR EACH STATEMENT EXECUTE FUNCTION forbid();
+CREATE TRIGGER remain BEFORE UPDATE OR TRUNCATE ON restricted_openings FOR EACH STATEMENT EXECUTE FUNCTION forbid();
+
+CREATE TRIGGER fenced BEFORE INSERT ON restricted_entries FOR EACH STATEMENT EXECUTE FUNCTION fence();
+CREATE TRIGGER fenced BEFORE INSERT ON restricted_checkpoints FOR EACH STATEMENT EXECUTE FUNCTION fence();
+CREATE TRIGGER fenced BEFORE INSERT ON restricted_erasures FOR EACH STATEMENT EXECUTE FUNCTION fence();
+
+CREATE TRIGGER in_order BEFORE INSERT ON restricted_entries FOR EACH ROW EXECUTE FUNCTION restricted_entries_in_order();
+CREATE TRIGGER grow BEFORE INSERT ON restricted_checkpoints FOR EACH ROW EXECUTE FUNCTION restricted_checkpoints_grow();
+CREATE TRIGGER by_erasure BEFORE INSERT OR DELETE ON restricted_openings FOR EACH ROW EXECUTE FUNCTION restricted_openings_go_by_erasure();
+
+ALTER TABLE restricted_entries ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced, ENABLE ALWAYS TRIGGER in_order;
+ALTER TABLE restricted_nodes ENABLE ALWAYS TRIGGER remain;
+ALTER TABLE restricted_checkpoints ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced, ENABLE ALWAYS TRIGGER grow;
+ALTER TABLE restricted_erasures ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER fenced;
+ALTER TABLE restricted_openings ENABLE ALWAYS TRIGGER remain, ENABLE ALWAYS TRIGGER by_erasure;

@@ -22,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_mins(3);
 const ROWS_AHEAD: usize = 1024;
 
 const APPLICATION_ID: i64 = 0x5341_4c55;
-const USER_VERSION: i64 = 4;
+const USER_VERSION: i64 = 5;
 
 const SCHEMA: &str = include_str!("schema.sql");
 

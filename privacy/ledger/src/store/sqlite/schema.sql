@@ -3,7 +3,7 @@
 -- alone may pass a cap. Caps rise through `grant.sql`.
 
 PRAGMA application_id = 0x53414c55;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE entries (
     idx   INTEGER PRIMARY KEY,
@@ -190,4 +190,83 @@ BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
 CREATE TRIGGER erasures_stay BEFORE UPDATE ON erasures
 BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
 CREATE TRIGGER erasures_remain BEFORE DELETE ON erasures
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+
+-- The restricted log: what names or implies patients. The same again, in a tree of its own.
+CREATE TABLE restricted_entries (
+    idx   INTEGER PRIMARY KEY,
+    kind  TEXT NOT NULL,
+    bytes BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE restricted_nodes (
+    level    INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash     BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (level, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE restricted_checkpoints (
+    size INTEGER PRIMARY KEY,
+    note BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE restricted_erasures (
+    entry INTEGER PRIMARY KEY REFERENCES restricted_entries (idx),
+    time  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE restricted_openings (
+    entry   INTEGER NOT NULL REFERENCES restricted_entries (idx),
+    name    TEXT NOT NULL,
+    salt    BLOB NOT NULL CHECK (length(salt) = 32),
+    content BLOB NOT NULL,
+    PRIMARY KEY (entry, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER restricted_entries_in_order BEFORE INSERT ON restricted_entries
+WHEN NEW.idx IS NOT (SELECT coalesce(max(idx), -1) + 1 FROM restricted_entries)
+BEGIN SELECT raise(ABORT, 'entries are appended in order'); END;
+CREATE TRIGGER restricted_entries_end BEFORE INSERT ON restricted_entries
+WHEN EXISTS (SELECT 1 FROM entries WHERE kind = 'seal')
+BEGIN SELECT raise(ABORT, 'nothing follows a seal'); END;
+CREATE TRIGGER restricted_entries_stay BEFORE UPDATE ON restricted_entries
+BEGIN SELECT raise(ABORT, 'entries are never changed'); END;
+CREATE TRIGGER restricted_entries_remain BEFORE DELETE ON restricted_entries
+BEGIN SELECT raise(ABORT, 'entries are never removed'); END;
+
+CREATE TRIGGER restricted_nodes_once BEFORE INSERT ON restricted_nodes
+WHEN EXISTS (SELECT 1 FROM restricted_nodes WHERE level = NEW.level AND position = NEW.position)
+BEGIN SELECT raise(ABORT, 'nodes are never changed'); END;
+CREATE TRIGGER restricted_nodes_stay BEFORE UPDATE ON restricted_nodes
+BEGIN SELECT raise(ABORT, 'nodes are never changed'); END;
+CREATE TRIGGER restricted_nodes_remain BEFORE DELETE ON restricted_nodes
+BEGIN SELECT raise(ABORT, 'nodes are never removed'); END;
+
+CREATE TRIGGER restricted_checkpoints_grow BEFORE INSERT ON restricted_checkpoints
+WHEN NEW.size <= (SELECT coalesce(max(size), 0) FROM restricted_checkpoints)
+BEGIN SELECT raise(ABORT, 'checkpoints only grow'); END;
+CREATE TRIGGER restricted_checkpoints_stay BEFORE UPDATE ON restricted_checkpoints
+BEGIN SELECT raise(ABORT, 'checkpoints are never changed'); END;
+CREATE TRIGGER restricted_checkpoints_remain BEFORE DELETE ON restricted_checkpoints
+BEGIN SELECT raise(ABORT, 'checkpoints are never removed'); END;
+
+CREATE TRIGGER restricted_openings_stay BEFORE UPDATE ON restricted_openings
+BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
+CREATE TRIGGER restricted_openings_once BEFORE INSERT ON restricted_openings
+WHEN EXISTS (SELECT 1 FROM restricted_openings WHERE entry = NEW.entry AND name = NEW.name)
+BEGIN SELECT raise(ABORT, 'openings are erased, never changed'); END;
+CREATE TRIGGER restricted_openings_go_by_erasure BEFORE DELETE ON restricted_openings
+WHEN NOT EXISTS (SELECT 1 FROM restricted_erasures WHERE entry = OLD.entry)
+BEGIN SELECT raise(ABORT, 'openings go by an erasure'); END;
+CREATE TRIGGER restricted_openings_stay_gone BEFORE INSERT ON restricted_openings
+WHEN EXISTS (SELECT 1 FROM restricted_erasures WHERE entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'what was erased does not come back'); END;
+
+CREATE TRIGGER restricted_erasures_once BEFORE INSERT ON restricted_erasures
+WHEN EXISTS (SELECT 1 FROM restricted_erasures WHERE entry = NEW.entry)
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+CREATE TRIGGER restricted_erasures_stay BEFORE UPDATE ON restricted_erasures
+BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;
+CREATE TRIGGER restricted_erasures_remain BEFORE DELETE ON restricted_erasures
 BEGIN SELECT raise(ABORT, 'erasures are never forgotten'); END;

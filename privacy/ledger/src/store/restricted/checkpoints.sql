@@ -1,0 +1,1 @@
+SELECT size, note FROM restricted_checkpoints ORDER BY size;

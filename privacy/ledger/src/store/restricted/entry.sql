@@ -1,0 +1,1 @@
+SELECT bytes FROM restricted_entries WHERE idx = $1;

@@ -1,0 +1,1 @@
+DELETE FROM restricted_openings WHERE entry = $1;

@@ -1,0 +1,1 @@
+INSERT INTO restricted_checkpoints (size, note) VALUES ($1, $2);

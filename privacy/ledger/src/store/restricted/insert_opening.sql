@@ -1,0 +1,1 @@
+INSERT INTO restricted_openings (entry, name, salt, content) VALUES ($1, $2, $3, $4);

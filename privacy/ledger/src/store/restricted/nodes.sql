@@ -1,0 +1,1 @@
+SELECT level, position, hash FROM restricted_nodes ORDER BY level, position;
