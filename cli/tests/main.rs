@@ -5,6 +5,7 @@
 #[path = "main/architecture.rs"]
 mod architecture;
 #[path = "main/budget.rs"]
+mod buckets;
 mod budget;
 #[path = "main/canary.rs"]
 mod canary;

@@ -22,7 +22,7 @@ use crate::place::discreet::{Discreet, in_words};
 use crate::place::io::Io;
 
 /// How long a request is tried again while the server fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of one part of an upload; a file that is no larger goes in one request.
 const PART_BYTES: usize = 8 << 20;
 /// Parts of one file that are on their way at once.

@@ -15,6 +15,8 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+const FORBIDDEN: &str = "it does not permit this; look at the credentials, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at what they may do";
+
 /// The store inside, with other errors.
 pub(super) struct Discreet<S>(pub(super) S);
 
@@ -95,10 +97,9 @@ pub(super) fn in_words(error: &Error) -> String {
         Error::AlreadyExists { .. } | Error::Precondition { .. } => {
             "there is such an object already".into()
         }
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            "it does not permit this; look at the credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY and at what they may do".into()
-        }
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => FORBIDDEN.into(),
         other => answer(other).unwrap_or_else(|| match status(&other.to_string()) {
+            Some(401 | 403) => FORBIDDEN.into(),
             Some(status) => format!("it answered with status {status}"),
             None => "it did not answer in time, or cannot be reached".into(),
         }),

@@ -73,7 +73,7 @@ impl Server {
             return None;
         };
         let mut moto = Command::new(python)
-            .args(["-c", include_str!("server.py")])
+            .args(["-c", include_str!("../../../../../scripts/s3-server.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -153,7 +153,7 @@ async fn writers_that_race_lose_nothing_and_mix_nothing() {
     assert_eq!(data.count(), pinned(&lake, "condition").len());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vacuum_leaves_the_files_of_a_writer_elsewhere_alone() {
     let Some(server) = Server::start() else {
         return;
@@ -179,7 +179,7 @@ async fn a_vacuum_leaves_the_files_of_a_writer_elsewhere_alone() {
     assert_eq!(stored(&first, "condition").await, new);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_number_that_was_vacuumed_is_not_given_twice() {
     let Some(server) = Server::start() else {
         return;
