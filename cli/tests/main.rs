@@ -4,8 +4,9 @@
 
 #[path = "main/architecture.rs"]
 mod architecture;
-#[path = "main/budget.rs"]
+#[path = "main/buckets.rs"]
 mod buckets;
+#[path = "main/budget.rs"]
 mod budget;
 #[path = "main/canary.rs"]
 mod canary;

@@ -95,7 +95,13 @@ fn a_home_with_its_lake_in_a_bucket_is_used_like_any() {
     // The home holds no rows.
     let parquet = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "parquet");
     assert!(!files(&home.root()).iter().any(parquet));
-    let wrong = ["--home", "nowhere", "init", "--lake", "s3://key:secret@lake/x"];
+    let wrong = [
+        "--home",
+        "nowhere",
+        "init",
+        "--lake",
+        "s3://key:secret@lake/x",
+    ];
     let refused = server.reach(salus().args(wrong)).exits(2);
     assert!(refused.stderr.contains("s3://BUCKET/PREFIX"), "{refused:?}");
 }

@@ -141,8 +141,8 @@ impl Places {
             proof,
         };
         let bytes = serde_json::to_vec(&mark).unwrap_or_default();
-        bucket
-            .publish(bucket.path(MARK), &bytes)?
+        let ours = bucket.publish(bucket.path(MARK), &bytes)?;
+        ours.then_some(())
             .ok_or_else(|| Error::Place(format!("there is a lake at {} already", bucket.address())))
     }
 

@@ -23,6 +23,8 @@ use crate::place::io::Io;
 
 /// How long a request is tried again while the server fails.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often at most.
+const RETRIES: usize = 10;
 /// Bytes of one part of an upload; a file that is no larger goes in one request.
 const PART_BYTES: usize = 8 << 20;
 /// Parts of one file that are on their way at once.
@@ -35,6 +37,8 @@ const TRIES: u32 = 6;
 pub struct Bucket {
     io: Arc<Io>,
     store: Arc<dyn ObjectStore>,
+    /// The same, trying every request once.
+    once: Arc<dyn ObjectStore>,
     address: String,
     prefix: Path,
     /// Under which a session of DataFusion knows this store.
@@ -79,28 +83,32 @@ impl Bucket {
                 builder = builder.with_config(key, value);
             }
         }
-        let store = builder
+        let builder = builder
             .with_bucket_name(bucket)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
-            .with_retry(RetryConfig {
+            .with_http_connector(SpawnedReqwestConnector::new(io.handle().clone()));
+        let store = |max_retries| -> Result<Arc<dyn ObjectStore>> {
+            let retry = RetryConfig {
                 backoff: BackoffConfig::default(),
-                max_retries: 10,
+                max_retries,
                 retry_timeout: patience,
-            })
-            .with_http_connector(SpawnedReqwestConnector::new(io.handle().clone()))
-            .build()
+            };
             // The library's words may quote a variable.
-            .map_err(|_| {
+            let store = builder.clone().with_retry(retry).build().map_err(|_| {
                 Error::Place(
                     "the AWS_* variables do not describe an object store: AWS_REGION, AWS_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_ALLOW_HTTP=true for an endpoint without TLS".into(),
                 )
             })?;
+            Ok(Arc::new(Discreet(store)))
+        };
+        let (store, once) = (store(RETRIES)?, store(0)?);
         let mut name = [0; 8];
         getrandom::fill(&mut name).doing("draw a name")?;
         let url = format!("lake://{:016x}", u64::from_le_bytes(name));
         Ok(Self {
             io: Arc::new(io),
-            store: Arc::new(Discreet(store)),
+            store,
+            once,
             address: address.trim_end_matches('/').into(),
             prefix,
             url: ObjectStoreUrl::parse(url).doing("name an object store")?,
@@ -137,10 +145,10 @@ impl Bucket {
         let mut name = [0; 8];
         getrandom::fill(&mut name).doing("draw a name")?;
         let at = self.path(&format!("_probe-{:016x}", u64::from_le_bytes(name)));
-        let store = Arc::clone(&self.store);
+        let (once, store) = (Arc::clone(&self.once), Arc::clone(&self.store));
         let outcome = self.io.wait(async move {
             let first = create(&*store, &at, b"first").await;
-            let second = create(&*store, &at, b"second").await;
+            let second = create(&*once, &at, b"second").await;
             let part = store.get_range(&at, 1..3).await;
             let removed = store.delete(&at).await;
             first.map_err(|error| remote("create an object", &error))?;
@@ -163,21 +171,31 @@ impl Bucket {
         Ok(())
     }
 
-    /// Makes the object `at` appear with these bytes, if there is none; whether it is there now and by this call. `None` when
-    /// somebody else's is.
-    pub(crate) fn publish(&self, at: Path, bytes: &[u8]) -> Result<Option<()>> {
-        let store = Arc::clone(&self.store);
+    /// Makes the object `at` appear with these bytes, if there is none; whether it was this call that did.
+    ///
+    /// # Errors
+    /// After any error it may have appeared, or may yet.
+    pub(crate) fn publish(&self, at: Path, bytes: &[u8]) -> Result<bool> {
+        let (once, store) = (Arc::clone(&self.once), Arc::clone(&self.store));
         let bytes = bytes.to_vec();
         self.io.wait(async move {
             let mut tries = 0;
             loop {
-                let Err(error) = create(&*store, &at, &bytes).await else {
-                    return Ok(Some(()));
+                let Err(error) = create(&*once, &at, &bytes).await else {
+                    return Ok(true);
                 };
-                // An answer that was lost and a retry look like somebody else's success, so who was it?
+                let refused = matches!(error, object_store::Error::AlreadyExists { .. });
+                // Only of the very first request can it be said that nothing of ours can have come before it.
+                let refused = refused && tries == 0;
                 match read(&*store, &at).await {
-                    Ok(found) if found == bytes => return Ok(Some(())),
-                    Ok(_) => return Ok(None),
+                    // An answer that was lost looks like somebody else's success.
+                    Ok(found) if found == bytes => return Ok(true),
+                    Ok(found) if refused || !found.is_empty() => return Ok(false),
+                    Ok(_) => {
+                        return Err(Error::Remote(
+                            "write: it is not known whether this was committed, for its snapshot was removed since; do it again, nothing is added twice".into(),
+                        ));
+                    }
                     Err(object_store::Error::NotFound { .. }) if tries < TRIES => {}
                     Err(_) => return Err(remote("write", &error)),
                 }

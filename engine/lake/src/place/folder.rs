@@ -97,10 +97,10 @@ impl Folder {
     pub(crate) fn publish(&self, name: &str, bytes: &[u8]) -> Result<()> {
         match &self.remote {
             None => files::write_atomic(&self.dir.join(name), bytes),
-            Some(remote) => remote
-                .bucket
-                .publish(remote.at.clone().join(name), bytes)?
-                .ok_or(Error::Overtaken),
+            Some(remote) => {
+                let ours = remote.bucket.publish(remote.at.clone().join(name), bytes)?;
+                ours.then_some(()).ok_or(Error::Overtaken)
+            }
         }
     }
 

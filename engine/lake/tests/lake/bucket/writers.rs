@@ -219,6 +219,57 @@ async fn a_number_that_was_vacuumed_is_not_given_twice() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_know_whether_she_won_takes_nothing_away() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let (home, first) = fresh_in(&server.bucket("unsure"));
+    let (_other, second) = second_home(&home, &server.bucket("unsure"));
+    ingest(&first, "condition", rows("condition", &keys(10, 1), 0)).await;
+    let unsure = second.begin().unwrap();
+    unsure
+        .append("condition", rows("condition", &keys(20, 1), 1))
+        .unwrap();
+    // Her snapshot 2 arrives, the answer is lost, and her look at what is there comes late.
+    let (tell, come) = std::sync::mpsc::channel();
+    let (mut lost, mut held) = (false, false);
+    server.rule(move |asked| {
+        if !asked.path.contains("_snapshots/0000000002") {
+            return Fate::Pass;
+        }
+        if !lost && asked.conditional {
+            lost = true;
+            return Fate::LoseAnswer;
+        }
+        if lost && !held && asked.method == "GET" {
+            held = true;
+            let _ = tell.send(());
+            return Fate::Hold;
+        }
+        Fate::Pass
+    });
+    let committing = tokio::spawn(async move { unsure.commit(&|_| ()).await });
+    tokio::task::spawn_blocking(move || come.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    // Meanwhile somebody commits on top of it, without touching its files, and removes it.
+    ingest(&first, "procedure", rows("procedure", &keys(5, 1), 0)).await;
+    first.vacuum(1).await.unwrap();
+    server.release();
+    let unsure = committing.await.unwrap();
+    assert!(
+        matches!(&unsure, Err(Error::Remote(why)) if why.contains("not known")),
+        "{unsure:?}"
+    );
+    assert_eq!(second.snapshot().unwrap().unwrap().number, 3);
+    assert_eq!(
+        stored(&second, "condition").await,
+        rows("condition", &keys(20, 1), 1)
+    );
+}
+
 #[tokio::test]
 async fn a_process_that_dies_between_upload_and_commit_leaves_the_old_snapshot() {
     const DIE_WITH: &str = "SALUS_TEST_DIE_WITH";
