@@ -80,7 +80,7 @@ fn a_home_with_its_lake_in_a_bucket_is_used_like_any() {
     let first = ask(&["--format", "json", "ingest", "fhir", export], 0).json();
     let again = ask(&["--format", "json", "ingest", "fhir", export], 0).json();
     assert_eq!(first["snapshot"], again["snapshot"], "{again}");
-    let question = ["--format", "json", "query", BY_SEX, "--rho", "5"];
+    let question = ["--format", "json", "query", BY_SEX, "--rho", "0.5"];
     let by_sex = ask(&question, 0).json();
     assert!(by_sex["rows"].as_array().unwrap().len() >= 2, "{by_sex}");
     ask(&["quarantine", "list"], 0);
@@ -89,7 +89,7 @@ fn a_home_with_its_lake_in_a_bucket_is_used_like_any() {
         serde_json::from_str(patients.lines().next().unwrap()).unwrap();
     let patient = patient["id"].as_str().unwrap();
     ask(&["expunge", "--patient", patient, "--yes"], 0);
-    ask(&["query", BY_SEX, "--rho", "5"], 0);
+    ask(&["query", BY_SEX, "--rho", "0.5"], 0);
     ask(&["ledger", "verify"], 0);
 
     // The home holds no rows.

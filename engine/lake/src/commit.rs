@@ -225,7 +225,9 @@ impl Work {
             && written.withheld.is_none()
             && written.quarantine.is_none();
         if let (true, Some(base)) = (same, &self.base) {
-            return Ok(committed(base, false, false));
+            // Whoever committed it may have died before the logs were written.
+            let log_behind = delta::follow(self.lake.places()).await.is_err();
+            return Ok(committed(base, false, log_behind));
         }
         let mut tables = BTreeMap::new();
         for table in TABLES {

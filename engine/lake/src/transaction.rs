@@ -35,8 +35,8 @@ pub struct Committed {
     pub snapshot: u64,
     /// Whether this commit made it; false when the lake held everything already.
     pub changed: bool,
-    /// The Delta logs of the tables could not be written after the snapshot was: the next commit or vacuum does it. Salus
-    /// itself does not read them.
+    /// The Delta logs of the tables could not be written after the snapshot was: the next commit or vacuum does it, also one
+    /// that changes nothing. Salus itself does not read them.
     pub log_behind: bool,
     /// Rows of every table in that snapshot.
     pub tables: BTreeMap<String, u64>,

@@ -1,6 +1,7 @@
 //! Servers and networks that misbehave, and what is said about it.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use salus_lake::{Bucket, Catalog, Error, Lake};
 
@@ -155,8 +156,8 @@ async fn failures_that_stay_are_told_and_quote_nothing() {
     let Some(server) = Server::start() else {
         return;
     };
-    let (_home, lake) = fresh_in(&server.bucket("staying"));
-    let bucket = server.bucket("staying");
+    let bucket = server.impatient("staying", Duration::from_millis(200));
+    let (_home, lake) = fresh_in(&bucket);
     discreet(&format!("{bucket:?} {lake:?}"));
     ingest(&lake, "condition", rows("condition", &keys(10, 1), 0)).await;
     for (status, words) in [
@@ -181,7 +182,7 @@ async fn failures_that_stay_are_told_and_quote_nothing() {
                 .err()
                 .unwrap_or(Error::Busy),
             transaction.commit(&|_| ()).await.expect_err("no commit"),
-            create(&server.bucket("other")).expect_err("no lake"),
+            create(&server.impatient("other", Duration::ZERO)).expect_err("no lake"),
         ];
         for error in &errors {
             discreet(&all_words(error));
@@ -199,7 +200,7 @@ async fn failures_that_stay_are_told_and_quote_nothing() {
     // A server that is not there at all, and one that is asked for another bucket.
     let nobody = [("AWS_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned())];
     let variables = server.variables().into_iter().chain(nobody);
-    let bucket = Bucket::s3_patient("s3://lake/x", variables, std::time::Duration::ZERO).unwrap();
+    let bucket = Bucket::s3_patient("s3://lake/x", variables, Duration::ZERO).unwrap();
     let error = create(&bucket).expect_err("nobody");
     assert!(error.to_string().contains("cannot be reached"), "{error}");
     discreet(&all_words(&error));

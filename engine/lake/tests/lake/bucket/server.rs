@@ -96,8 +96,13 @@ impl Server {
 
     /// The bucket with a prefix, tried again for a short while.
     pub(crate) fn bucket(&self, prefix: &str) -> Bucket {
+        self.impatient(prefix, Duration::from_secs(3))
+    }
+
+    /// The bucket with a prefix, tried again for `patience`.
+    pub(crate) fn impatient(&self, prefix: &str, patience: Duration) -> Bucket {
         let address = format!("s3://lake/{prefix}");
-        Bucket::s3_patient(&address, self.variables(), Duration::from_secs(3)).expect("a bucket")
+        Bucket::s3_patient(&address, self.variables(), patience).expect("a bucket")
     }
 
     /// The environment that leads here.
