@@ -84,7 +84,11 @@ fn a_home_with_its_lake_in_a_bucket_is_used_like_any() {
     let by_sex = ask(&question, 0).json();
     assert!(by_sex["rows"].as_array().unwrap().len() >= 2, "{by_sex}");
     ask(&["quarantine", "list"], 0);
-    let patients = std::fs::read_to_string(format!("{export}/Patient.ndjson")).unwrap();
+    let patients = files(export.as_ref()).into_iter().find(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("Patient.")
+    });
+    let patients = std::fs::read_to_string(patients.unwrap()).unwrap();
     let patient: serde_json::Value =
         serde_json::from_str(patients.lines().next().unwrap()).unwrap();
     let patient = patient["id"].as_str().unwrap();
