@@ -7,6 +7,9 @@
 //! [`Snapshot`], or changes nothing. A query is bound to a snapshot: [`Lake::provider`] gives DataFusion the files that it
 //! pins, [`Lake::schema_provider`] gives it the schema alone, for planning before any data may be touched.
 //!
+//! Its files lie in directories of a home, or in a [`Bucket`] of an object store ([`Lake::create_at`]). There two homes may
+//! write: of two transactions that began from the same snapshot one commits, and the other gets [`Error::Overtaken`].
+//!
 //! The [`Catalog`] holds what may be known without asking anybody's data: types, key domains, clinical limits, how many rows
 //! a person has at most. Each fact names its source outside the lake.
 //!

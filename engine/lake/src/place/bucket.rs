@@ -72,7 +72,7 @@ impl Bucket {
         patience: Duration,
     ) -> Result<Self> {
         let (bucket, prefix) = parse(address)?;
-        let io = Io::start()?;
+        let io = Arc::new(Io::start()?);
         let mut builder = AmazonS3Builder::new();
         for (name, value) in variables {
             let known = name
@@ -99,19 +99,19 @@ impl Bucket {
                     "the AWS_* variables do not describe an object store: AWS_REGION, AWS_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_ALLOW_HTTP=true for an endpoint without TLS".into(),
                 )
             })?;
-            Ok(Arc::new(Discreet(store)))
+            Ok(Arc::new(Discreet(store, Arc::clone(&io))))
         };
         let (store, once) = (store(RETRIES)?, store(0)?);
         let mut name = [0; 8];
         getrandom::fill(&mut name).doing("draw a name")?;
         let url = format!("lake://{:016x}", u64::from_le_bytes(name));
         Ok(Self {
-            io: Arc::new(io),
             store,
             once,
             address: address.trim_end_matches('/').into(),
             prefix,
             url: ObjectStoreUrl::parse(url).doing("name an object store")?,
+            io,
         })
     }
 
@@ -251,6 +251,17 @@ impl Bucket {
                 Err(error) => Err(remote("delete", &error)),
             }
         })
+    }
+
+    /// Removes an object if that is possible at once.
+    pub(crate) fn abandon(&self, at: Path) {
+        let once = Arc::clone(&self.once);
+        let removed = async move {
+            let removed = once.delete(&at).await;
+            removed.map_err(|error| remote("delete", &error))
+        };
+        // A later vacuum has it, if not this.
+        let _ = self.io.wait(removed);
     }
 
     /// Copies a local file; it is durable and whole when this returns.

@@ -5,6 +5,7 @@
 //! status of the answer.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -15,10 +16,13 @@ use object_store::{
     ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 
+use crate::place::io::Io;
+
 const FORBIDDEN: &str = "it does not permit this; look at the credentials, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and at what they may do";
 
-/// The store inside, with other errors.
-pub(super) struct Discreet<S>(pub(super) S);
+/// The store inside, with other errors, and the threads that it needs: a session of DataFusion may keep it longer than anybody
+/// keeps the lake.
+pub(super) struct Discreet<S>(pub(super) S, pub(super) Arc<Io>);
 
 impl<S> fmt::Debug for Discreet<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -172,7 +172,7 @@ impl Folder {
     pub(crate) fn abandon(&self, name: &str) {
         let _ = std::fs::remove_file(self.dir.join(name));
         if let Some(remote) = &self.remote {
-            let _ = remote.bucket.remove(vec![remote.at.clone().join(name)]);
+            remote.bucket.abandon(remote.at.clone().join(name));
         }
     }
 

@@ -130,12 +130,13 @@ async fn a_log_that_could_not_follow_follows_later() {
         return;
     };
     let (_home, lake) = fresh_in(&server.bucket("behind"));
-    server.rule(
-        |asked| match asked.method == "PUT" && asked.path.contains("_delta_log/") {
-            true => Fate::Status(403),
-            false => Fate::Pass,
-        },
-    );
+    server.rule(|asked| {
+        if asked.method == "PUT" && asked.path.contains("_delta_log/") {
+            Fate::Status(403)
+        } else {
+            Fate::Pass
+        }
+    });
     let committed = ingest(&lake, "condition", rows("condition", &keys(10, 1), 0)).await;
     assert!(committed.log_behind);
     assert_eq!(

@@ -236,9 +236,10 @@ async fn pass(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
         Fate::Hold => proxy.gate.acquire().await.expect("a gate").forget(),
         _ => {}
     }
-    let turn = match conditional {
-        true => Some(proxy.one_at_a_time.lock().await),
-        false => None,
+    let turn = if conditional {
+        Some(proxy.one_at_a_time.lock().await)
+    } else {
+        None
     };
     let mut headers = head.headers;
     for name in [HOST, CONTENT_LENGTH, TRANSFER_ENCODING] {
