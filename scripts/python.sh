@@ -8,7 +8,7 @@ need_python() {
   if [ ! -e "$home/$wanted" ]; then
     say "a Python with pyarrow, to read the lake with another reader"
     rm -rf "$home"
-    if ! make_python "$home"; then
+    if ! make_python "$home" notebooks/requirements.txt; then
       [ "${CI:-}" = true ] && exit 1
       echo "skipped: tests with another reader (no Python with venv, or no package index)"
       return
@@ -18,6 +18,7 @@ need_python() {
   export SALUS_PYTHON="$home/bin/python"
 }
 
+# make_python DIRECTORY REQUIREMENTS
 make_python() {
   if ! python3 -m venv "$1" 2>/dev/null; then
     local sudo=""
@@ -27,5 +28,5 @@ make_python() {
     $sudo apt-get update -qq && $sudo apt-get install -y -qq python3 python3-venv || return 1
     python3 -m venv "$1" || return 1
   fi
-  "$1/bin/pip" install --quiet --disable-pip-version-check -r notebooks/requirements.txt
+  "$1/bin/pip" install --quiet --disable-pip-version-check -r "$2"
 }

@@ -5,10 +5,12 @@ cd "$(dirname "$0")/.."
 source scripts/prerequisites.sh
 source scripts/python.sh
 source scripts/postgres.sh
+source scripts/s3.sh
 need_toolchain
 need_python
 need_strace
 need_postgres
+need_s3
 
 if [ ! -d ../shared/data ]; then
   if [ "${CI:-}" = true ]; then

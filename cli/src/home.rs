@@ -118,7 +118,12 @@ impl Home {
     }
 
     pub(crate) fn lake(&self) -> Result<Lake, Failure> {
-        Ok(Lake::open(&self.root)?)
+        let settings = Settings::read(&self.root)?;
+        Ok(Lake::open_at(
+            &self.root,
+            None,
+            settings.bucket()?.as_ref(),
+        )?)
     }
 
     /// The signing key that the ledger puts into force; where the ledger cannot be read, the first, for the ledger to judge.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
 use anyhow::Context;
+use salus_lake::Bucket;
 use salus_ledger::Place;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub(crate) struct Settings {
     /// relative; `ledger/` when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<String>,
+    /// Place of the lake in a bucket, `s3://BUCKET/PREFIX`; directories of the home when there is none. Credentials are not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lake: Option<String>,
     /// Directory of the anchor; relative to the home where it is relative.
     pub anchor: PathBuf,
     /// C2SP tlog-policy file that says which witnesses must have signed before an answer leaves; relative to the home where it is relative.
@@ -30,6 +34,7 @@ pub(crate) struct Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
+            .field("lake", &self.lake)
             .field("anchor", &self.anchor)
             .field("witness_policy", &self.witness_policy)
             .finish_non_exhaustive()
@@ -37,6 +42,21 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
+    /// Where the lake is, if it is in a bucket, with the credentials of the environment.
+    pub(crate) fn bucket(&self) -> Result<Option<Bucket>, Failure> {
+        let Some(address) = &self.lake else {
+            return Ok(None);
+        };
+        // Names and values that are not text are no settings of ours.
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let bucket = Bucket::s3(address, variables);
+        bucket
+            .map(Some)
+            .map_err(|what| Failure::usage(format!("the lake's place: {what}")))
+    }
+
     pub(crate) fn read(root: &Path) -> Result<Self, Failure> {
         let file = root.join(FILE);
         let text = fs::read_to_string(&file).with_context(|| {

@@ -4,6 +4,8 @@
 
 #[path = "main/architecture.rs"]
 mod architecture;
+#[path = "main/buckets.rs"]
+mod buckets;
 #[path = "main/budget.rs"]
 mod budget;
 #[path = "main/canary.rs"]

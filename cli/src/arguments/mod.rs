@@ -209,6 +209,9 @@ pub(crate) struct Init {
     /// Address of a PostgreSQL schema that holds the ledger, so that several nodes share it; a file in the home when not given. See docs/postgres.md.
     #[arg(long, value_name = "URL")]
     pub ledger: Option<String>,
+    /// Place of the lake in a bucket of an S3-compatible object store, s3://BUCKET/PREFIX; directories of the home when not given. Endpoint, region and credentials come from AWS_* variables. See docs/object-stores.md.
+    #[arg(long, value_name = "URL")]
+    pub lake: Option<String>,
     /// Directory where checkpoints stand apart from the ledger, best on another disk and of another owner; `anchor` in the home when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,

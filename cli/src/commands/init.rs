@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use anyhow::{Context, anyhow};
 use salus_accounting::{Delta, Epsilon, Loss, Rho, rho_for_epsilon, split_delta};
-use salus_lake::Lake;
+use salus_lake::{Catalog, Lake};
 use salus_ledger::{Genesis, Place, key};
 use salus_query::Policy;
 use serde_json::json;
@@ -142,11 +142,14 @@ fn settings(init: &Init) -> Result<Settings, Failure> {
         }
         Place::parse(address)?;
     }
-    Ok(Settings {
+    let settings = Settings {
         ledger: init.ledger.clone(),
+        lake: init.lake.clone(),
         anchor,
         witness_policy,
-    })
+    };
+    settings.bucket()?;
+    Ok(settings)
 }
 
 /// Puts everything into a new home, and gives the verifier key of its ledger.
@@ -164,7 +167,9 @@ async fn fill(
         &format!("query_max_epsilon: \"{}\"", init.epsilon),
     );
     let policy = Policy::parse(&text).map_err(|what| anyhow!("policy: {what}"))?;
-    let lake = Lake::create(home.root())?;
+    let bucket = settings.bucket()?;
+    let catalog = Catalog::default_yaml();
+    let lake = Lake::create_at(home.root(), catalog, None, bucket.as_ref())?;
     settings.write(home.root())?;
     let ledger = home.create_ledger(signer, genesis).await?;
     home.apply_policy(&ledger, &policy, &text).await?;

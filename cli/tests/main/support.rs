@@ -80,6 +80,13 @@ impl Home {
         home
     }
 
+    /// A place where a home can be made.
+    pub(crate) fn bare() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
     /// A home with a synthetic population in it.
     pub(crate) fn populated(options: &[&str], persons: u64) -> Self {
         let home = Self::init(options);

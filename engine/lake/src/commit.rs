@@ -1,9 +1,9 @@
 //! The work of a commit: what is written, in which order, and what becomes of it when it fails.
 //!
-//! The order is what makes a crash harmless: data files, then identity and quarantine files, each synced with its directory,
-//! then the Delta logs, and last the snapshot, renamed into place. Until the rename nothing refers to the new files but Delta
-//! versions that no snapshot names; the next commit removes their files from the log again, because it derives the state of
-//! a table from the last snapshot.
+//! The order is what makes a crash harmless: data files, then identity and quarantine files, each durable with its name, and
+//! then the snapshot. In a directory it is renamed into place while the lock of the home is held; in a bucket it is created
+//! where there is none (decision 0024), so of two writers who began from the same snapshot one commits. Until then nothing
+//! refers to the new files. The Delta logs follow at last; where they could not, the next commit brings them up to date.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
@@ -22,7 +22,7 @@ use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
 use crate::removed::{Removed, locate, moved};
 use crate::replaced::{Notes, Replaced};
 use crate::rewrite::{Hooks, Target, in_order, read_keys, rewrite};
-use crate::schema::{TABLES, child, parent, row_key, schema};
+use crate::schema::{TABLES, child, parent, row_key};
 use crate::snapshot::{self, FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 use crate::sorted::Sorted;
 use crate::stage::{Runs, Stage};
@@ -208,14 +208,26 @@ impl Work {
         })
     }
 
-    /// Logs and publishes what was written.
+    /// Whether there is still no newer snapshot than the one that this began from. It may be overtaken later: the publishing
+    /// of its snapshot decides. This spares the work.
+    pub(crate) fn not_overtaken(&self) -> Result<()> {
+        let base = self.base.as_ref().map_or(0, |base| base.number);
+        match snapshot::numbers(&self.lake.places().snapshots)?.pop() {
+            Some(newest) if newest > base => Err(Error::Overtaken),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes what was written the newest snapshot, and the Delta logs follow.
     pub(crate) async fn publish(mut self, mut written: Written) -> Result<Committed> {
         let same = written.tables.is_empty()
             && written.identity.is_none()
             && written.withheld.is_none()
             && written.quarantine.is_none();
         if let (true, Some(base)) = (same, &self.base) {
-            return Ok(committed(base, false));
+            // Whoever committed it may have died before the logs were written.
+            let log_behind = delta::follow(self.lake.places()).await.is_err();
+            return Ok(committed(base, false, log_behind));
         }
         let mut tables = BTreeMap::new();
         for table in TABLES {
@@ -233,15 +245,10 @@ impl Work {
                 (None, Some(old)) => (old.files.clone(), old.max_rows_per_person),
                 (None, None) => (Vec::new(), now),
             };
-            let schema =
-                schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
-            let dir = self.lake.places().lake.join(table);
-            let version = delta::publish(&dir, table, &schema, &files).await?;
             let rows = files.iter().map(|file| file.rows).sum();
             tables.insert(
                 (*table).to_string(),
                 TableVersion {
-                    version,
                     rows,
                     max_rows_per_person,
                     files,
@@ -263,18 +270,25 @@ impl Work {
                 .or_else(|| old.map(|old| old.quarantine))
                 .unwrap_or_default(),
         };
-        // From here on the files may be named by a snapshot on disk, even if the next call reports an error.
-        self.published = true;
-        self.identity.keep();
-        self.withheld.keep();
-        self.quarantine.keep();
-        snapshot::publish(&self.lake.places().snapshots, &snapshot)?;
-        Ok(committed(&snapshot, true))
+        match snapshot::publish(&self.lake.places().snapshots, &snapshot) {
+            // The number is another's for ever: no snapshot can name these files any more.
+            Err(Error::Overtaken) => return Err(Error::Overtaken),
+            outcome => {
+                // They are named by a snapshot now, or may be, even if an error was reported.
+                self.published = true;
+                self.identity.keep();
+                self.withheld.keep();
+                self.quarantine.keep();
+                outcome?;
+            }
+        }
+        let log_behind = delta::follow(self.lake.places()).await.is_err();
+        Ok(committed(&snapshot, true, log_behind))
     }
 }
 
 fn keys_of(target: &Target, files: &[FileRef]) -> Batches {
-    read_keys(&target.table, &target.dir, &target.vault, files)
+    read_keys(&target.table, &target.folder, &target.vault, files)
 }
 
 /// Existing rows whose resource is staged under another person.
@@ -287,10 +301,11 @@ fn moved_rows(target: &Target, staged: &Runs, old: &[FileRef]) -> Result<Vec<Key
     moved(table, staged.keys()?, &|| keys_of(target, old))
 }
 
-fn committed(snapshot: &Snapshot, changed: bool) -> Committed {
+fn committed(snapshot: &Snapshot, changed: bool, log_behind: bool) -> Committed {
     Committed {
         snapshot: snapshot.number,
         changed,
+        log_behind,
         tables: snapshot
             .tables
             .iter()
@@ -306,18 +321,18 @@ impl Drop for Work {
         self.tables.clear();
         let places = self.lake.places();
         let _ = std::fs::remove_dir_all(places.staging.join(&self.token));
+        let _ = std::fs::remove_dir_all(&places.spool);
         if self.published {
             return;
         }
-        for table in TABLES {
-            let Ok(entries) = std::fs::read_dir(places.lake.join(table)) else {
-                continue;
+        for folder in TABLES.iter().map(|table| places.table(table)) {
+            // A store that is gone is not to be waited for at every table; a later vacuum has these files.
+            let Ok(listed) = folder.list() else {
+                break;
             };
-            for entry in entries.flatten() {
-                if entry.file_name().to_string_lossy().starts_with(&self.token) {
-                    let _ = std::fs::remove_file(entry.path());
-                }
-            }
+            let listed = listed.into_iter();
+            let ours = listed.filter(|(name, _)| name.starts_with(&self.token));
+            let _ = folder.remove(&ours.map(|(name, _)| name).collect::<Vec<_>>());
         }
     }
 }

@@ -1,36 +1,71 @@
 //! The Delta log of a table, for readers such as Spark, DuckDB, Polars and pandas.
 //!
-//! Salus itself reads the files that a snapshot pins. The log follows: each commit makes the active files of the newest
-//! Delta version equal to the snapshot's, whatever an ingest that died may have left there.
+//! Salus itself reads the files that a snapshot pins. The log follows: after each commit the active files of the newest Delta
+//! version are made those of the newest snapshot, whatever an ingest that died may have left undone.
+//!
+//! # Guarantee
+//! A log never goes back to an older snapshot, also when two writers work on it: the newest snapshot is read after the newest
+//! Delta version, and a version is only ever added to the one that was read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arrow::datatypes::SchemaRef;
 use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel as _;
 use deltalake_core::kernel::transaction::CommitBuilder;
 use deltalake_core::kernel::{Action, Add, Remove, StructType};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, logstore_for};
 use deltalake_core::operations::create::CreateBuilder;
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{DeltaTable, DeltaTableBuilder, ensure_table_uri};
+use deltalake_core::{DeltaTable, ensure_table_uri};
+use futures::future::try_join_all;
+use object_store::prefix::PrefixStore;
 
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
-use crate::snapshot::FileRef;
+use crate::place::Folder;
+use crate::places::Places;
+use crate::schema::{TABLES, schema};
+use crate::snapshot::{self, FileRef};
 
 const LOG: &str = "_delta_log";
+/// How often a log is read again because another writer added to it.
+const TRIES: usize = 5;
 
-/// Makes `files` the active files of the newest version of the table in `dir` and returns that version.
-pub(crate) async fn publish(
-    dir: &Path,
-    table: &str,
-    schema: &SchemaRef,
-    files: &[FileRef],
-) -> Result<i64> {
+/// Makes the files of the newest snapshot the active ones of every table.
+pub(crate) async fn follow(places: &Places) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        let followed = follow_once(places).await;
+        tries += 1;
+        if followed.is_ok() || tries == TRIES || !places.shared() {
+            return followed;
+        }
+    }
+}
+
+async fn follow_once(places: &Places) -> Result<()> {
+    let open = |table: &'static str| open_or_create(places, table);
+    let logs = try_join_all(TABLES.iter().copied().map(open)).await?;
+    let Some(newest) = snapshot::newest(&places.snapshots)? else {
+        return Ok(());
+    };
+    for (table, log) in TABLES.iter().zip(logs) {
+        let version = newest.tables.get(*table);
+        let files = version.map_or(&[][..], |version| version.files.as_slice());
+        publish(&log, files).await?;
+        if let Some(dir) = places.table(table).directory() {
+            make_private(&dir.join(LOG))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes `files` the active files of the table, in one new version if any.
+async fn publish(delta: &DeltaTable, files: &[FileRef]) -> Result<()> {
     const STEP: &str = "commit to a Delta log";
-    let delta = open_or_create(dir, table, schema).await?;
     let state = delta.snapshot().doing(STEP)?;
     let active: BTreeMap<String, u64> = state
         .log_data()
@@ -55,55 +90,62 @@ pub(crate) async fn publish(
             .filter(|file| !active.contains_key(&file.path))
             .map(|file| add(file, now)),
     );
-    let version = if actions.is_empty() {
-        delta.version().unwrap_or_default()
-    } else {
-        let operation = DeltaOperation::Write {
-            mode,
-            partition_by: None,
-            predicate: None,
-        };
-        let committed = CommitBuilder::default()
-            .with_actions(actions)
-            .build(Some(state), delta.log_store(), operation)
-            .await
-            .doing(STEP)?;
-        committed.version()
+    if actions.is_empty() {
+        return Ok(());
+    }
+    let operation = DeltaOperation::Write {
+        mode,
+        partition_by: None,
+        predicate: None,
     };
-    make_private(&dir.join(LOG))?;
-    i64::try_from(version).doing(STEP)
+    let commit = CommitBuilder::default()
+        .with_actions(actions)
+        // What another writer added meanwhile is to be read, not to be reconciled with.
+        .with_max_retries(0)
+        .build(Some(state), delta.log_store(), operation);
+    commit.await.map(|_| ()).doing(STEP)
 }
 
-async fn open_or_create(dir: &Path, table: &str, schema: &SchemaRef) -> Result<DeltaTable> {
+async fn open_or_create(places: &Places, table: &'static str) -> Result<DeltaTable> {
     const STEP: &str = "open a Delta table";
-    let log = dir.join(LOG);
-    files::private_dir(&log)?;
-    let url = ensure_table_uri(dir.to_string_lossy()).doing(STEP)?;
-    let started = std::fs::read_dir(&log)
-        .at("list", &log)?
-        .filter_map(std::result::Result::ok)
-        .any(|entry| {
-            entry
-                .path()
-                .extension()
-                .is_some_and(|extension| extension == "json")
-        });
-    if started {
-        return DeltaTableBuilder::from_url(url)
-            .doing(STEP)?
-            .load()
-            .await
-            .doing(STEP);
+    let schema = schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+    let folder = places.table(table);
+    let store = log_store(&folder)?;
+    if store.is_delta_table_location().await.doing(STEP)? {
+        let mut delta = DeltaTable::new(store);
+        delta.load().await.doing(STEP)?;
+        return Ok(delta);
     }
     let columns: StructType = schema.as_ref().try_into_kernel().doing(STEP)?;
     CreateBuilder::new()
-        .with_location(url.as_str())
+        .with_log_store(store)
         .with_table_name(table)
         .with_columns(columns.fields().cloned())
         // Other writers must not record what we leave out: minima and maxima of private columns.
         .with_configuration([("delta.dataSkippingNumIndexedCols", Some("0"))])
         .await
         .doing(STEP)
+}
+
+fn log_store(folder: &Folder) -> Result<LogStoreRef> {
+    const STEP: &str = "find a Delta log";
+    let Some((store, at)) = folder.objects() else {
+        let dir = folder.directory().unwrap_or(Path::new("."));
+        files::private_dir(&dir.join(LOG))?;
+        let url = ensure_table_uri(dir.to_string_lossy()).doing(STEP)?;
+        return logstore_for(&url, StorageConfig::default()).doing(STEP);
+    };
+    let url = folder.url();
+    let url = AsRef::<str>::as_ref(&url).trim_end_matches('/');
+    let url = format!("{url}/{at}/").parse().doing(STEP)?;
+    let prefixed = Arc::new(PrefixStore::new(Arc::clone(store), at.clone()));
+    let options = StorageConfig::default();
+    Ok(default_logstore(
+        prefixed,
+        Arc::clone(store),
+        &url,
+        &options,
+    ))
 }
 
 fn add(file: &FileRef, now: i64) -> Action {

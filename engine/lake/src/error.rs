@@ -21,6 +21,14 @@ pub enum Error {
     /// Another process is writing to this lake; try again later.
     #[error("the lake is being written by another process")]
     Busy,
+    /// Another writer has committed since this transaction began, from another home; nothing of this one was kept, run it again.
+    #[error(
+        "another writer has committed to the lake in the meantime; nothing of this was kept, so do it again"
+    )]
+    Overtaken,
+    /// The object store that holds the lake failed or refused; try again, or look at its settings.
+    #[error("object store: {0}")]
+    Remote(String),
     /// There is a lake already, or none.
     #[error("{0}")]
     Place(String),

@@ -5,7 +5,6 @@
 //! one twice. In memory an identifier is a 128-bit hash.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -13,7 +12,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Doing as _, Error, Result};
-use crate::files;
+use crate::merge::Batches;
+use crate::place::Folder;
 use crate::side::{self, SideWriter};
 use crate::snapshot::{IdentityVersion, SideFile};
 use crate::vault::Vault;
@@ -40,7 +40,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// Assigns dense person ids from 1 to (source system, source id). Thread-safe.
 #[derive(Debug)]
 pub struct IdentityIndex {
-    dir: PathBuf,
+    folder: Folder,
     vault: Vault,
     base: IdentityVersion,
     /// Name of the file of new assignments.
@@ -81,9 +81,9 @@ impl std::fmt::Debug for Inner {
 }
 
 impl IdentityIndex {
-    /// The index as of `base`, with new assignments going to a file `name` in `dir`.
+    /// The index as of `base`, with new assignments going to a file `name` in `folder`.
     pub(crate) fn open(
-        dir: &Path,
+        folder: &Folder,
         vault: &Vault,
         base: &IdentityVersion,
         name: String,
@@ -93,14 +93,14 @@ impl IdentityIndex {
             ..Inner::default()
         };
         for file in &base.files {
-            for batch in read(&dir.join(&file.path), vault)? {
+            for batch in read(folder, &file.path, vault)? {
                 for assignment in assignments(&batch?)? {
                     inner.learn(&assignment);
                 }
             }
         }
         Ok(Self {
-            dir: dir.into(),
+            folder: folder.clone(),
             vault: vault.clone(),
             base: base.clone(),
             name,
@@ -186,10 +186,6 @@ impl IdentityIndex {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn path(&self) -> PathBuf {
-        self.dir.join(&self.name)
-    }
-
     fn assign(&self, inner: &mut Inner, assignment: Assignment) -> Result<()> {
         let next = inner.next.checked_add(assignment.count.unwrap_or(1));
         inner.next = next.ok_or_else(|| Error::Usage("person ids are used up".into()))?;
@@ -215,7 +211,12 @@ impl IdentityIndex {
         }
         let batch = to_batch(&pending)?;
         if inner.writer.is_none() {
-            inner.writer = Some(SideWriter::create(&self.path(), &SCHEMA, &self.vault)?);
+            inner.writer = Some(SideWriter::create(
+                &self.folder,
+                &self.name,
+                &SCHEMA,
+                &self.vault,
+            )?);
         }
         match &mut inner.writer {
             Some(writer) => writer.write(&batch),
@@ -236,7 +237,7 @@ impl IdentityIndex {
             // One file instead of many: the old assignments follow the new ones, order does not matter.
             for file in older.drain(..) {
                 records += file.records;
-                for batch in read(&self.dir.join(&file.path), &self.vault)? {
+                for batch in read(&self.folder, &file.path, &self.vault)? {
                     inner.pending.extend(assignments(&batch?)?);
                     self.write_pending(&mut inner)?;
                 }
@@ -247,7 +248,7 @@ impl IdentityIndex {
             Some(writer) => writer.finish()?,
             None => 0,
         };
-        files::sync_dir(&self.dir)?;
+        self.folder.sync()?;
         older.push(SideFile {
             path: self.name.clone(),
             size,
@@ -273,7 +274,7 @@ impl Drop for IdentityIndex {
             (inner.fresh > 0 || !inner.forgotten.is_empty(), inner.kept)
         };
         if written && !kept {
-            let _ = std::fs::remove_file(self.path());
+            self.folder.abandon(&self.name);
         }
     }
 }
@@ -388,6 +389,6 @@ fn assignments(batch: &RecordBatch) -> Result<Vec<Assignment>> {
         .collect())
 }
 
-fn read(path: &Path, vault: &Vault) -> Result<impl Iterator<Item = Result<RecordBatch>>> {
-    side::read(path, &SCHEMA, PENDING, vault)
+fn read(folder: &Folder, name: &str, vault: &Vault) -> Result<Batches> {
+    side::read(folder, name, &SCHEMA, PENDING, vault)
 }

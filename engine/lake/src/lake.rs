@@ -1,37 +1,23 @@
-//! The lake on disk: where things are, what is visible, who may write.
-//!
-//! ```text
-//! home/
-//!   catalog.yaml            public facts
-//!   keys/lake.key           master key of everything below, unless another provider holds it
-//!   lake/
-//!     _snapshots/0000000001.json …   the newest is what queries see
-//!     _staging/             rows of the running transaction; empty otherwise
-//!     patient/              a Delta table: Parquet files and _delta_log
-//!     …
-//!   identity/               which person a source identifier belongs to
-//!   quarantine/             what ingest could not use
-//! ```
-//! All directories have mode 0700, all files 0600.
+//! A lake: what is visible, and what can be asked of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
 use crate::catalog::Catalog;
-use crate::delta;
 use crate::error::{At as _, Error, Result};
 use crate::files;
 use crate::keys::Key;
+use crate::place::Bucket;
+use crate::places::Places;
 use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
 use crate::removed::locate;
 use crate::rewrite::read_keys;
-use crate::schema::{TABLES, row_key, schema};
+use crate::schema::row_key;
 use crate::snapshot::{self, Snapshot};
 use crate::transaction::Transaction;
 use crate::vault::{KeyFile, KeyProvider, Vault};
@@ -48,57 +34,6 @@ struct Inner {
     catalog: Catalog,
     yaml: String,
     vault: Vault,
-}
-
-/// The directories of a lake.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    pub(crate) catalog: PathBuf,
-    pub(crate) lake: PathBuf,
-    pub(crate) snapshots: PathBuf,
-    pub(crate) staging: PathBuf,
-    pub(crate) identity: PathBuf,
-    pub(crate) quarantine: PathBuf,
-    lock: PathBuf,
-    key: PathBuf,
-}
-
-impl Places {
-    fn of(home: &Path) -> Self {
-        let lake = home.join("lake");
-        Self {
-            catalog: home.join("catalog.yaml"),
-            snapshots: lake.join("_snapshots"),
-            staging: lake.join("_staging"),
-            lock: lake.join(".lock"),
-            identity: home.join("identity"),
-            quarantine: home.join("quarantine"),
-            key: home.join("keys/lake.key"),
-            lake,
-        }
-    }
-
-    /// Takes the write lock; it goes with the file handle, so a process that dies gives it back.
-    pub(crate) fn lock(&self) -> Result<File> {
-        let file = File::options()
-            .write(true)
-            .open(&self.lock)
-            .at("open", &self.lock)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy),
-            Err(TryLockError::Error(source)) => Err(source).at("lock", &self.lock),
-        }
-    }
-}
-
-/// What [`Lake::vacuum`] removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Vacuumed {
-    /// Files.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
 }
 
 impl Lake {
@@ -121,32 +56,36 @@ impl Lake {
         catalog_yaml: &str,
         keys: Option<Arc<dyn KeyProvider>>,
     ) -> Result<Self> {
+        Self::create_at(home, catalog_yaml, keys, None)
+    }
+
+    /// As [`Lake::create_sealed`], with the lake in `bucket` if one is given. Catalog and key stay in the home.
+    ///
+    /// # Errors
+    /// [`Error::Place`] when the object store does not honour conditional writes; [`Error::Remote`] when it fails.
+    pub fn create_at(
+        home: &Path,
+        catalog_yaml: &str,
+        keys: Option<Arc<dyn KeyProvider>>,
+        bucket: Option<&Bucket>,
+    ) -> Result<Self> {
         Catalog::parse(catalog_yaml)?;
         files::private_dir(home)?;
-        let places = Places::of(&home.canonicalize().at("find", home)?);
-        if places.lake.exists() || places.catalog.exists() {
+        let places = Places::of(&home.canonicalize().at("find", home)?, bucket);
+        if places.occupied() {
             return Err(Error::Place("there is a lake here already".into()));
         }
         let keys = match keys {
             Some(keys) => keys,
             None => Arc::new(KeyFile::create(&places.key)?),
         };
-        for dir in [
-            &places.lake,
-            &places.snapshots,
-            &places.staging,
-            &places.identity,
-            &places.quarantine,
-        ] {
-            files::private_dir(dir)?;
-        }
-        for table in TABLES {
-            files::private_dir(&places.lake.join(table))?;
-        }
-        files::private_file(&places.lock)?;
+        let vault = Vault::new(Arc::clone(&keys))?;
+        vault.check()?;
+        places.claim(&vault)?;
+        places.make()?;
         // Last: a lake without catalog is not one.
         files::write_atomic(&places.catalog, catalog_yaml.as_bytes())?;
-        Self::open_sealed(home, Some(keys))
+        Self::open_at(home, Some(keys), bucket)
     }
 
     /// Opens the lake under `home` with the key file there.
@@ -159,9 +98,18 @@ impl Lake {
 
     /// As [`Lake::open`], with the master key of `keys` instead.
     pub fn open_sealed(home: &Path, keys: Option<Arc<dyn KeyProvider>>) -> Result<Self> {
+        Self::open_at(home, keys, None)
+    }
+
+    /// As [`Lake::open_sealed`], with the lake in `bucket` if one is given.
+    pub fn open_at(
+        home: &Path,
+        keys: Option<Arc<dyn KeyProvider>>,
+        bucket: Option<&Bucket>,
+    ) -> Result<Self> {
         let none = || Error::Place("there is no lake here".into());
-        let places = Places::of(&home.canonicalize().map_err(|_| none())?);
-        if !places.catalog.is_file() || !places.lock.is_file() {
+        let places = Places::of(&home.canonicalize().map_err(|_| none())?, bucket);
+        if !places.furnished() {
             return Err(none());
         }
         let yaml = std::fs::read_to_string(&places.catalog).at("read", &places.catalog)?;
@@ -172,6 +120,7 @@ impl Lake {
         };
         let vault = Vault::new(keys)?;
         vault.check()?;
+        places.recognise(&vault)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 places,
@@ -226,7 +175,7 @@ impl Lake {
     /// The rows of `table` in `snapshot`, sorted by `person_id`, in one range of persons per partition of the session.
     pub fn provider(&self, snapshot: &Snapshot, table: &str) -> Result<Arc<dyn TableProvider>> {
         Ok(Arc::new(PinnedTable::new(
-            &self.places().lake,
+            self.places().table(table),
             self.vault(),
             snapshot,
             table,
@@ -250,8 +199,8 @@ impl Lake {
         let Some(version) = version.filter(|_| !ids.is_empty()) else {
             return Ok(HashSet::new());
         };
-        let dir = self.places().lake.join(table);
-        let keys = read_keys(table, &dir, self.vault(), &version.files);
+        let folder = self.places().table(table);
+        let keys = read_keys(table, &folder, self.vault(), &version.files);
         let found = locate(table, keys, ids)?;
         let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
         Ok(found.into_iter().map(id).collect())
@@ -278,82 +227,4 @@ impl Lake {
             .unwrap_or_default();
         Ok(quarantine::counts(&files))
     }
-
-    /// Removes all snapshots but the newest `keep`, and every data, identity and quarantine file that no snapshot names.
-    ///
-    /// # Errors
-    /// [`Error::Busy`] while a transaction exists; [`Error::Usage`] when `keep` is 0.
-    pub async fn vacuum(&self, keep: usize) -> Result<Vacuumed> {
-        if keep == 0 {
-            return Err(Error::Usage("at least one snapshot must be kept".into()));
-        }
-        let places = self.places();
-        let _lock = places.lock()?;
-        let numbers = snapshot::numbers(&places.snapshots)?;
-        let (old, kept) = numbers.split_at(numbers.len().saturating_sub(keep));
-        // Names first, files second: a crash in between leaves files without a name, never a name without files.
-        for number in old {
-            let path = places.snapshots.join(snapshot::file_name(*number));
-            std::fs::remove_file(&path).at("remove", &path)?;
-        }
-        files::sync_dir(&places.snapshots)?;
-        let mut vacuumed = Vacuumed::default();
-        let (mut identity, mut quarantine) = (BTreeSet::new(), BTreeSet::new());
-        let mut data: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        let mut newest = None;
-        for number in kept {
-            let snapshot = self.snapshot_at(*number)?;
-            let side = snapshot
-                .identity
-                .files
-                .iter()
-                .chain(&snapshot.identity.withheld);
-            identity.extend(side.map(|file| file.path.clone()));
-            quarantine.extend(snapshot.quarantine.iter().map(|file| file.path.clone()));
-            for table in TABLES {
-                let files = snapshot
-                    .tables
-                    .get(*table)
-                    .map(|version| version.files.as_slice());
-                let paths = files
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|file| file.path.clone());
-                data.entry(table).or_default().extend(paths);
-            }
-            newest = Some(snapshot);
-        }
-        for (table, named) in &data {
-            let dir = places.lake.join(table);
-            // A transaction that died may have logged files that go now.
-            if let (Some(version), Some(schema)) = (
-                newest.as_ref().and_then(|s| s.tables.get(*table)),
-                schema(table),
-            ) {
-                delta::publish(&dir, table, &schema, &version.files).await?;
-            }
-            sweep(&dir, named, &mut vacuumed)?;
-        }
-        sweep(&places.identity, &identity, &mut vacuumed)?;
-        sweep(&places.quarantine, &quarantine, &mut vacuumed)?;
-        Ok(vacuumed)
-    }
-}
-
-/// Removes the files of `dir` that are not `named`; directories stay.
-fn sweep(dir: &Path, named: &BTreeSet<String>, vacuumed: &mut Vacuumed) -> Result<()> {
-    for entry in std::fs::read_dir(dir).at("list", dir)? {
-        let path = entry.at("list", dir)?.path();
-        let keep = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| named.contains(name));
-        if keep || !path.is_file() {
-            continue;
-        }
-        vacuumed.files += 1;
-        vacuumed.bytes += path.metadata().at("read", &path)?.len();
-        std::fs::remove_file(&path).at("remove", &path)?;
-    }
-    files::sync_dir(dir)
 }

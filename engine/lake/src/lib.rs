@@ -7,6 +7,9 @@
 //! [`Snapshot`], or changes nothing. A query is bound to a snapshot: [`Lake::provider`] gives DataFusion the files that it
 //! pins, [`Lake::schema_provider`] gives it the schema alone, for planning before any data may be touched.
 //!
+//! Its files lie in directories of a home, or in a [`Bucket`] of an object store ([`Lake::create_at`]). There two homes may
+//! write: of two transactions that began from the same snapshot one commits, and the other gets [`Error::Overtaken`].
+//!
 //! The [`Catalog`] holds what may be known without asking anybody's data: types, key domains, clinical limits, how many rows
 //! a person has at most. Each fact names its source outside the lake.
 //!
@@ -47,6 +50,9 @@ mod keys;
 mod lake;
 mod lanes;
 mod merge;
+mod names;
+mod place;
+mod places;
 mod provider;
 mod quarantine;
 mod removed;
@@ -59,6 +65,7 @@ mod sorted;
 mod stage;
 mod transaction;
 mod upsert;
+mod vacuum;
 mod vault;
 mod withheld;
 mod write;
@@ -67,11 +74,13 @@ pub use catalog::{Bounds, Catalog, Column, ColumnType, Measurement, Table};
 pub use decimal::Decimal;
 pub use error::{Error, Result};
 pub use identity::IdentityIndex;
-pub use lake::{Lake, Vacuumed};
+pub use lake::Lake;
 pub use lanes::Lanes;
+pub use place::Bucket;
 pub use quarantine::{QuarantineFile, Quarantined};
 pub use schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, instant, schema};
 pub use snapshot::{FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 pub use transaction::{Committed, Progress, Transaction};
+pub use vacuum::Vacuumed;
 pub use vault::{KEY_BYTES, KeyFile, KeyProvider, Scratch, ScratchReader, ScratchWriter};
 pub use withheld::Withheld;

@@ -8,7 +8,6 @@
 //! The planner is given no statistics: not the number of rows, not a size, not a minimum. It sees the ranges, which follow
 //! from the number of persons and from file layout; a plan is private until its answer went through a mechanism.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
@@ -20,7 +19,6 @@ use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
-use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, Partitioning, PhysicalSortExpr, RangePartitioning};
@@ -29,6 +27,7 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use crate::by_person::ByPersonExec;
 use crate::error::{Error, Result};
+use crate::place::Folder;
 use crate::schema::schema;
 use crate::snapshot::{FileRef, Snapshot};
 use crate::vault::Vault;
@@ -52,7 +51,7 @@ fn scanned_schema(table: &str) -> Result<SchemaRef> {
 pub(crate) struct PinnedTable {
     schema: SchemaRef,
     vault: Vault,
-    dir: PathBuf,
+    folder: Folder,
     files: Vec<FileRef>,
     /// Cuts between persons that every table of the snapshot can make, ascending: multiples of the largest stride.
     stride: i64,
@@ -61,7 +60,13 @@ pub(crate) struct PinnedTable {
 }
 
 impl PinnedTable {
-    pub(crate) fn new(dir: &Path, vault: &Vault, snapshot: &Snapshot, table: &str) -> Result<Self> {
+    /// The files of `table` that `snapshot` names, in `folder`.
+    pub(crate) fn new(
+        folder: Folder,
+        vault: &Vault,
+        snapshot: &Snapshot,
+        table: &str,
+    ) -> Result<Self> {
         let schema = scanned_schema(table)?;
         let version = snapshot
             .tables
@@ -73,7 +78,7 @@ impl PinnedTable {
         Ok(Self {
             schema,
             vault: vault.clone(),
-            dir: dir.join(table),
+            folder,
             files: version.files.clone(),
             stride,
             next_person: last_person + 1,
@@ -131,8 +136,7 @@ impl PinnedTable {
         if start >= end {
             return Ok(None);
         }
-        let path = self.dir.join(&file.path);
-        let mut part = PartitionedFile::new(path.to_string_lossy(), file.size);
+        let mut part = self.folder.scanned(&file.path, file.size);
         if (start, end) != (0, file.rows) {
             let rows = |count: u64| {
                 usize::try_from(count).map_err(|e| DataFusionError::External(Box::new(e)))
@@ -187,13 +191,17 @@ impl TableProvider for PinnedTable {
         let source = ParquetSource::new(Arc::clone(&self.schema))
             .with_table_parquet_options(state.default_table_options().parquet)
             .with_encryption_factory(Arc::new(self.vault.clone()));
-        let config =
-            FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_groups(self.groups(&cuts)?)
-                .with_output_ordering(vec![ordering])
-                .with_output_partitioning(Some(Partitioning::Range(partitioning)))
-                .with_projection_indices(projection.cloned())?
-                .build();
+        let url = self.folder.url();
+        if let Some((store, _)) = self.folder.objects() {
+            let runtime = state.runtime_env();
+            runtime.register_object_store(url.as_ref(), Arc::clone(store));
+        }
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_groups(self.groups(&cuts)?)
+            .with_output_ordering(vec![ordering])
+            .with_output_partitioning(Some(Partitioning::Range(partitioning)))
+            .with_projection_indices(projection.cloned())?
+            .build();
         let scan: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(config);
         // Where the person is among the columns that are read.
         let place = match projection {

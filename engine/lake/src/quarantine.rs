@@ -5,7 +5,6 @@
 //! before it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, AsArray as _, BinaryArray, RecordBatch, StringArray, UInt64Array};
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Doing as _, Error, Result};
-use crate::files;
+use crate::place::Folder;
 use crate::side::{self, SideWriter};
 use crate::vault::Vault;
 
@@ -92,14 +91,14 @@ pub(crate) fn counts(files: &[QuarantineFile]) -> BTreeMap<String, u64> {
 
 /// All records of `files`, in order.
 pub(crate) fn records(
-    dir: &Path,
+    folder: &Folder,
     files: &[QuarantineFile],
     vault: &Vault,
 ) -> impl Iterator<Item = Result<Quarantined>> + use<> {
-    let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
-    let vault = vault.clone();
-    paths.into_iter().flat_map(move |path| {
-        let (lines, failed) = match open(&path, &vault) {
+    let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    let (folder, vault) = (folder.clone(), vault.clone());
+    names.into_iter().flat_map(move |name| {
+        let (lines, failed) = match open(&folder, &name, &vault) {
             Ok(lines) => (Some(lines), None),
             Err(error) => (None, Some(Err(error))),
         };
@@ -107,8 +106,12 @@ pub(crate) fn records(
     })
 }
 
-fn open(path: &Path, vault: &Vault) -> Result<impl Iterator<Item = Result<Quarantined>> + use<>> {
-    let batches = side::read(path, &SCHEMA, READ_ROWS, vault)?;
+fn open(
+    folder: &Folder,
+    name: &str,
+    vault: &Vault,
+) -> Result<impl Iterator<Item = Result<Quarantined>> + use<>> {
+    let batches = side::read(folder, name, &SCHEMA, READ_ROWS, vault)?;
     Ok(
         batches.flat_map(|batch| match batch.and_then(|batch| lines(&batch)) {
             Ok(lines) => lines.into_iter().map(Ok).collect(),
@@ -164,7 +167,7 @@ fn lines(batch: &RecordBatch) -> Result<Vec<Quarantined>> {
 /// The quarantine of one transaction. Thread-safe.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
-    dir: PathBuf,
+    folder: Folder,
     vault: Vault,
     name: String,
     base: Vec<QuarantineFile>,
@@ -193,19 +196,20 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Quarantine {
-    /// Nothing yet on top of `base`; new records go to a file `name` in `dir`.
-    pub(crate) fn new(dir: &Path, vault: &Vault, base: &[QuarantineFile], name: String) -> Self {
+    /// Nothing yet on top of `base`; new records go to a file `name` in `folder`.
+    pub(crate) fn new(
+        folder: &Folder,
+        vault: &Vault,
+        base: &[QuarantineFile],
+        name: String,
+    ) -> Self {
         Self {
-            dir: dir.into(),
+            folder: folder.clone(),
             vault: vault.clone(),
             name,
             base: base.to_vec(),
             inner: Mutex::default(),
         }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.join(&self.name)
     }
 
     pub(crate) fn push(&self, record: Quarantined) -> Result<()> {
@@ -219,8 +223,8 @@ impl Quarantine {
         let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *guard;
         if inner.seen.is_none() {
-            let known =
-                records(&self.dir, &self.base, &self.vault).map(|record| Ok(record?.fingerprint()));
+            let known = records(&self.folder, &self.base, &self.vault)
+                .map(|record| Ok(record?.fingerprint()));
             inner.seen = Some(known.collect::<Result<_>>()?);
         }
         self.keep_line(inner, record)
@@ -236,7 +240,7 @@ impl Quarantine {
             ));
         }
         let mut dropped = 0;
-        for line in records(&self.dir, &self.base, &self.vault) {
+        for line in records(&self.folder, &self.base, &self.vault) {
             dropped += u64::from(pick(&line?));
         }
         if dropped == 0 {
@@ -244,7 +248,7 @@ impl Quarantine {
         }
         inner.rewritten = true;
         inner.seen = Some(HashSet::new());
-        for line in records(&self.dir, &self.base, &self.vault) {
+        for line in records(&self.folder, &self.base, &self.vault) {
             let line = line?;
             if !pick(&line) {
                 self.keep_line(inner, line)?;
@@ -278,7 +282,12 @@ impl Quarantine {
         }
         let batch = to_batch(&pending)?;
         if inner.writer.is_none() {
-            inner.writer = Some(SideWriter::create(&self.path(), &SCHEMA, &self.vault)?);
+            inner.writer = Some(SideWriter::create(
+                &self.folder,
+                &self.name,
+                &SCHEMA,
+                &self.vault,
+            )?);
         }
         match &mut inner.writer {
             Some(writer) => writer.write(&batch),
@@ -300,7 +309,7 @@ impl Quarantine {
             return Ok(inner.rewritten.then_some(files));
         };
         let size = writer.finish()?;
-        files::sync_dir(&self.dir)?;
+        self.folder.sync()?;
         files.push(QuarantineFile {
             path: self.name.clone(),
             size,
@@ -323,7 +332,7 @@ impl Drop for Quarantine {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.writer = None;
         if !inner.reasons.is_empty() && !inner.kept {
-            let _ = std::fs::remove_file(self.path());
+            self.folder.abandon(&self.name);
         }
     }
 }

@@ -4,18 +4,15 @@
 //! the others staged and existing rows are joined (see [`crate::upsert`]); nothing is written until the first difference
 //! from the existing rows, so that ingesting the same export again reads and compares but writes nothing.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::error::{At as _, Doing as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::merge::Batches;
+use crate::place::Folder;
 use crate::removed::Removed;
 use crate::replaced::{Notes, Replaced};
 use crate::schema::row_key;
@@ -36,7 +33,7 @@ const READ_ROWS: usize = 8192;
 pub(crate) struct Target {
     pub(crate) table: String,
     pub(crate) schema: SchemaRef,
-    pub(crate) dir: PathBuf,
+    pub(crate) folder: Folder,
     /// Start of the names of new files.
     pub(crate) prefix: String,
     pub(crate) cap: u64,
@@ -167,40 +164,29 @@ pub(crate) fn in_order(table: &str, files: &[FileRef]) -> Result<()> {
 }
 
 /// The keys of `files` of a table, in order: person, and the row's id where it has one.
-pub(crate) fn read_keys(table: &str, dir: &Path, vault: &Vault, files: &[FileRef]) -> Batches {
+pub(crate) fn read_keys(table: &str, folder: &Folder, vault: &Vault, files: &[FileRef]) -> Batches {
     let columns = 1 + usize::from(row_key(table).is_some());
-    read_columns(dir, vault, files, Some(columns))
+    read_columns(folder, vault, files, Some(columns))
 }
 
 /// The rows of `files`, in order.
 fn read(target: &Target, files: &[FileRef]) -> Batches {
-    read_columns(&target.dir, &target.vault, files, None)
+    read_columns(&target.folder, &target.vault, files, None)
 }
 
-fn read_columns(dir: &Path, vault: &Vault, files: &[FileRef], columns: Option<usize>) -> Batches {
-    let paths: Vec<PathBuf> = files.iter().map(|file| dir.join(&file.path)).collect();
-    let vault = vault.clone();
-    Box::new(
-        paths
-            .into_iter()
-            .flat_map(move |path| match open(&path, &vault, columns) {
-                Ok(batches) => batches,
-                Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
-            }),
-    )
-}
-
-fn open(path: &Path, vault: &Vault, columns: Option<usize>) -> Result<Batches> {
-    const STEP: &str = "read a Parquet file";
-    let file = File::open(path).at("open", path)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, vault.reading());
-    let mut reader = reader.doing(STEP)?.with_batch_size(READ_ROWS);
-    if let Some(columns) = columns {
-        let mask = ProjectionMask::leaves(reader.parquet_schema(), 0..columns);
-        reader = reader.with_projection(mask);
-    }
-    let reader = reader.build().doing(STEP)?;
-    Ok(Box::new(reader.map(|batch| batch.doing(STEP))))
+fn read_columns(
+    folder: &Folder,
+    vault: &Vault,
+    files: &[FileRef],
+    columns: Option<usize>,
+) -> Batches {
+    let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+    let (folder, vault) = (folder.clone(), vault.clone());
+    let open = move |name: String| match folder.rows(&name, &vault, columns, READ_ROWS) {
+        Ok((_, batches)) => batches,
+        Err(error) => Box::new(std::iter::once(Err(error))) as Batches,
+    };
+    Box::new(names.into_iter().flat_map(open))
 }
 
 /// The output of one stretch: nothing as long as it equals the existing rows, then files.

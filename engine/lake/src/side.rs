@@ -1,17 +1,16 @@
 //! Sealed Parquet files beside the tables: the identity index and quarantine.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
-use crate::error::{At as _, Doing as _, Error, Result};
-use crate::files;
+use crate::error::{Doing as _, Error, Result};
+use crate::merge::Batches;
+use crate::place::Folder;
 use crate::vault::Vault;
 
 /// Bytes in memory at which a row group ends.
@@ -20,13 +19,19 @@ const GROUP_BYTES: usize = 32 << 20;
 /// Writes one file.
 #[derive(Debug)]
 pub(crate) struct SideWriter {
-    path: PathBuf,
+    folder: Folder,
+    name: String,
     writer: ArrowWriter<File>,
 }
 
 impl SideWriter {
-    /// Starts the new file `path`.
-    pub(crate) fn create(path: &Path, schema: &SchemaRef, vault: &Vault) -> Result<Self> {
+    /// Starts the new file `name`.
+    pub(crate) fn create(
+        folder: &Folder,
+        name: &str,
+        schema: &SchemaRef,
+        vault: &Vault,
+    ) -> Result<Self> {
         const STEP: &str = "start a Parquet file";
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).doing(STEP)?))
@@ -34,10 +39,11 @@ impl SideWriter {
             .set_dictionary_enabled(false)
             .with_file_encryption_properties(vault.seal()?)
             .build();
-        let file = files::private_file(path)?;
+        let file = folder.create(name)?;
         let writer = ArrowWriter::try_new(file, SchemaRef::clone(schema), Some(properties));
         Ok(Self {
-            path: path.into(),
+            folder: folder.clone(),
+            name: name.into(),
             writer: writer.doing(STEP)?,
         })
     }
@@ -55,9 +61,7 @@ impl SideWriter {
     /// Makes the file durable, its name in the directory aside, and tells its size in bytes.
     pub(crate) fn finish(mut self) -> Result<u64> {
         self.writer.finish().doing("finish a Parquet file")?;
-        let file = self.writer.inner();
-        file.sync_all().at("sync", &self.path)?;
-        Ok(file.metadata().at("read", &self.path)?.len())
+        self.folder.finish(&self.name, self.writer.inner())
     }
 }
 
@@ -66,20 +70,17 @@ impl SideWriter {
 /// # Errors
 /// [`Error::Corrupt`] when its columns are not those of `schema`.
 pub(crate) fn read(
-    path: &Path,
+    folder: &Folder,
+    name: &str,
     schema: &SchemaRef,
     rows: usize,
     vault: &Vault,
-) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
-    const STEP: &str = "read a Parquet file";
-    let file = File::open(path).at("open", path)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, vault.reading());
-    let reader = reader.doing(STEP)?;
-    if reader.schema().fields() != schema.fields() {
+) -> Result<Batches> {
+    let (found, batches) = folder.rows(name, vault, None, rows)?;
+    if found.fields() != schema.fields() {
         return Err(Error::Corrupt(
             "a file beside the tables has other columns".into(),
         ));
     }
-    let batches = reader.with_batch_size(rows).build().doing(STEP)?;
-    Ok(batches.map(|batch| batch.doing(STEP)))
+    Ok(batches)
 }

@@ -4,13 +4,12 @@
 //! could see. The JSON file of a snapshot is written last and atomically; its appearance is what makes an ingest visible.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{At as _, Error, Result};
-use crate::files;
+use crate::error::{Error, Result};
 use crate::lanes::Lanes;
+use crate::place::Folder;
 use crate::quarantine::QuarantineFile;
 
 /// A named, immutable state of the lake. It tells file sizes and row counts: for operators and the engine, never for analysts.
@@ -31,8 +30,6 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableVersion {
-    /// Version of the Delta table whose active files are `files`.
-    pub version: i64,
     /// Rows of all files.
     pub rows: u64,
     /// The cap on one person's rows that was enforced when the files were written.
@@ -105,20 +102,28 @@ impl Snapshot {
     }
 }
 
-/// The newest snapshot under `dir`.
-pub(crate) fn newest(dir: &Path) -> Result<Option<Snapshot>> {
-    let Some(number) = numbers(dir)?.pop() else {
-        return Ok(None);
-    };
-    read(dir, number).map(Some)
+/// The newest snapshot in `folder`.
+pub(crate) fn newest(folder: &Folder) -> Result<Option<Snapshot>> {
+    let mut number = numbers(folder)?.pop();
+    while let Some(found) = number {
+        let snapshot = read(folder, found);
+        if snapshot.is_ok() {
+            return snapshot.map(Some);
+        }
+        // It may have been the newest when we looked, and be gone for a newer one.
+        number = numbers(folder)?.pop();
+        if number <= Some(found) {
+            return snapshot.map(Some);
+        }
+    }
+    Ok(None)
 }
 
-/// The snapshot `number` under `dir`.
-pub(crate) fn read(dir: &Path, number: u64) -> Result<Snapshot> {
-    let path = dir.join(file_name(number));
-    let bytes = std::fs::read(&path).at("read", &path)?;
+/// The snapshot `number` in `folder`.
+pub(crate) fn read(folder: &Folder, number: u64) -> Result<Snapshot> {
+    let bytes = folder.bytes(&file_name(number))?;
     let snapshot: Snapshot = serde_json::from_slice(&bytes)
-        .map_err(|_| Error::Corrupt(format!("snapshot {number} cannot be read")))?;
+        .map_err(|_| Error::Corrupt(format!("snapshot {number} cannot be read, or was removed")))?;
     if snapshot.number != number {
         return Err(Error::Corrupt(format!(
             "snapshot {number} has another number inside"
@@ -128,23 +133,18 @@ pub(crate) fn read(dir: &Path, number: u64) -> Result<Snapshot> {
 }
 
 /// Makes `snapshot` visible: after this returns it survives a power cut.
-pub(crate) fn publish(dir: &Path, snapshot: &Snapshot) -> Result<()> {
-    files::write_atomic(
-        &dir.join(file_name(snapshot.number)),
-        &snapshot.canonical_bytes(),
-    )
+///
+/// # Errors
+/// [`Error::Overtaken`] when there is one with its number. After any other error it may become visible all the same.
+pub(crate) fn publish(folder: &Folder, snapshot: &Snapshot) -> Result<()> {
+    folder.publish(&file_name(snapshot.number), &snapshot.canonical_bytes())
 }
 
-/// Numbers of all snapshots under `dir`, ascending.
-pub(crate) fn numbers(dir: &Path) -> Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for entry in std::fs::read_dir(dir).at("list", dir)? {
-        let name = entry.at("list", dir)?.file_name();
-        let number: Option<u64> = name
-            .to_str()
-            .and_then(|name| name.strip_suffix(".json")?.parse().ok());
-        numbers.extend(number);
-    }
+/// Numbers of all snapshots in `folder`, ascending.
+pub(crate) fn numbers(folder: &Folder) -> Result<Vec<u64>> {
+    let published = folder.published()?;
+    let number = |name: &String| name.strip_suffix(".json")?.parse().ok();
+    let mut numbers: Vec<u64> = published.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }

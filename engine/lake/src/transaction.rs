@@ -12,6 +12,7 @@ use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::identity::IdentityIndex;
 use crate::lake::Lake;
+use crate::names;
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::rewrite::Target;
 use crate::schema::{TABLES, row_key, schema};
@@ -34,6 +35,9 @@ pub struct Committed {
     pub snapshot: u64,
     /// Whether this commit made it; false when the lake held everything already.
     pub changed: bool,
+    /// The Delta logs of the tables could not be written after the snapshot was: the next commit or vacuum does it, also one
+    /// that changes nothing. Salus itself does not read them.
+    pub log_behind: bool,
     /// Rows of every table in that snapshot.
     pub tables: BTreeMap<String, u64>,
     /// Lines in quarantine by reason, of all ingests.
@@ -59,7 +63,7 @@ impl Transaction {
         let mut bytes = [0_u8; 8];
         getrandom::fill(&mut bytes).doing("draw a name")?;
         let number = base.as_ref().map_or(0, |base| base.number) + 1;
-        let token = format!("{number:010}-{:016x}", u64::from_le_bytes(bytes));
+        let token = names::token(number, u64::from_le_bytes(bytes));
         // A transaction that died left rows here.
         match std::fs::remove_dir_all(&places.staging) {
             // Or it died right here, between removing and creating.
@@ -96,11 +100,10 @@ impl Transaction {
                 .is_some_and(|old| old.rows > 0);
             let merged = merged || anybody_withheld;
             let stage = Stage::new(table, &schema, staging.join(table));
-            let dir = places.lake.join(table);
             let target = Target {
                 table: (*table).into(),
                 schema,
-                dir,
+                folder: places.table(table),
                 prefix: token.clone(),
                 cap,
                 vault: vault.clone(),
@@ -250,8 +253,10 @@ impl Transaction {
     /// key is there twice; the writer checks each row.
     ///
     /// # Errors
-    /// On any error the newest snapshot is still the one before.
+    /// On any error the newest snapshot is still the one before, or one of another writer ([`Error::Overtaken`]). In a bucket
+    /// there is one exception: an [`Error::Remote`] in the last request, whose fate is then not known; so look.
     pub async fn commit(self, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<Committed> {
+        self.work.not_overtaken()?;
         let (events, mut incoming) = mpsc::unbounded_channel();
         let (done, outcome) = oneshot::channel();
         let mut work = self.work;

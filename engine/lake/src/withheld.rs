@@ -3,14 +3,13 @@
 //! The list is small, so each version of it is a whole file. Its persons are opaque numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use crate::error::{Doing as _, Error, Result};
-use crate::files;
+use crate::place::Folder;
 use crate::side::{self, SideWriter};
 use crate::snapshot::{IdentityVersion, SideFile};
 use crate::vault::Vault;
@@ -67,7 +66,7 @@ impl Withheld {
 /// The list as a transaction changes it. Thread-safe.
 #[derive(Debug)]
 pub(crate) struct WithheldList {
-    path: PathBuf,
+    folder: Folder,
     name: String,
     vault: Vault,
     inner: Mutex<Inner>,
@@ -84,21 +83,21 @@ struct Inner {
 }
 
 impl WithheldList {
-    /// The list as of `base`; a changed one goes to a file `name` in `dir`.
+    /// The list as of `base`; a changed one goes to a file `name` in `folder`.
     pub(crate) fn open(
-        dir: &Path,
+        folder: &Folder,
         vault: &Vault,
         base: &IdentityVersion,
         name: String,
     ) -> Result<Self> {
         let mut inner = Inner::default();
         if let Some(file) = &base.withheld {
-            for batch in side::read(&dir.join(&file.path), &SCHEMA, ROWS, vault)? {
+            for batch in side::read(folder, &file.path, &SCHEMA, ROWS, vault)? {
                 inner.all.extend(entries(&batch?)?);
             }
         }
         Ok(Self {
-            path: dir.join(&name),
+            folder: folder.clone(),
             name,
             vault: vault.clone(),
             inner: Mutex::new(inner),
@@ -159,13 +158,11 @@ impl WithheldList {
         if !inner.changed {
             return Ok(None);
         }
-        let mut writer = SideWriter::create(&self.path, &SCHEMA, &self.vault)?;
+        let mut writer = SideWriter::create(&self.folder, &self.name, &SCHEMA, &self.vault)?;
         inner.written = true;
         writer.write(&to_batch(&inner.all)?)?;
         let size = writer.finish()?;
-        if let Some(dir) = self.path.parent() {
-            files::sync_dir(dir)?;
-        }
+        self.folder.sync()?;
         Ok(Some(SideFile {
             path: self.name.clone(),
             size,
@@ -183,7 +180,7 @@ impl Drop for WithheldList {
     fn drop(&mut self) {
         let inner = self.lock();
         if inner.written && !inner.kept {
-            let _ = std::fs::remove_file(&self.path);
+            self.folder.abandon(&self.name);
         }
     }
 }

@@ -5,7 +5,6 @@
 //! strictly ascend over all files of one writer. No statistics, page index or bloom filter of any column is written.
 
 use std::fs::File;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
@@ -20,10 +19,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, TypePtr};
 
-use crate::error::{At as _, Doing as _, Error, Result};
-use crate::files;
+use crate::error::{Doing as _, Error, Result};
 use crate::keys::{Key, Keys};
 use crate::lanes::LaneBuilder;
+use crate::place::Folder;
 use crate::rewrite::Target;
 use crate::snapshot::FileRef;
 use crate::vault::Vault;
@@ -41,7 +40,7 @@ const ENCODERS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct TableWriter {
     table: String,
-    dir: PathBuf,
+    folder: Folder,
     /// Start of every file name: unique to the transaction.
     prefix: String,
     schema: SchemaRef,
@@ -84,7 +83,7 @@ impl TableWriter {
             .root_schema_ptr();
         Ok(Self {
             table: target.table.clone(),
-            dir: target.dir.clone(),
+            folder: target.folder.clone(),
             prefix: prefix.into(),
             schema: Arc::clone(schema),
             vault: target.vault.clone(),
@@ -126,7 +125,7 @@ impl TableWriter {
         }
         self.close_file()?;
         if !self.done.is_empty() {
-            files::sync_dir(&self.dir)?;
+            self.folder.sync()?;
         }
         Ok(self.done)
     }
@@ -215,7 +214,7 @@ impl TableWriter {
 
     fn open_file(&mut self) -> Result<OpenFile> {
         let name = format!("{}-{:05}.parquet", self.prefix, self.done.len());
-        let file = files::private_file(&self.dir.join(&name))?;
+        let file = self.folder.create(&name)?;
         let mut properties = properties(&self.schema, &self.vault)?;
         add_encoded_arrow_schema_to_metadata(&self.schema, &mut properties);
         let writer = SerializedFileWriter::new(file, Arc::clone(&self.root), Arc::new(properties))
@@ -236,9 +235,8 @@ impl TableWriter {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        let path = self.dir.join(&open.name);
         open.writer.finish().doing("finish a Parquet file")?;
-        open.writer.inner().sync_all().at("sync", &path)?;
+        self.folder.finish(&open.name, open.writer.inner())?;
         self.done.push(FileRef {
             size: open.writer.bytes_written() as u64,
             path: open.name,

@@ -95,6 +95,21 @@ impl Vault {
         ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&self.open))
     }
 
+    /// The master key's name, and a random key of no use that it wrapped.
+    pub(crate) fn proof(&self) -> Result<(String, String)> {
+        let mut key = [0; KEY_BYTES];
+        getrandom::fill(&mut key).doing("draw a key")?;
+        Ok((self.keys.name(), self.keys.wrap(&key)?))
+    }
+
+    /// Whether the master key `name` is here and is the one that wrapped `proof`.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when not.
+    pub(crate) fn prove(&self, name: &str, proof: &str) -> Result<()> {
+        self.keys.unwrap(proof, name).map(|_| ())
+    }
+
     /// Whether the master key opens what it wraps: asked before anything is written or read.
     pub(crate) fn check(&self) -> Result<()> {
         let mut key = [0; KEY_BYTES];

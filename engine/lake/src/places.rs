@@ -1,0 +1,180 @@
+//! Where everything of a lake is.
+//!
+//! ```text
+//! home/                                          bucket/prefix/, when the lake is in a bucket
+//!   catalog.yaml            public facts
+//!   keys/lake.key           master key of everything below, unless another provider holds it
+//!   lake/
+//!     .lock                 held by the writer of this home
+//!     _staging/             rows of the running transaction; empty otherwise
+//!     _snapshots/0000000001.json …                 _snapshots/
+//!                           the newest is what queries see
+//!     patient/              a Delta table          patient/
+//!     …
+//!   identity/               which person a source  identity/
+//!                           identifier belongs to
+//!   quarantine/             what ingest could not  quarantine/
+//!                           use
+//!                                                  lake.json: format, and by which key it is sealed
+//! ```
+//! All directories have mode 0700, all files 0600.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{At as _, Error, Result};
+use crate::files;
+use crate::place::{Bucket, Folder};
+use crate::schema::TABLES;
+use crate::vault::Vault;
+
+/// Version of the layout of a bucket.
+const FORMAT: u32 = 1;
+/// Name of the object that makes a prefix of a bucket a lake.
+const MARK: &str = "lake.json";
+
+/// The places of a lake.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    pub(crate) catalog: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) snapshots: Folder,
+    /// Rows of the running transaction; always local.
+    pub(crate) staging: PathBuf,
+    /// Files on their way to a bucket.
+    pub(crate) spool: PathBuf,
+    pub(crate) identity: Folder,
+    pub(crate) quarantine: Folder,
+    lake: PathBuf,
+    lock: PathBuf,
+    bucket: Option<Bucket>,
+}
+
+/// What `lake.json` says.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    format: u32,
+    /// Name of the master key, and a random key that it wrapped: whoever cannot open that has another key.
+    key: String,
+    proof: String,
+}
+
+impl Places {
+    pub(crate) fn of(home: &Path, bucket: Option<&Bucket>) -> Self {
+        let lake = home.join("lake");
+        let staging = lake.join("_staging");
+        let spool = staging.join("spool");
+        let folder = |name: &str, dir: PathBuf| match bucket {
+            None => Folder::local(dir),
+            Some(bucket) => Folder::remote(bucket, name, &spool),
+        };
+        Self {
+            catalog: home.join("catalog.yaml"),
+            key: home.join("keys/lake.key"),
+            snapshots: folder("_snapshots", lake.join("_snapshots")),
+            identity: folder("identity", home.join("identity")),
+            quarantine: folder("quarantine", home.join("quarantine")),
+            lock: lake.join(".lock"),
+            bucket: bucket.cloned(),
+            staging,
+            spool,
+            lake,
+        }
+    }
+
+    /// The files of a table.
+    pub(crate) fn table(&self, table: &str) -> Folder {
+        match &self.bucket {
+            None => Folder::local(self.lake.join(table)),
+            Some(bucket) => Folder::remote(bucket, table, &self.spool),
+        }
+    }
+
+    /// Whether other homes may write here too.
+    pub(crate) fn shared(&self) -> bool {
+        self.bucket.is_some()
+    }
+
+    /// Whether there is anything of a lake in the home.
+    pub(crate) fn occupied(&self) -> bool {
+        self.lake.exists() || self.catalog.exists()
+    }
+
+    /// Whether the home has a lake, or what it takes to use one in a bucket.
+    pub(crate) fn furnished(&self) -> bool {
+        self.catalog.is_file() && self.lock.is_file()
+    }
+
+    /// Makes the directories of a new lake.
+    pub(crate) fn make(&self) -> Result<()> {
+        files::private_dir(&self.lake)?;
+        files::private_dir(&self.staging)?;
+        let folders = [&self.snapshots, &self.identity, &self.quarantine].map(Folder::clone);
+        for folder in folders
+            .into_iter()
+            .chain(TABLES.iter().map(|table| self.table(table)))
+        {
+            if let Some(dir) = folder.directory() {
+                files::private_dir(dir)?;
+            }
+        }
+        files::private_file(&self.lock)?;
+        Ok(())
+    }
+
+    /// Takes the prefix of the bucket, if there is one, for a new lake.
+    ///
+    /// # Errors
+    /// [`Error::Place`] when a lake is there, or the store is not fit for one.
+    pub(crate) fn claim(&self, vault: &Vault) -> Result<()> {
+        let Some(bucket) = &self.bucket else {
+            return Ok(());
+        };
+        bucket.probe()?;
+        let (key, proof) = vault.proof()?;
+        let mark = Mark {
+            format: FORMAT,
+            key,
+            proof,
+        };
+        let bytes = serde_json::to_vec(&mark).unwrap_or_default();
+        let ours = bucket.publish(bucket.path(MARK), &bytes)?;
+        ours.then_some(())
+            .ok_or_else(|| Error::Place(format!("there is a lake at {} already", bucket.address())))
+    }
+
+    /// Checks that the bucket, if there is one, has a lake of this format and key.
+    ///
+    /// # Errors
+    /// [`Error::Place`], and [`Error::Key`] for a lake that was sealed with another key.
+    pub(crate) fn recognise(&self, vault: &Vault) -> Result<()> {
+        let Some(bucket) = &self.bucket else {
+            return Ok(());
+        };
+        let at = bucket.address();
+        let bytes = bucket
+            .read(bucket.path(MARK))?
+            .ok_or_else(|| Error::Place(format!("there is no lake at {at}")))?;
+        let mark: Mark = serde_json::from_slice(&bytes)
+            .ok()
+            .filter(|mark: &Mark| mark.format == FORMAT)
+            .ok_or_else(|| Error::Place(format!("the lake at {at} has another format")))?;
+        vault.prove(&mark.key, &mark.proof)
+    }
+
+    /// Takes the write lock of the home; it goes with the file handle, so a process that dies gives it back.
+    pub(crate) fn lock(&self) -> Result<File> {
+        let file = File::options()
+            .write(true)
+            .open(&self.lock)
+            .at("open", &self.lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(Error::Busy),
+            Err(TryLockError::Error(source)) => Err(source).at("lock", &self.lock),
+        }
+    }
+}

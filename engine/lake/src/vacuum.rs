@@ -1,0 +1,123 @@
+//! Removing what no snapshot names.
+//!
+//! In a directory the lock proves that nobody writes, so everything without a name goes. In a bucket somebody may write from
+//! another home, so only files go that were written for a snapshot whose number is taken (see [`crate::names`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::delta;
+use crate::error::{Error, Result};
+use crate::lake::Lake;
+use crate::names::written_for;
+use crate::place::Folder;
+use crate::schema::TABLES;
+use crate::snapshot;
+
+/// What [`Lake::vacuum`] removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vacuumed {
+    /// Files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files in a bucket that stay until the next commit, because their writer may still be at work in another home.
+    pub waiting: u64,
+}
+
+impl Lake {
+    /// Removes all snapshots but the newest `keep`, and every data, identity and quarantine file that no snapshot names.
+    ///
+    /// In a bucket, files of a transaction that has not committed stay until another has; [`Vacuumed::waiting`] counts them.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while a transaction of this home exists; [`Error::Usage`] when `keep` is 0.
+    pub async fn vacuum(&self, keep: usize) -> Result<Vacuumed> {
+        if keep == 0 {
+            return Err(Error::Usage("at least one snapshot must be kept".into()));
+        }
+        let places = self.places();
+        let _lock = places.lock()?;
+        let numbers = snapshot::numbers(&places.snapshots)?;
+        let (old, kept) = numbers.split_at(numbers.len().saturating_sub(keep));
+        // Names first, files second: a crash in between leaves files without a name, never a name without files.
+        for number in old {
+            places.snapshots.retire(&snapshot::file_name(*number))?;
+        }
+        places.snapshots.sync()?;
+        let mut named = Named::default();
+        for number in kept {
+            named.add(&self.snapshot_at(*number)?);
+        }
+        if !kept.is_empty() {
+            // A log may still be behind and name files that go now.
+            delta::follow(places).await?;
+        }
+        let newest = kept.last().copied().unwrap_or_default();
+        let gone = |name: &str| !places.shared() || written_for(name).is_some_and(|n| n <= newest);
+        let mut vacuumed = Vacuumed::default();
+        for (table, named) in &named.tables {
+            sweep(&places.table(table), named, &gone, &mut vacuumed)?;
+        }
+        sweep(&places.identity, &named.identity, &gone, &mut vacuumed)?;
+        sweep(&places.quarantine, &named.quarantine, &gone, &mut vacuumed)?;
+        Ok(vacuumed)
+    }
+}
+
+/// Files that snapshots name.
+struct Named {
+    tables: BTreeMap<&'static str, BTreeSet<String>>,
+    identity: BTreeSet<String>,
+    quarantine: BTreeSet<String>,
+}
+
+impl Default for Named {
+    fn default() -> Self {
+        Self {
+            tables: TABLES
+                .iter()
+                .map(|table| (*table, BTreeSet::new()))
+                .collect(),
+            identity: BTreeSet::new(),
+            quarantine: BTreeSet::new(),
+        }
+    }
+}
+
+impl Named {
+    fn add(&mut self, snapshot: &snapshot::Snapshot) {
+        let identity = &snapshot.identity;
+        let side = identity.files.iter().chain(&identity.withheld);
+        self.identity.extend(side.map(|file| file.path.clone()));
+        let lines = snapshot.quarantine.iter();
+        self.quarantine.extend(lines.map(|file| file.path.clone()));
+        for (table, named) in &mut self.tables {
+            let version = snapshot.tables.get(*table);
+            let files = version.into_iter().flat_map(|version| &version.files);
+            named.extend(files.map(|file| file.path.clone()));
+        }
+    }
+}
+
+/// Removes the files of `folder` that are not `named` and of which `gone` says that nobody is going to name them.
+fn sweep(
+    folder: &Folder,
+    named: &BTreeSet<String>,
+    gone: &dyn Fn(&str) -> bool,
+    vacuumed: &mut Vacuumed,
+) -> Result<()> {
+    let mut removed = Vec::new();
+    for (name, bytes) in folder.list()? {
+        if named.contains(&name) {
+            continue;
+        }
+        if !gone(&name) {
+            vacuumed.waiting += 1;
+            continue;
+        }
+        vacuumed.files += 1;
+        vacuumed.bytes += bytes;
+        removed.push(name);
+    }
+    folder.remove(&removed)
+}
