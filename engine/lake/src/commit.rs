@@ -13,6 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
 
 use crate::delta;
+use crate::direct::DirectTable;
 use crate::error::{Doing as _, Error, Result};
 use crate::identity::IdentityIndex;
 use crate::keys::Key;
@@ -41,6 +42,7 @@ pub(crate) struct Work {
     pub(crate) identity: IdentityIndex,
     pub(crate) quarantine: Quarantine,
     pub(crate) withheld: WithheldList,
+    pub(crate) direct: DirectTable,
     pub(crate) going: Mutex<Going>,
     pub(crate) tables: BTreeMap<&'static str, Intake>,
     /// The new files belong to a snapshot and stay.
@@ -81,6 +83,7 @@ pub(crate) struct Written {
     tables: BTreeMap<&'static str, Vec<FileRef>>,
     identity: Option<IdentityVersion>,
     withheld: Option<SideFile>,
+    direct: Option<Vec<SideFile>>,
     quarantine: Option<Vec<QuarantineFile>>,
 }
 
@@ -204,6 +207,7 @@ impl Work {
             tables,
             identity: self.identity.finish()?,
             withheld: self.withheld.finish()?,
+            direct: self.direct.finish()?,
             quarantine: self.quarantine.finish()?,
         })
     }
@@ -213,6 +217,7 @@ impl Work {
         let same = written.tables.is_empty()
             && written.identity.is_none()
             && written.withheld.is_none()
+            && written.direct.is_none()
             && written.quarantine.is_none();
         if let (true, Some(base)) = (same, &self.base) {
             return Ok(committed(base, false));
@@ -254,6 +259,7 @@ impl Work {
             .or_else(|| old.as_ref().map(|old| old.identity.clone()))
             .unwrap_or_default();
         identity.withheld = written.withheld.or(identity.withheld);
+        identity.direct = written.direct.unwrap_or(identity.direct);
         let snapshot = Snapshot {
             number: old.as_ref().map_or(0, |old| old.number) + 1,
             tables,
@@ -267,6 +273,7 @@ impl Work {
         self.published = true;
         self.identity.keep();
         self.withheld.keep();
+        self.direct.keep();
         self.quarantine.keep();
         snapshot::publish(&self.lake.places().snapshots, &snapshot)?;
         Ok(committed(&snapshot, true))

@@ -256,7 +256,7 @@ impl IdentityIndex {
         Ok(Some(IdentityVersion {
             next_person: inner.next,
             files: older,
-            withheld: self.base.withheld.clone(),
+            ..self.base.clone()
         }))
     }
 

@@ -9,7 +9,7 @@
 //!     _staging/             rows of the running transaction; empty otherwise
 //!     patient/              a Delta table: Parquet files and _delta_log
 //!     …
-//!   identity/               which person a source identifier belongs to
+//!   identity/               which person a source identifier belongs to; names and addresses, apart from all tables
 //!   quarantine/             what ingest could not use
 //! ```
 //! All directories have mode 0700, all files 0600.
@@ -24,6 +24,7 @@ use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
 use crate::catalog::Catalog;
 use crate::delta;
+use crate::direct::{self, DirectRecord};
 use crate::error::{At as _, Error, Result};
 use crate::files;
 use crate::keys::Key;
@@ -257,6 +258,17 @@ impl Lake {
         Ok(found.into_iter().map(id).collect())
     }
 
+    /// The direct identifiers of everybody, in no order, as of the newest snapshot. For linkage and for treatment only: what
+    /// they say must not reach an answer, a log or an error.
+    pub fn direct_records(
+        &self,
+    ) -> Result<Box<dyn Iterator<Item = Result<DirectRecord>> + Send>> {
+        let identity = self.snapshot()?.map(|snapshot| snapshot.identity);
+        let files = identity.unwrap_or_default().direct;
+        let records = direct::records(&self.places().identity, &files, self.vault())?;
+        Ok(Box::new(records))
+    }
+
     /// Everything in quarantine, oldest first, byte for byte.
     pub fn quarantined(&self) -> Result<Box<dyn Iterator<Item = Result<Quarantined>> + Send>> {
         let files = self
@@ -303,12 +315,7 @@ impl Lake {
         let mut newest = None;
         for number in kept {
             let snapshot = self.snapshot_at(*number)?;
-            let side = snapshot
-                .identity
-                .files
-                .iter()
-                .chain(&snapshot.identity.withheld);
-            identity.extend(side.map(|file| file.path.clone()));
+            identity.extend(snapshot.identity.all().map(|file| file.path.clone()));
             quarantine.extend(snapshot.quarantine.iter().map(|file| file.path.clone()));
             for table in TABLES {
                 let files = snapshot

@@ -40,6 +40,7 @@ mod catalog;
 mod commit;
 mod decimal;
 mod delta;
+mod direct;
 mod error;
 mod files;
 mod identity;
@@ -65,6 +66,7 @@ mod write;
 
 pub use catalog::{Bounds, Catalog, Column, ColumnType, Measurement, Table};
 pub use decimal::Decimal;
+pub use direct::DirectRecord;
 pub use error::{Error, Result};
 pub use identity::IdentityIndex;
 pub use lake::{Lake, Vacuumed};

@@ -1,11 +1,11 @@
-//! Sealed Parquet files beside the tables: the identity index and quarantine.
+//! Sealed Parquet files beside the tables: the identity index, direct identifiers, links and quarantine.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -71,6 +71,18 @@ pub(crate) fn read(
     rows: usize,
     vault: &Vault,
 ) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
+    let all: Vec<usize> = (0..schema.fields().len()).collect();
+    read_columns(path, schema, rows, vault, &all)
+}
+
+/// As [`read`], with some of the columns only, in the order of the file.
+pub(crate) fn read_columns(
+    path: &Path,
+    schema: &SchemaRef,
+    rows: usize,
+    vault: &Vault,
+    columns: &[usize],
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     const STEP: &str = "read a Parquet file";
     let file = File::open(path).at("open", path)?;
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, vault.reading());
@@ -80,6 +92,8 @@ pub(crate) fn read(
             "a file beside the tables has other columns".into(),
         ));
     }
-    let batches = reader.with_batch_size(rows).build().doing(STEP)?;
+    let mask = ProjectionMask::roots(reader.parquet_schema(), columns.iter().copied());
+    let reader = reader.with_projection(mask).with_batch_size(rows);
+    let batches = reader.build().doing(STEP)?;
     Ok(batches.map(|batch| batch.doing(STEP)))
 }

@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::commit::{Going, Intake, Mode, Work};
+use crate::direct::{DirectRecord, DirectTable};
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::identity::IdentityIndex;
@@ -78,6 +79,8 @@ impl Transaction {
         let withheld = format!("{token}.withheld.parquet");
         let withheld = WithheldList::open(&places.identity, vault, &identity, withheld)?;
         let anybody_withheld = !withheld.persons().0.is_empty();
+        let direct = format!("{token}.direct.parquet");
+        let direct = DirectTable::new(&places.identity, vault, &identity.direct, direct);
         let identity = IdentityIndex::open(&places.identity, vault, &identity, name.clone())?;
         let known = base
             .as_ref()
@@ -121,6 +124,7 @@ impl Transaction {
             identity,
             quarantine,
             withheld,
+            direct,
             going: Mutex::new(Going::default()),
             tables,
             published: false,
@@ -192,6 +196,7 @@ impl Transaction {
     /// Takes every existing row about `person` out of all tables. Rows that this transaction appends stay.
     pub fn remove_person(&self, person: i64) {
         self.going().persons.insert(person);
+        self.work.direct.remove(person);
     }
 
     /// Keeps `person` out of all tables from the commit on: existing rows go, appended ones are left out.
@@ -200,6 +205,9 @@ impl Transaction {
     /// No snapshot from this commit on holds a row about her, until [`Transaction::readmit`].
     pub fn withhold(&self, person: i64, why: Withheld) {
         self.work.withheld.add(person, why);
+        if why == Withheld::Expunged {
+            self.work.direct.remove(person);
+        }
     }
 
     /// Lets in again a person who denied consent, if she permits it later than she denied it, at `at` (microseconds since
@@ -217,6 +225,12 @@ impl Transaction {
     /// Everybody who is kept out of all tables.
     pub fn all_withheld(&self) -> BTreeMap<i64, Withheld> {
         self.work.withheld.all()
+    }
+
+    /// Keeps what a source says about who a person is, apart from the tables. Of two records of one number the one that the
+    /// source changed later counts; of equally late ones, the later told.
+    pub fn note_direct(&self, record: DirectRecord) -> Result<()> {
+        self.work.direct.note(record)
     }
 
     fn going(&self) -> MutexGuard<'_, Going> {
