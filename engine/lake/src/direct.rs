@@ -107,7 +107,10 @@ impl DirectRecord {
     fn digest(&self) -> i64 {
         let mut hash = Sha256::new();
         let mut add = |text: Option<&str>| {
-            hash.update(text.map_or(u64::MAX, |text| text.len() as u64).to_le_bytes());
+            hash.update(
+                text.map_or(u64::MAX, |text| text.len() as u64)
+                    .to_le_bytes(),
+            );
             hash.update(text.unwrap_or_default());
         };
         add(Some(&self.source));
@@ -191,6 +194,16 @@ impl DirectTable {
         known.insert(record.number, (digest, record.last_updated));
         inner.fresh.insert(record.number);
         self.push(inner, record)
+    }
+
+    /// When the source of `number` last changed its record, as far as that is known.
+    pub(crate) fn last_updated(&self, number: i64) -> Result<Option<i64>> {
+        let mut guard = self.lock();
+        let known = match &mut guard.known {
+            Some(known) => known,
+            unread => unread.insert(digests(&self.dir, &self.base, &self.vault)?),
+        };
+        Ok(known.get(&number).and_then(|(_, at)| *at))
     }
 
     /// Takes the earlier record of `number` out.
@@ -366,7 +379,12 @@ fn to_batch(records: &[DirectRecord]) -> Result<RecordBatch> {
 }
 
 fn rows(batch: &RecordBatch) -> Result<Vec<DirectRecord>> {
-    let text = |column: usize| batch.column(column).as_string_opt::<i32>().ok_or_else(damaged);
+    let text = |column: usize| {
+        batch
+            .column(column)
+            .as_string_opt::<i32>()
+            .ok_or_else(damaged)
+    };
     let (number, at) = (int(batch, 0)?, int(batch, 3)?);
     let (source, source_id) = (text(1)?, text(2)?);
     let texts = (5..12).map(text).collect::<Result<Vec<_>>>()?;

@@ -4,7 +4,7 @@
 //! snapshot is; a snapshot names the index files it needs, so a crash can neither lose an id that rows use nor assign
 //! one twice. In memory an identifier is a 128-bit hash.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -130,6 +130,20 @@ impl IdentityIndex {
     /// The person of `source_id` in `system`, if known.
     pub fn lookup(&self, system: &str, source_id: &str) -> Option<i64> {
         self.lock().find(system, source_id)
+    }
+
+    /// System and identifier of those `numbers` that earlier transactions assigned, one by one, and that were not forgotten.
+    pub fn names_of(&self, numbers: &BTreeSet<i64>) -> Result<Vec<(i64, String, String)>> {
+        let mut names = Vec::new();
+        for file in &self.base.files {
+            for batch in read(&self.dir.join(&file.path), &self.vault)? {
+                let wanted = assignments(&batch?)?.into_iter().filter(|row| {
+                    numbers.contains(&row.person) && row.count.is_none() && row.system != FORGOTTEN
+                });
+                names.extend(wanted.map(|row| (row.person, row.system, row.source_id)));
+            }
+        }
+        Ok(names)
     }
 
     /// Assigns consecutive persons to the source ids `prefix0, prefix1, …` up to `count` of them and returns the first

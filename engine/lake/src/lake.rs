@@ -28,6 +28,8 @@ use crate::direct::{self, DirectRecord};
 use crate::error::{At as _, Error, Result};
 use crate::files;
 use crate::keys::Key;
+use crate::links::{self, Link, Linkage};
+use crate::members::Patients;
 use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
 use crate::removed::locate;
@@ -216,7 +218,26 @@ impl Lake {
     /// # Errors
     /// [`Error::Busy`] while another one exists, in any process.
     pub fn begin(&self) -> Result<Transaction> {
-        Transaction::begin(self.clone())
+        Transaction::begin(self.clone(), false)
+    }
+
+    /// As [`Lake::begin`], for a transaction that changes which numbers are one person.
+    pub fn begin_linking(&self) -> Result<Transaction> {
+        Transaction::begin(self.clone(), true)
+    }
+
+    /// Which numbers are one person in `snapshot`.
+    pub fn linkage(&self, snapshot: &Snapshot) -> Result<Linkage> {
+        links::read(&self.places().identity, self.vault(), &snapshot.identity)
+    }
+
+    /// Everything that was linked, split and decided up to `snapshot`, oldest first.
+    pub fn linkage_events(&self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+        links::entries(
+            &self.places().identity,
+            self.vault(),
+            &snapshot.identity.events,
+        )
     }
 
     /// How the Parquet files of this lake are opened without DataFusion: their keys are found.
@@ -253,16 +274,26 @@ impl Lake {
         };
         let dir = self.places().lake.join(table);
         let keys = read_keys(table, &dir, self.vault(), &version.files);
-        let found = locate(table, keys, ids)?;
+        let mut found = locate(table, keys, ids)?;
+        if let (None, Some(snapshot)) = (row_key(table), &snapshot) {
+            // The rows of linked persons are known by number.
+            let linkage = self.linkage(snapshot)?;
+            let members = snapshot.identity.members.as_ref();
+            let patients = Patients::read(&self.places().identity, members, self.vault())?;
+            found.retain(|(person, _)| !linkage.linked().contains_key(person));
+            found.extend(
+                ids.iter()
+                    .filter(|id| patients.contains(**id))
+                    .map(|id| (*id, 0)),
+            );
+        }
         let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
         Ok(found.into_iter().map(id).collect())
     }
 
     /// The direct identifiers of everybody, in no order, as of the newest snapshot. For linkage and for treatment only: what
     /// they say must not reach an answer, a log or an error.
-    pub fn direct_records(
-        &self,
-    ) -> Result<Box<dyn Iterator<Item = Result<DirectRecord>> + Send>> {
+    pub fn direct_records(&self) -> Result<Box<dyn Iterator<Item = Result<DirectRecord>> + Send>> {
         let identity = self.snapshot()?.map(|snapshot| snapshot.identity);
         let files = identity.unwrap_or_default().direct;
         let records = direct::records(&self.places().identity, &files, self.vault())?;

@@ -15,6 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::error::{At as _, Doing as _, Error, Result};
+use crate::members::fit;
 use crate::merge::Batches;
 use crate::removed::Removed;
 use crate::replaced::{Notes, Replaced};
@@ -173,8 +174,10 @@ pub(crate) fn read_keys(table: &str, dir: &Path, vault: &Vault, files: &[FileRef
 }
 
 /// The rows of `files`, in order.
-fn read(target: &Target, files: &[FileRef]) -> Batches {
-    read_columns(&target.dir, &target.vault, files, None)
+pub(crate) fn read(target: &Target, files: &[FileRef]) -> Batches {
+    let rows = read_columns(&target.dir, &target.vault, files, None);
+    let schema = SchemaRef::clone(&target.schema);
+    Box::new(rows.map(move |batch| fit(batch?, &schema)))
 }
 
 fn read_columns(dir: &Path, vault: &Vault, files: &[FileRef], columns: Option<usize>) -> Batches {

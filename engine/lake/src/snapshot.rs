@@ -89,7 +89,10 @@ impl IdentityVersion {
     pub(crate) fn all(&self) -> impl Iterator<Item = &SideFile> {
         let single = [&self.withheld, &self.links, &self.members];
         let lists = [&self.files, &self.direct, &self.events];
-        lists.into_iter().flatten().chain(single.into_iter().flatten())
+        lists
+            .into_iter()
+            .flatten()
+            .chain(single.into_iter().flatten())
     }
 }
 

@@ -93,7 +93,11 @@ impl Blocks {
 
     /// Calls `each` with the pairs of a pass, of one block in `stride`.
     pub(crate) fn sample(&self, pass: usize, stride: u64, mut each: impl FnMut(usize, usize)) {
-        let blocks = self.sorted.get(pass).into_iter().flat_map(|s| s.chunk_by(|a, b| a.0 == b.0));
+        let blocks = self
+            .sorted
+            .get(pass)
+            .into_iter()
+            .flat_map(|s| s.chunk_by(|a, b| a.0 == b.0));
         for block in blocks {
             let Some((key, _)) = block.first() else {
                 continue;
@@ -142,7 +146,9 @@ fn of(record: &Record, pass: usize) -> Vec<u64> {
     let birth = record.birth.map(|date| format!("{date:?}"));
     let year = record.birth.map(|date| date.year.to_string());
     let pair = |a: &[String], b: &[String]| -> Vec<[String; 2]> {
-        let all = a.iter().flat_map(|a| b.iter().map(move |b| [a.clone(), b.clone()]));
+        let all = a
+            .iter()
+            .flat_map(|a| b.iter().map(move |b| [a.clone(), b.clone()]));
         all.collect()
     };
     let one = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();
@@ -154,7 +160,8 @@ fn of(record: &Record, pass: usize) -> Vec<u64> {
     let three = |last: &[String]| -> Vec<[String; 3]> {
         let names = pair(&record.family_sounds, &record.given_sounds);
         let all = names.into_iter().flat_map(|[family, given]| {
-            last.iter().map(move |last| [family.clone(), given.clone(), last.clone()])
+            last.iter()
+                .map(move |last| [family.clone(), given.clone(), last.clone()])
         });
         all.collect()
     };
@@ -164,10 +171,23 @@ fn of(record: &Record, pass: usize) -> Vec<u64> {
             .iter()
             .map(|(system, value)| vec![system.clone(), value.clone()])
             .collect(),
-        1 => pair(&record.family_sounds, &one(&birth)).into_iter().map(Vec::from).collect(),
-        2 => pair(&record.given_sounds, &one(&birth)).into_iter().map(Vec::from).collect(),
-        3 => record.telecom.iter().map(|value| vec![value.clone()]).collect(),
-        4 => pair(&record.postal, &one(&birth)).into_iter().map(Vec::from).collect(),
+        1 => pair(&record.family_sounds, &one(&birth))
+            .into_iter()
+            .map(Vec::from)
+            .collect(),
+        2 => pair(&record.given_sounds, &one(&birth))
+            .into_iter()
+            .map(Vec::from)
+            .collect(),
+        3 => record
+            .telecom
+            .iter()
+            .map(|value| vec![value.clone()])
+            .collect(),
+        4 => pair(&record.postal, &one(&birth))
+            .into_iter()
+            .map(Vec::from)
+            .collect(),
         5 => three(&areas).into_iter().map(Vec::from).collect(),
         _ => three(&one(&year)).into_iter().map(Vec::from).collect(),
     };

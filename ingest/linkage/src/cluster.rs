@@ -49,11 +49,19 @@ impl Sets {
     }
 
     /// Whether `allowed` holds for every pair that joining would bring together.
-    pub(crate) fn may_join(&self, a: usize, b: usize, allowed: impl Fn(usize, usize) -> bool) -> bool {
+    pub(crate) fn may_join(
+        &self,
+        a: usize,
+        b: usize,
+        allowed: impl Fn(usize, usize) -> bool,
+    ) -> bool {
         let (left, right) = (self.members(self.of(a)), self.members(self.of(b)));
         left.iter().all(|a| right.iter().all(|b| allowed(*a, *b)))
     }
 }
+
+/// Bits, the record whose match it is, and the match.
+type Rival = (f64, usize, usize);
 
 /// Pairs of which either record has another match in the other's source that is nearly as good: nobody but a person can choose.
 /// `margin` is in bits.
@@ -63,7 +71,7 @@ pub(crate) fn contested(
     same: impl Fn(usize, usize) -> bool,
     margin: f64,
 ) -> BTreeSet<(usize, usize)> {
-    let mut by_end: BTreeMap<(usize, usize), Vec<(f64, usize, usize)>> = BTreeMap::new();
+    let mut by_end: BTreeMap<(usize, usize), Vec<Rival>> = BTreeMap::new();
     for (a, b, bits) in pairs {
         for (end, other) in [(*a, *b), (*b, *a)] {
             let rivals = by_end.entry((end, source(other))).or_default();
@@ -107,7 +115,13 @@ mod tests {
     #[test]
     fn two_good_matches_in_one_source_are_contested() {
         let source = |record: usize| record / 10;
-        let pairs = [(0, 10, 30.0), (0, 11, 25.0), (1, 12, 30.0), (1, 13, 5.0), (2, 14, 30.0)];
+        let pairs = [
+            (0, 10, 30.0),
+            (0, 11, 25.0),
+            (1, 12, 30.0),
+            (1, 13, 5.0),
+            (2, 14, 30.0),
+        ];
         let found = contested(&pairs, source, |_, _| false, 10.0);
         assert_eq!(found, [(0, 10), (0, 11)].into());
         assert!(contested(&pairs, source, |a, b| a + b == 21, 10.0).is_empty());

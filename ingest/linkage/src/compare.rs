@@ -6,7 +6,14 @@ use crate::record::{Date, Record};
 
 /// Fields that are compared, in the order in which reports list them.
 pub const FIELDS: [&str; 8] = [
-    "family", "given", "birth", "sex", "postal", "line", "telecom", "identifier",
+    "family",
+    "given",
+    "birth",
+    "sex",
+    "postal",
+    "line",
+    "telecom",
+    "identifier",
 ];
 pub(crate) const FAMILY: usize = 0;
 pub(crate) const GIVEN: usize = 1;
@@ -86,8 +93,17 @@ fn dates(a: Date, b: Date) -> u8 {
         return 2;
     }
     let digits = |date: Date| {
-        let (y, m, d) = (date.year, u16::from(date.month), u16::from(date.day));
-        [y / 1000, y / 100 % 10, y / 10 % 10, y % 10, m / 10, m % 10, d / 10, d % 10]
+        let (year, month, day) = (date.year, u16::from(date.month), u16::from(date.day));
+        [
+            year / 1000,
+            year / 100 % 10,
+            year / 10 % 10,
+            year % 10,
+            month / 10,
+            month % 10,
+            day / 10,
+            day % 10,
+        ]
     };
     let (a, b) = (digits(a), digits(b));
     u8::from(a.iter().zip(&b).filter(|(a, b)| a != b).count() == 1)
@@ -127,6 +143,9 @@ mod tests {
         assert_eq!(names("dwayne", "duane"), 0);
         assert_eq!(names("michele", "michal"), 1);
         assert_eq!(best(&[], &["a".into()], names), None);
-        assert_eq!(best(&["b".into(), "a".into()], &["a".into()], names), Some(3));
+        assert_eq!(
+            best(&["b".into(), "a".into()], &["a".into()], names),
+            Some(3)
+        );
     }
 }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::block::{Blocks, PASSES, Pass};
 use crate::cluster::{Sets, contested};
-use crate::compare::{BIRTH, FAMILY, GIVEN, IDENTIFIER, LEVELS, LINE, MOST_LEVELS, Pattern, SEX, TELECOM, compare};
+use crate::compare::{
+    BIRTH, FAMILY, GIVEN, IDENTIFIER, LEVELS, LINE, MOST_LEVELS, Pattern, SEX, TELECOM, compare,
+};
 use crate::record::Record;
 use crate::weights::{Table, Weights, probability};
 
@@ -179,8 +181,16 @@ struct Linking<'r> {
 }
 
 impl<'r> Linking<'r> {
-    fn new(records: &'r [Record], places: &HashMap<i64, usize>, decided: &Decided, options: &'r Options) -> Self {
-        let mut names: Vec<&str> = records.iter().map(|record| record.source.as_str()).collect();
+    fn new(
+        records: &'r [Record],
+        places: &HashMap<i64, usize>,
+        decided: &Decided,
+        options: &'r Options,
+    ) -> Self {
+        let mut names: Vec<&str> = records
+            .iter()
+            .map(|record| record.source.as_str())
+            .collect();
         names.dedup();
         let source = |record: &Record| names.partition_point(|name| *name < record.source.as_str());
         let pair = |(a, b): &(i64, i64)| {
@@ -206,7 +216,10 @@ impl<'r> Linking<'r> {
             sources: records.iter().map(source).collect(),
             sets,
             apart: decided.apart.iter().filter_map(pair).collect(),
-            frequency: [count(|record| &record.family), count(|record| &record.given)],
+            frequency: [
+                count(|record| &record.family),
+                count(|record| &record.given),
+            ],
         }
     }
 
@@ -225,7 +238,9 @@ impl<'r> Linking<'r> {
         }
         let (sure, mut review, compared) = self.candidates();
         self.join(sure, &mut links, &mut review);
-        review.retain(|pair| !self.sets.same(pair.a, pair.b) && !self.apart.contains(&(pair.a, pair.b)));
+        review.retain(|pair| {
+            !self.sets.same(pair.a, pair.b) && !self.apart.contains(&(pair.a, pair.b))
+        });
         review.sort_by(|x, y| y.bits.total_cmp(&x.bits).then((x.a, x.b).cmp(&(y.a, y.b))));
         Found {
             links: links.iter().map(|pair| self.told(pair)).collect(),
@@ -250,9 +265,9 @@ impl<'r> Linking<'r> {
     /// Pairs of one source that `Patient.link` says are one person. All of its types say so, in R4 and R5.
     fn said_by_sources(&self) -> Vec<Candidate> {
         let place = |source: &str, id: &str| {
-            let found = self
-                .records
-                .binary_search_by(|record| (record.source.as_str(), record.id.as_str()).cmp(&(source, id)));
+            let found = self.records.binary_search_by(|record| {
+                (record.source.as_str(), record.id.as_str()).cmp(&(source, id))
+            });
             found.ok()
         };
         let mut pairs = Vec::new();
@@ -332,7 +347,10 @@ impl<'r> Linking<'r> {
     }
 
     /// How many pairs across sources there are.
-    #[expect(clippy::cast_precision_loss, reason = "a prior needs no more than 53 bits")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a prior needs no more than 53 bits"
+    )]
     fn pairs_across(&self) -> f64 {
         let n = self.records.len() as f64;
         let within: f64 = self
@@ -356,9 +374,10 @@ impl<'r> Linking<'r> {
             let bits = self.weights.bits(&pattern) + self.rarity(a, b, &pattern);
             let birth_speaks_against = pattern[BIRTH] == Some(0) || pattern[SEX] == Some(0);
             let candidate = |why| Candidate { a, b, why, bits };
-            if trusted == Some(true) {
-                let why = if birth_speaks_against { Why::Implausible } else { Why::Exact };
-                if birth_speaks_against { review.push(candidate(why)) } else { sure.push(candidate(why)) }
+            if trusted == Some(true) && birth_speaks_against {
+                review.push(candidate(Why::Implausible));
+            } else if trusted == Some(true) {
+                sure.push(candidate(Why::Exact));
             } else if bits >= link && plausible(&pattern) && trusted.is_none() {
                 sure.push(candidate(Why::Score));
             } else if bits >= link {
@@ -389,7 +408,10 @@ impl<'r> Linking<'r> {
         let (Some(left), Some(right)) = (self.records.get(a), self.records.get(b)) else {
             return 0.0;
         };
-        let fields = [(FAMILY, &left.family, &right.family), (GIVEN, &left.given, &right.given)];
+        let fields = [
+            (FAMILY, &left.family, &right.family),
+            (GIVEN, &left.given, &right.given),
+        ];
         let mut sum = 0.0;
         for ((field, left, right), frequency) in fields.into_iter().zip(&self.frequency) {
             if pattern[field] != Some(3) {
@@ -398,36 +420,59 @@ impl<'r> Linking<'r> {
             let shared = left.iter().filter(|name| right.contains(name));
             let rarest = shared.filter_map(|name| frequency.get(name.as_str())).min();
             let usual = self.weights.u[field][3];
-            #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a share needs no more than 53 bits"
+            )]
             let share = rarest.map(|n| f64::from(*n) / self.records.len() as f64);
             if let Some(share) = share.filter(|_| self.options.weights.is_none()) {
-                sum += (usual / share).log2().clamp(-MOST_FOR_A_NAME, MOST_FOR_A_NAME);
+                sum += (usual / share)
+                    .log2()
+                    .clamp(-MOST_FOR_A_NAME, MOST_FOR_A_NAME);
             }
         }
         sum
     }
 
     /// Joins what is sure, the surest first, and sends to review what would break a rule.
-    fn join(&mut self, mut sure: Vec<Candidate>, links: &mut Vec<Candidate>, review: &mut Vec<Candidate>) {
+    fn join(
+        &mut self,
+        mut sure: Vec<Candidate>,
+        links: &mut Vec<Candidate>,
+        review: &mut Vec<Candidate>,
+    ) {
         sure.retain(|pair| !self.sets.same(pair.a, pair.b));
         sure.sort_by(|x, y| {
             let order = x.why.cmp(&y.why).then(y.bits.total_cmp(&x.bits));
             order.then((x.a, x.b).cmp(&(y.a, y.b)))
         });
         for tier in sure.chunk_by(|x, y| x.why == y.why) {
-            let pairs: Vec<_> = tier.iter().map(|pair| (pair.a, pair.b, pair.bits)).collect();
+            let pairs: Vec<_> = tier
+                .iter()
+                .map(|pair| (pair.a, pair.b, pair.bits))
+                .collect();
             let source = |record: usize| self.sources.get(record).copied().unwrap_or_default();
             // An identifier is borne or not: by how much else agrees does not matter.
-            let margin = if tier.first().is_some_and(|pair| pair.why == Why::Exact) { f64::INFINITY } else { MARGIN };
+            let margin = if tier.first().is_some_and(|pair| pair.why == Why::Exact) {
+                f64::INFINITY
+            } else {
+                MARGIN
+            };
             let contested = contested(&pairs, source, |a, b| self.sets.same(a, b), margin);
             for pair in tier {
                 if self.sets.same(pair.a, pair.b) {
                     continue;
                 }
                 if !self.may_join(pair.a, pair.b, false) {
-                    review.push(Candidate { why: Why::Conflict, ..*pair });
+                    review.push(Candidate {
+                        why: Why::Conflict,
+                        ..*pair
+                    });
                 } else if contested.contains(&(pair.a, pair.b)) {
-                    review.push(Candidate { why: Why::Contested, ..*pair });
+                    review.push(Candidate {
+                        why: Why::Contested,
+                        ..*pair
+                    });
                 } else {
                     self.sets.join(pair.a, pair.b);
                     links.push(*pair);
@@ -440,7 +485,8 @@ impl<'r> Linking<'r> {
 /// Twins and parents share all but a name or a date: without those no score is enough.
 fn plausible(pattern: &Pattern) -> bool {
     let at_least = |field: usize, level: u8| pattern[field].is_some_and(|found| found >= level);
-    let family = at_least(FAMILY, 1) || at_least(TELECOM, 1) || at_least(IDENTIFIER, 1) || at_least(LINE, 2);
+    let family =
+        at_least(FAMILY, 1) || at_least(TELECOM, 1) || at_least(IDENTIFIER, 1) || at_least(LINE, 2);
     at_least(GIVEN, 1) && at_least(BIRTH, 1) && pattern[SEX] != Some(0) && family
 }
 

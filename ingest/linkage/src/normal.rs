@@ -41,7 +41,11 @@ pub(crate) fn sound(folded: &str) -> String {
     } else {
         DoubleMetaphone::default().encode(&latin)
     };
-    if code.is_empty() { folded.to_owned() } else { code }
+    if code.is_empty() {
+        folded.to_owned()
+    } else {
+        code
+    }
 }
 
 fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
@@ -49,7 +53,12 @@ fn letters(text: &str) -> impl Iterator<Item = char> + '_ {
         .nfkd()
         .filter(|c| !is_combining_mark(*c))
         .flat_map(char::to_lowercase)
-        .flat_map(|c| plain(c).chars().chain(plain(c).is_empty().then_some(c)).collect::<Vec<_>>())
+        .flat_map(|c| {
+            plain(c)
+                .chars()
+                .chain(plain(c).is_empty().then_some(c))
+                .collect::<Vec<_>>()
+        })
         .filter(|c| c.is_alphanumeric())
 }
 
@@ -71,7 +80,8 @@ fn plain(c: char) -> &'static str {
 
 /// The start of a text, cut at a border of characters.
 pub(crate) fn head(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or(text)
+    text.get(..text.floor_char_boundary(LONGEST_TEXT))
+        .unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -102,7 +112,16 @@ mod tests {
     fn hostile_texts_cost_no_more_than_others() {
         let long = "ä".repeat(5_000_000);
         assert_eq!(name(&long).map(|name| name.len()), Some(LONGEST));
-        for text in ["", "\u{0}", "\u{202e}abc", "ﷺ", "𝕁𝕠𝕙𝕟", "a\u{300}\u{301}\u{302}", "İ", "🙂"] {
+        for text in [
+            "",
+            "\u{0}",
+            "\u{202e}abc",
+            "ﷺ",
+            "𝕁𝕠𝕙𝕟",
+            "a\u{300}\u{301}\u{302}",
+            "İ",
+            "🙂",
+        ] {
             let _ = name(text).map(|name| sound(&name));
         }
         assert_eq!(name("𝕁𝕠𝕙𝕟").as_deref(), Some("john"));

@@ -90,7 +90,9 @@ pub struct Record {
 /// Says nothing that identifies, so that no log does.
 impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Record")
+            .field("number", &self.number)
+            .finish_non_exhaustive()
     }
 }
 
@@ -149,13 +151,13 @@ impl Record {
         let mut family = None;
         match it.get("family") {
             Some(Value::Array(all)) => {
-                family = all.iter().filter_map(Value::as_str).next().map(str::to_owned);
+                family = all.iter().find_map(Value::as_str).map(str::to_owned);
             }
             Some(Value::String(one)) => family = Some(one.clone()),
             _ => {}
         }
         let mut given = match it.get("given") {
-            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).next(),
+            Some(Value::Array(all)) => all.iter().find_map(Value::as_str),
             Some(Value::String(one)) => Some(one.as_str()),
             _ => None,
         };
@@ -175,7 +177,10 @@ impl Record {
     fn read_address(&mut self, it: &Value) {
         let postal = text(it, "postalCode").and_then(name);
         // A code of nine digits is one of five and the house.
-        add(&mut self.postal, postal.map(|code| code.chars().take(5).collect()));
+        add(
+            &mut self.postal,
+            postal.map(|code| code.chars().take(5).collect()),
+        );
         let lines: Vec<&str> = match it.get("line") {
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(one)) => vec![one],
@@ -218,13 +223,19 @@ mod tests {
     #[test]
     fn elements_of_several_versions_of_fhir() {
         let elements = Elements {
-            name: Some(r#"[{"use":"official","family":"García","given":["Ana","María"]},{"use":"maiden","family":["Soto"]}]"#),
+            name: Some(
+                r#"[{"use":"official","family":"García","given":["Ana","María"]},{"use":"maiden","family":["Soto"]}]"#,
+            ),
             birth_date: Some("1980-02-01"),
             sex: Some("female"),
             address: Some(r#"{"line":["12 Main St."],"postalCode":"02138-1234"}"#),
-            telecom: Some(r#"[{"system":"phone","value":"617-555-0142"},{"system":"email","value":"A@b.example"}]"#),
+            telecom: Some(
+                r#"[{"system":"phone","value":"617-555-0142"},{"system":"email","value":"A@b.example"}]"#,
+            ),
             identifier: Some(r#"[{"system":"urn:x","value":"1-2"},{"value":"no system"}]"#),
-            link: Some(r#"[{"other":{"reference":"https://a.example/Patient/7"},"type":"replaced-by"},{"other":{"reference":"RelatedPerson/8"}}]"#),
+            link: Some(
+                r#"[{"other":{"reference":"https://a.example/Patient/7"},"type":"replaced-by"},{"other":{"reference":"RelatedPerson/8"}}]"#,
+            ),
         };
         let record = Record::new(1, "a", "x", elements);
         assert_eq!(record.family, ["garcia", "soto"]);
@@ -239,7 +250,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_missing() {
-        for hostile in ["", "null", "3", "[[[[", r#"[{"family":3,"given":{"a":1}}]"#, r#"{"text":" "}"#] {
+        for hostile in [
+            "",
+            "null",
+            "3",
+            "[[[[",
+            r#"[{"family":3,"given":{"a":1}}]"#,
+            r#"{"text":" "}"#,
+        ] {
             let elements = Elements {
                 name: Some(hostile),
                 address: Some(hostile),
@@ -252,7 +270,14 @@ mod tests {
             let record = Record::new(1, "a", "x", elements);
             assert!(record.family.is_empty() && record.birth.is_none() && record.same.is_empty());
         }
-        for date in ["1980", "1980-13-01", "1980-02-00", "80-02-01", "1980/02/01", "１980-02-01"] {
+        for date in [
+            "1980",
+            "1980-13-01",
+            "1980-02-00",
+            "80-02-01",
+            "1980/02/01",
+            "１980-02-01",
+        ] {
             assert_eq!(Date::parse(date), None, "{date}");
         }
         assert!(Date::parse("1980-02-31").is_some());

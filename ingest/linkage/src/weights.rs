@@ -7,7 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::compare::{BIRTH, FAMILY, FIELDS, GIVEN, IDENTIFIER, LEVELS, LINE, MOST_LEVELS, POSTAL, Pattern, SEX, TELECOM};
+use crate::compare::{
+    BIRTH, FAMILY, FIELDS, GIVEN, IDENTIFIER, LEVELS, LINE, MOST_LEVELS, POSTAL, Pattern, SEX,
+    TELECOM,
+};
 
 /// Pairs that the prior of `m` is worth.
 const PRIOR_M: f64 = 50.0;
@@ -44,9 +47,21 @@ impl Weights {
                 weights.u[field][level] = *u;
             }
         };
-        set(FAMILY, &[0.05, 0.02, 0.05, 0.88], &[0.985, 0.007, 0.003, 0.005]);
-        set(GIVEN, &[0.05, 0.02, 0.05, 0.88], &[0.98, 0.007, 0.003, 0.01]);
-        set(BIRTH, &[0.02, 0.02, 0.01, 0.95], &[0.9979, 0.0015, 0.0005, 0.0001]);
+        set(
+            FAMILY,
+            &[0.05, 0.02, 0.05, 0.88],
+            &[0.985, 0.007, 0.003, 0.005],
+        );
+        set(
+            GIVEN,
+            &[0.05, 0.02, 0.05, 0.88],
+            &[0.98, 0.007, 0.003, 0.01],
+        );
+        set(
+            BIRTH,
+            &[0.02, 0.02, 0.01, 0.95],
+            &[0.9979, 0.0015, 0.0005, 0.0001],
+        );
         set(SEX, &[0.01, 0.99], &[0.5, 0.5]);
         set(POSTAL, &[0.15, 0.1, 0.75], &[0.9, 0.08, 0.02]);
         set(LINE, &[0.3, 0.1, 0.6], &[0.99, 0.009, 0.001]);
@@ -58,14 +73,21 @@ impl Weights {
     /// `m` of each level of `field`, and its `u`: from disagreement to equality.
     pub fn of(&self, field: usize) -> Option<(&[f64], &[f64])> {
         let levels = *LEVELS.get(field)?;
-        Some((self.m.get(field)?.get(..levels)?, self.u.get(field)?.get(..levels)?))
+        Some((
+            self.m.get(field)?.get(..levels)?,
+            self.u.get(field)?.get(..levels)?,
+        ))
     }
 
     /// The weights with both probabilities exchanged: what speaks for one person then speaks against. For trials of whether a
     /// result rests on the weights at all.
     #[must_use]
     pub fn exchanged(&self) -> Self {
-        Self { m: self.u, u: self.m, prior: self.prior }
+        Self {
+            m: self.u,
+            u: self.m,
+            prior: self.prior,
+        }
     }
 
     /// The logarithm to base 2 of the odds that a pair with these levels is one person.
@@ -84,14 +106,21 @@ impl Weights {
     /// Sets `u` by what random pairs show.
     pub(crate) fn learn_u(&mut self, counts: &BTreeMap<Pattern, u64>) {
         let start = Self::start().u;
-        for field in 0..FIELDS.len() {
-            let seen = tally(field, counts.iter().map(|(pattern, n)| (pattern, count(*n))));
-            self.u[field] = smoothed(field, &seen, &start[field], PRIOR_U);
+        for (field, start) in start.iter().enumerate() {
+            let seen = tally(
+                field,
+                counts.iter().map(|(pattern, n)| (pattern, count(*n))),
+            );
+            self.u[field] = smoothed(field, &seen, start, PRIOR_U);
         }
     }
 
     /// What the pairs of one pass show about the fields outside `fixed`: sums by level, and how many are one person.
-    pub(crate) fn learn_pass(&self, counts: &BTreeMap<Pattern, u64>, fixed: &[usize]) -> (Table, f64) {
+    pub(crate) fn learn_pass(
+        &self,
+        counts: &BTreeMap<Pattern, u64>,
+        fixed: &[usize],
+    ) -> (Table, f64) {
         let free = |pattern: &Pattern| {
             let mut pattern = *pattern;
             for field in fixed {
@@ -104,7 +133,10 @@ impl Weights {
             *pairs.entry(free(pattern)).or_default() += count(*n);
         }
         let total: f64 = pairs.values().sum();
-        let mut now = Self { prior: 0.2, ..self.clone() };
+        let mut now = Self {
+            prior: 0.2,
+            ..self.clone()
+        };
         let mut sums = [[0.0; MOST_LEVELS]; FIELDS.len()];
         let mut matches = 0.0;
         for _ in 0..ROUNDS {
@@ -132,8 +164,8 @@ impl Weights {
     /// Sets `m` by the sums over all passes.
     pub(crate) fn learn_m(&mut self, sums: &Table) {
         let start = Self::start().m;
-        for field in 0..FIELDS.len() {
-            self.m[field] = smoothed(field, &sums[field], &start[field], PRIOR_M);
+        for (field, start) in start.iter().enumerate() {
+            self.m[field] = smoothed(field, &sums[field], start, PRIOR_M);
         }
     }
 }
@@ -153,7 +185,12 @@ fn tally<'p>(field: usize, pairs: impl Iterator<Item = (&'p Pattern, f64)>) -> [
     seen
 }
 
-fn smoothed(field: usize, seen: &[f64; MOST_LEVELS], start: &[f64; MOST_LEVELS], worth: f64) -> [f64; MOST_LEVELS] {
+fn smoothed(
+    field: usize,
+    seen: &[f64; MOST_LEVELS],
+    start: &[f64; MOST_LEVELS],
+    worth: f64,
+) -> [f64; MOST_LEVELS] {
     let total: f64 = seen.iter().sum();
     let mut shares = [0.0; MOST_LEVELS];
     for level in 0..LEVELS[field] {
@@ -162,7 +199,10 @@ fn smoothed(field: usize, seen: &[f64; MOST_LEVELS], start: &[f64; MOST_LEVELS],
     shares
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of pairs stay far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of pairs stay far below 2^53"
+)]
 fn count(n: u64) -> f64 {
     n as f64
 }
@@ -177,7 +217,8 @@ mod tests {
         let mut counts = BTreeMap::new();
         let mut put = |birth: u8, postal: u8, sex: u8, n: u64| {
             let mut pattern: Pattern = [None; FIELDS.len()];
-            (pattern[BIRTH], pattern[POSTAL], pattern[SEX]) = (Some(birth), Some(postal), Some(sex));
+            (pattern[BIRTH], pattern[POSTAL], pattern[SEX]) =
+                (Some(birth), Some(postal), Some(sex));
             *counts.entry(pattern).or_default() += n;
         };
         for (birth, share) in [(3, 95), (0, 5)] {
@@ -201,8 +242,14 @@ mod tests {
         weights.learn_u(&BTreeMap::from([([Some(0); FIELDS.len()], 10_000)]));
         for field in 0..FIELDS.len() {
             let (m, u) = weights.of(field).expect("a field");
-            assert!((m.iter().sum::<f64>() - 1.0).abs() < 1e-9 && (u.iter().sum::<f64>() - 1.0).abs() < 1e-9);
-            assert!(m.iter().chain(u).all(|p| *p > 0.0), "no level is impossible");
+            assert!(
+                (m.iter().sum::<f64>() - 1.0).abs() < 1e-9
+                    && (u.iter().sum::<f64>() - 1.0).abs() < 1e-9
+            );
+            assert!(
+                m.iter().chain(u).all(|p| *p > 0.0),
+                "no level is impossible"
+            );
         }
         assert!(weights.bits(&[Some(0); FIELDS.len()]) < weights.bits(&[None; FIELDS.len()]));
     }

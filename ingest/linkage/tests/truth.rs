@@ -13,7 +13,11 @@ struct Score {
 
 fn score(population: &Population, options: &Options) -> Score {
     let found = link(&population.records, &Decided::default(), options).expect("records");
-    let right = found.links.iter().filter(|pair| population.truth.contains(&(pair.left, pair.right))).count();
+    let right = found
+        .links
+        .iter()
+        .filter(|pair| population.truth.contains(&(pair.left, pair.right)))
+        .count();
     #[expect(clippy::cast_precision_loss, reason = "small counts")]
     let share = |a: usize, b: usize| a as f64 / b.max(1) as f64;
     Score {
@@ -25,8 +29,12 @@ fn score(population: &Population, options: &Options) -> Score {
 #[test]
 fn people_with_errors_are_found_and_few_others() {
     for seed in 1..=3 {
-        let found = score(&population(4000, seed), &Options::default());
-        assert!(found.precision >= 0.99, "seed {seed}: precision {}", found.precision);
+        let found = score(&population(3000, seed), &Options::default());
+        assert!(
+            found.precision >= 0.99,
+            "seed {seed}: precision {}",
+            found.precision
+        );
         assert!(found.recall >= 0.9, "seed {seed}: recall {}", found.recall);
     }
 }
@@ -34,18 +42,44 @@ fn people_with_errors_are_found_and_few_others() {
 #[test]
 fn with_exchanged_weights_nobody_is_found() {
     let population = population(2000, 4);
-    let learnt = link(&population.records, &Decided::default(), &Options::default()).expect("records").weights;
-    let with = |weights| score(&population, &Options { weights: Some(weights), ..Options::default() });
+    let learnt = link(
+        &population.records,
+        &Decided::default(),
+        &Options::default(),
+    )
+    .expect("records")
+    .weights;
+    let with = |weights| {
+        score(
+            &population,
+            &Options {
+                weights: Some(weights),
+                ..Options::default()
+            },
+        )
+    };
     let (right, wrong) = (with(learnt.clone()), with(learnt.exchanged()));
     assert!(right.recall >= 0.85, "{}", right.recall);
-    assert!(wrong.recall < 0.05, "the measure must tell good weights from bad ones: {}", wrong.recall);
+    assert!(
+        wrong.recall < 0.05,
+        "the measure must tell good weights from bad ones: {}",
+        wrong.recall
+    );
 }
 
 #[test]
 fn siblings_at_one_address_are_not_joined() {
     let population = population(3000, 5);
-    let found = link(&population.records, &Decided::default(), &Options::default()).expect("records");
-    let wrong = found.links.iter().filter(|pair| population.siblings.contains(&(pair.left, pair.right)));
+    let found = link(
+        &population.records,
+        &Decided::default(),
+        &Options::default(),
+    )
+    .expect("records");
+    let wrong = found
+        .links
+        .iter()
+        .filter(|pair| population.siblings.contains(&(pair.left, pair.right)));
     assert!(population.siblings.len() > 100, "the trial needs siblings");
     assert_eq!(wrong.count(), 0);
 }
@@ -53,10 +87,19 @@ fn siblings_at_one_address_are_not_joined() {
 #[test]
 fn a_second_run_finds_nothing_new() {
     let population = population(1000, 6);
-    let first = link(&population.records, &Decided::default(), &Options::default()).expect("records");
+    let first = link(
+        &population.records,
+        &Decided::default(),
+        &Options::default(),
+    )
+    .expect("records");
     assert!(first.links.len() > 300);
     let decided = Decided {
-        linked: first.links.iter().map(|pair| (pair.left, pair.right)).collect(),
+        linked: first
+            .links
+            .iter()
+            .map(|pair| (pair.left, pair.right))
+            .collect(),
         apart: Vec::new(),
     };
     let second = link(&population.records, &decided, &Options::default()).expect("records");
@@ -65,16 +108,32 @@ fn a_second_run_finds_nothing_new() {
 
 #[test]
 fn a_full_block_is_told() {
-    let json = |n: usize| format!(r#"[{{"system":"phone","value":"617 555 0000"}},{{"system":"email","value":"{n}@x.example"}}]"#);
+    let json = |n: usize| {
+        format!(
+            r#"[{{"system":"phone","value":"617 555 0000"}},{{"system":"email","value":"{n}@x.example"}}]"#
+        )
+    };
     let records: Vec<Record> = (0..300)
         .map(|n| {
             let telecom = json(n);
-            let elements = salus_linkage::Elements { telecom: Some(&telecom), ..Default::default() };
-            Record::new(i64::try_from(n).unwrap(), if n % 2 == 0 { "a" } else { "b" }, &n.to_string(), elements)
+            let elements = salus_linkage::Elements {
+                telecom: Some(&telecom),
+                ..Default::default()
+            };
+            Record::new(
+                i64::try_from(n).unwrap(),
+                if n % 2 == 0 { "a" } else { "b" },
+                &n.to_string(),
+                elements,
+            )
         })
         .collect();
     let found = link(&records, &Decided::default(), &Options::default()).expect("records");
-    let telecom = found.passes.iter().find(|pass| pass.rests_on == "telecom").expect("a pass");
+    let telecom = found
+        .passes
+        .iter()
+        .find(|pass| pass.rests_on == "telecom")
+        .expect("a pass");
     assert_eq!((telecom.passed_over, telecom.records_passed_over), (1, 300));
     assert_eq!(found.compared, 0);
 }
@@ -92,7 +151,10 @@ fn by_id(number: i64, source: &str, extra: &str, birth: &str) -> Record {
 }
 
 fn trusting() -> Options {
-    Options { trusted: vec!["urn:national".into()], ..Options::default() }
+    Options {
+        trusted: vec!["urn:national".into()],
+        ..Options::default()
+    }
 }
 
 #[test]
@@ -108,18 +170,36 @@ fn a_trusted_identifier_links_unless_something_speaks_against_it() {
         by_id(7, "b", "99", "1970-05-05"),
     ];
     let found = link(&records, &Decided::default(), &trusting()).expect("records");
-    let links: Vec<_> = found.links.iter().map(|pair| (pair.left, pair.right, pair.why)).collect();
+    let links: Vec<_> = found
+        .links
+        .iter()
+        .map(|pair| (pair.left, pair.right, pair.why))
+        .collect();
     assert_eq!(links, [(1, 2, Why::Exact)]);
-    let why = |a, b| found.review.iter().find(|pair| (pair.left, pair.right) == (a, b)).map(|pair| pair.why);
+    let why = |a, b| {
+        found
+            .review
+            .iter()
+            .find(|pair| (pair.left, pair.right) == (a, b))
+            .map(|pair| pair.why)
+    };
     assert_eq!(why(3, 4), Some(Why::Implausible));
     assert_eq!(why(5, 6), Some(Why::Contested));
     assert_eq!(why(5, 7), Some(Why::Contested));
     assert_eq!(why(6, 7), Some(Why::Conflict));
     // What people decided stands, and what it implies.
-    let decided = Decided { linked: vec![(5, 6)], apart: vec![(1, 2)] };
+    let decided = Decided {
+        linked: vec![(5, 6)],
+        apart: vec![(1, 2)],
+    };
     let found = link(&records, &decided, &trusting()).expect("records");
     assert!(found.links.is_empty(), "{:?}", found.links);
-    assert!(found.review.iter().all(|pair| (pair.left, pair.right) != (1, 2)));
+    assert!(
+        found
+            .review
+            .iter()
+            .all(|pair| (pair.left, pair.right) != (1, 2))
+    );
 }
 
 #[test]
@@ -135,7 +215,11 @@ fn a_source_may_say_that_two_of_its_ids_are_one_person() {
         by_id(4, "b", "77", "1980-02-11"),
     ];
     let found = link(&records, &Decided::default(), &trusting()).expect("records");
-    let links: Vec<_> = found.links.iter().map(|pair| (pair.left, pair.right, pair.why)).collect();
+    let links: Vec<_> = found
+        .links
+        .iter()
+        .map(|pair| (pair.left, pair.right, pair.why))
+        .collect();
     // Source b has no p1: a reference means something within its source only.
     assert_eq!(links, [(1, 2, Why::Source), (1, 4, Why::Exact)]);
 }

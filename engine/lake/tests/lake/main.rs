@@ -11,6 +11,7 @@ mod catalog;
 mod commit;
 mod crash;
 mod layout;
+mod linkage;
 mod quarantine;
 mod removal;
 mod rows;

@@ -7,12 +7,12 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use salus_linkage::{Elements, Record};
 
-pub struct Population {
-    pub records: Vec<Record>,
+pub(crate) struct Population {
+    pub(crate) records: Vec<Record>,
     /// Pairs across sources that are one person, the smaller number first.
-    pub truth: BTreeSet<(i64, i64)>,
+    pub(crate) truth: BTreeSet<(i64, i64)>,
     /// Pairs across sources that are two people of one family.
-    pub siblings: BTreeSet<(i64, i64)>,
+    pub(crate) siblings: BTreeSet<(i64, i64)>,
 }
 
 #[derive(Clone)]
@@ -27,13 +27,26 @@ struct Person {
     phone: u32,
 }
 
-const STARTS: [&str; 24] = ["ba", "ke", "mor", "sal", "tin", "ga", "hol", "wes", "ra", "lin", "do", "fer", "mac", "ros", "vi", "pe", "schu", "jan", "ker", "bro", "ste", "nor", "al", "ei"];
-const MIDDLES: [&str; 20] = ["ra", "le", "ni", "to", "man", "ber", "da", "ric", "sen", "go", "lo", "ver", "kin", "tes", "ma", "ro", "wi", "per", "na", "di"];
-const ENDS: [&str; 16] = ["son", "er", "a", "ez", "ski", "berg", "ton", "y", "i", "mann", "ley", "ow", "es", "in", "ard", "o"];
+const STARTS: [&str; 24] = [
+    "ba", "ke", "mor", "sal", "tin", "ga", "hol", "wes", "ra", "lin", "do", "fer", "mac", "ros",
+    "vi", "pe", "schu", "jan", "ker", "bro", "ste", "nor", "al", "ei",
+];
+const MIDDLES: [&str; 20] = [
+    "ra", "le", "ni", "to", "man", "ber", "da", "ric", "sen", "go", "lo", "ver", "kin", "tes",
+    "ma", "ro", "wi", "per", "na", "di",
+];
+const ENDS: [&str; 16] = [
+    "son", "er", "a", "ez", "ski", "berg", "ton", "y", "i", "mann", "ley", "ow", "es", "in", "ard",
+    "o",
+];
 
 fn word(rng: &mut ChaCha8Rng, common: usize) -> String {
     // A third of the people share few names, as people do.
-    let (starts, middles, ends) = if rng.random_ratio(1, 3) { (common, 4, 4) } else { (24, 20, 16) };
+    let (starts, middles, ends) = if rng.random_ratio(1, 3) {
+        (common, 4, 4)
+    } else {
+        (24, 20, 16)
+    };
     [
         STARTS[..starts].choose(rng).unwrap(),
         MIDDLES[..middles].choose(rng).unwrap(),
@@ -44,7 +57,7 @@ fn word(rng: &mut ChaCha8Rng, common: usize) -> String {
 }
 
 /// So many persons, of whom about a half are in both sources.
-pub fn population(persons: usize, seed: u64) -> Population {
+pub(crate) fn population(persons: usize, seed: u64) -> Population {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut all: Vec<(Person, usize)> = Vec::new();
     let mut family = 0;
@@ -64,7 +77,11 @@ pub fn population(persons: usize, seed: u64) -> Population {
         }
         all.push((first, family));
     }
-    let mut population = Population { records: Vec::new(), truth: BTreeSet::new(), siblings: BTreeSet::new() };
+    let mut population = Population {
+        records: Vec::new(),
+        truth: BTreeSet::new(),
+        siblings: BTreeSet::new(),
+    };
     let mut numbers: Vec<(usize, usize, Option<i64>, Option<i64>)> = Vec::new();
     for (index, (person, family)) in all.iter().enumerate() {
         let place = rng.random_range(0..4);
@@ -101,7 +118,11 @@ fn person(rng: &mut ChaCha8Rng) -> Person {
         family: word(rng, 5),
         given: word(rng, 8),
         female: rng.random(),
-        birth: (rng.random_range(1930..2015), rng.random_range(1..13), rng.random_range(1..29)),
+        birth: (
+            rng.random_range(1930..2015),
+            rng.random_range(1..13),
+            rng.random_range(1..29),
+        ),
         house: rng.random_range(1..200),
         street: word(rng, 24),
         postal: rng.random_range(200..260) * 100 + rng.random_range(0..40),
@@ -121,7 +142,9 @@ fn blur(person: &mut Person, rng: &mut ChaCha8Rng) {
         person.family = word(rng, 5);
     }
     match rng.random_range(0..100) {
-        0..2 if person.birth.2 <= 12 => person.birth = (person.birth.0, person.birth.2, person.birth.1),
+        0..2 if person.birth.2 <= 12 => {
+            person.birth = (person.birth.0, person.birth.2, person.birth.1)
+        }
         2..4 => person.birth.0 += 1,
         _ => {}
     }
@@ -150,15 +173,23 @@ fn typo(name: &mut String, rng: &mut ChaCha8Rng) {
 }
 
 fn record(number: i64, source: &str, person: &Person, rng: &mut ChaCha8Rng) -> Record {
-    let name = format!(r#"[{{"family":"{}","given":["{}"]}}]"#, person.family.to_uppercase(), person.given);
+    let name = format!(
+        r#"[{{"family":"{}","given":["{}"]}}]"#,
+        person.family.to_uppercase(),
+        person.given
+    );
     let (year, month, day) = person.birth;
     let birth = format!("{year}-{month:02}-{day:02}");
-    let address = format!(r#"[{{"line":["{} {} St."],"postalCode":"{:05}"}}]"#, person.house, person.street, person.postal);
+    let address = format!(
+        r#"[{{"line":["{} {} St."],"postalCode":"{:05}"}}]"#,
+        person.house, person.street, person.postal
+    );
     let telecom = format!(r#"[{{"system":"phone","value":"(617) {}"}}]"#, person.phone);
     let mut here = |text| Some(text).filter(|_| !rng.random_ratio(5, 100));
     let elements = Elements {
         name: Some(&name),
-        birth_date: here(birth.as_str()),
+        // A date of birth is rarely missing.
+        birth_date: Some(birth.as_str()).filter(|_| number % 50 != 0),
         sex: here(if person.female { "female" } else { "male" }),
         address: here(address.as_str()),
         telecom: here(telecom.as_str()),

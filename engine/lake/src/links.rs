@@ -1,0 +1,444 @@
+//! Which numbers are one person, what is apart, and what people are asked about.
+//!
+//! The list is small beside the tables, so each version of it is a whole file. Events are only ever added.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+
+use crate::error::{Doing as _, Error, Result};
+use crate::files;
+use crate::side::{self, SideWriter};
+use crate::snapshot::{IdentityVersion, SideFile};
+use crate::vault::Vault;
+
+const ROWS: usize = 8192;
+const STEP: &str = "read or write links of persons";
+
+/// Pairs and events have the same columns; `number` counts events and is 0 for pairs.
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    Arc::new(Schema::new(vec![
+        Field::new("number", DataType::Int64, false),
+        Field::new("left", DataType::Int64, false),
+        Field::new("right", DataType::Int64, false),
+        Field::new("what", DataType::Utf8, false),
+        Field::new("why", DataType::Utf8, false),
+        Field::new("millionths", DataType::Int64, true),
+        Field::new("at", DataType::Int64, false),
+        Field::new("by", DataType::Utf8, false),
+        Field::new("ids", DataType::Int64, false),
+    ]))
+});
+
+/// What is said of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum LinkState {
+    /// One person.
+    Linked,
+    /// Two persons, by decision: never to be linked again by themselves.
+    Apart,
+    /// Somebody must decide.
+    Review,
+}
+
+impl LinkState {
+    /// The word that stands in files and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Linked => "linked",
+            Self::Apart => "apart",
+            Self::Review => "review",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        let all = [Self::Linked, Self::Apart, Self::Review];
+        all.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// What is said of two numbers of the identity index, the smaller first, or an event: that it was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Number of the event, from 1; 0 for what holds now.
+    pub number: i64,
+    /// The smaller number.
+    pub left: i64,
+    /// The larger number.
+    pub right: i64,
+    /// One person, two, or to be decided.
+    pub state: LinkState,
+    /// Why: `exact`, `score`, `source`, `reviewed`, `split`, or what speaks against a link.
+    pub why: String,
+    /// Probability that they are one person, in millionths, where there is a score.
+    pub millionths: Option<i64>,
+    /// When it was said, in microseconds since 1970-01-01T00:00Z.
+    pub at: i64,
+    /// Who said it.
+    pub by: String,
+    /// How many numbers the person had after a link, or before a split: what releases of before cost her more is bounded by its
+    /// square.
+    pub ids: i64,
+}
+
+/// Which numbers are one person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Linkage {
+    pairs: BTreeMap<(i64, i64), Link>,
+    /// Of everybody who is linked: the smallest number of the person.
+    persons: BTreeMap<i64, i64>,
+    members: BTreeMap<i64, BTreeSet<i64>>,
+}
+
+impl Linkage {
+    fn new(pairs: BTreeMap<(i64, i64), Link>) -> Self {
+        let mut linkage = Self {
+            pairs,
+            ..Self::default()
+        };
+        linkage.join();
+        linkage
+    }
+
+    fn join(&mut self) {
+        let (mut persons, mut members): (BTreeMap<i64, i64>, BTreeMap<i64, BTreeSet<i64>>) =
+            Default::default();
+        let linked = self
+            .pairs
+            .values()
+            .filter(|pair| pair.state == LinkState::Linked);
+        for Link { left, right, .. } in linked {
+            let of = |number: &i64| persons.get(number).copied().unwrap_or(*number);
+            let (a, b) = (of(left), of(right));
+            let (stays, goes) = (a.min(b), a.max(b));
+            let moved = members.remove(&goes).unwrap_or_else(|| [goes].into());
+            for member in &moved {
+                persons.insert(*member, stays);
+            }
+            persons.insert(stays, stays);
+            let all = members.entry(stays).or_insert_with(|| [stays].into());
+            all.extend(moved);
+        }
+        (self.persons, self.members) = (persons, members);
+    }
+
+    /// The number under which the rows of `number` stand.
+    pub fn person(&self, number: i64) -> i64 {
+        self.persons.get(&number).copied().unwrap_or(number)
+    }
+
+    /// All numbers of the person of `number`, ascending.
+    pub fn members(&self, number: i64) -> BTreeSet<i64> {
+        let members = self.members.get(&self.person(number));
+        members.cloned().unwrap_or_else(|| [number].into())
+    }
+
+    /// Everybody who is linked, with the number of the person.
+    pub fn linked(&self) -> &BTreeMap<i64, i64> {
+        &self.persons
+    }
+
+    /// What is said of pairs.
+    pub fn pairs(&self) -> impl Iterator<Item = &Link> {
+        self.pairs.values()
+    }
+
+    /// Whether nothing was ever said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+}
+
+/// The list as a transaction changes it. Thread-safe.
+#[derive(Debug)]
+pub(crate) struct LinkTable {
+    dir: PathBuf,
+    vault: Vault,
+    token: String,
+    next_person: i64,
+    events: Vec<SideFile>,
+    pub(crate) before: Linkage,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    now: Linkage,
+    events: Vec<Link>,
+    changed: bool,
+    written: Vec<PathBuf>,
+    kept: bool,
+}
+
+/// The files of a changed list: what holds now, and all events.
+pub(crate) type Changed = (SideFile, Vec<SideFile>);
+
+impl LinkTable {
+    /// The list as of `base`; a changed one goes to files in `dir` whose names begin with `token`.
+    pub(crate) fn open(
+        dir: &Path,
+        vault: &Vault,
+        base: &IdentityVersion,
+        token: &str,
+    ) -> Result<Self> {
+        let before = read(dir, vault, base)?;
+        Ok(Self {
+            dir: dir.into(),
+            vault: vault.clone(),
+            token: token.into(),
+            next_person: base.next_person,
+            events: base.events.clone(),
+            inner: Mutex::new(Inner {
+                now: before.clone(),
+                ..Inner::default()
+            }),
+            before,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As it is now.
+    pub(crate) fn now(&self) -> Linkage {
+        self.lock().now.clone()
+    }
+
+    /// Whether anything was said in this transaction.
+    pub(crate) fn changed(&self) -> bool {
+        self.lock().changed
+    }
+
+    /// Says something of a pair. A link of what is linked, and a question about what is decided, changes nothing.
+    pub(crate) fn say(&self, mut link: Link) -> Result<()> {
+        (link.left, link.right) = (link.left.min(link.right), link.left.max(link.right));
+        let known = 1..self.next_person;
+        if link.left == link.right || !known.contains(&link.left) || !known.contains(&link.right) {
+            return Err(Error::Usage(
+                "a link is between two numbers of the identity index".into(),
+            ));
+        }
+        let mut inner = self.lock();
+        let (left, right) = (link.left, link.right);
+        let before = inner.now.pairs.get(&(left, right)).map(|pair| pair.state);
+        let same = inner.now.person(left) == inner.now.person(right);
+        match link.state {
+            LinkState::Review if same || before.is_some() => return Ok(()),
+            LinkState::Apart if same => {
+                return Err(Error::Usage(
+                    "they are one person now; split them first".into(),
+                ));
+            }
+            LinkState::Apart if before == Some(LinkState::Apart) => return Ok(()),
+            LinkState::Linked if same => return Ok(()),
+            LinkState::Linked => {
+                let apart = |a: &i64, b: &i64| {
+                    let pair = inner.now.pairs.get(&(*a.min(b), *a.max(b)));
+                    (*a, *b) != (left, right)
+                        && (*b, *a) != (left, right)
+                        && pair.is_some_and(|pair| pair.state == LinkState::Apart)
+                };
+                let (one, other) = (inner.now.members(left), inner.now.members(right));
+                if one.iter().any(|a| other.iter().any(|b| apart(a, b))) {
+                    return Err(Error::Usage(
+                        "this would join two that were decided to be apart".into(),
+                    ));
+                }
+                link.ids = i64::try_from(one.len() + other.len()).doing(STEP)?;
+            }
+            _ => {}
+        }
+        inner.put(link)
+    }
+
+    /// Takes `number` out of its person for good; the others stay one person.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when it is linked to nobody.
+    pub(crate) fn split(&self, number: i64, by: &str) -> Result<()> {
+        let mut inner = self.lock();
+        let mut others = inner.now.members(number);
+        let ids = i64::try_from(others.len()).doing(STEP)?;
+        others.remove(&number);
+        let Some(first) = others.first().copied() else {
+            return Err(Error::Usage("this patient is linked to no other".into()));
+        };
+        let said = |left: i64, right: i64, state, why: &str| Link {
+            number: 0,
+            left: left.min(right),
+            right: left.max(right),
+            state,
+            why: why.into(),
+            millionths: None,
+            at: now(),
+            by: by.into(),
+            ids,
+        };
+        for other in &others {
+            inner.put(said(number, *other, LinkState::Apart, "split"))?;
+        }
+        for other in others.iter().skip(1) {
+            if inner.now.person(first) != inner.now.person(*other) {
+                inner.put(said(first, *other, LinkState::Linked, "rest"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a changed list durable; `None` when it is the same. The files stay once [`LinkTable::keep`] is called.
+    pub(crate) fn finish(&self) -> Result<Option<Changed>> {
+        let mut inner = self.lock();
+        if !inner.changed {
+            return Ok(None);
+        }
+        let pairs: Vec<Link> = inner.now.pairs.values().cloned().collect();
+        let list = self.write(&mut inner, "links", &pairs)?;
+        let mut files = self.events.clone();
+        if !inner.events.is_empty() {
+            let mut last: i64 = files.iter().map(|file| file.records.cast_signed()).sum();
+            let mut events = std::mem::take(&mut inner.events);
+            for event in &mut events {
+                last += 1;
+                event.number = last;
+            }
+            files.push(self.write(&mut inner, "events", &events)?);
+        }
+        files::sync_dir(&self.dir)?;
+        Ok(Some((list, files)))
+    }
+
+    fn write(&self, inner: &mut Inner, kind: &str, links: &[Link]) -> Result<SideFile> {
+        let name = format!("{}.{kind}.parquet", self.token);
+        let path = self.dir.join(&name);
+        let mut writer = SideWriter::create(&path, &SCHEMA, &self.vault)?;
+        inner.written.push(path);
+        writer.write(&to_batch(links)?)?;
+        Ok(SideFile {
+            path: name,
+            size: writer.finish()?,
+            records: links.len() as u64,
+        })
+    }
+
+    /// The snapshot that names the new files is visible: they stay.
+    pub(crate) fn keep(&self) {
+        self.lock().kept = true;
+    }
+}
+
+impl Drop for LinkTable {
+    fn drop(&mut self) {
+        let inner = self.lock();
+        if !inner.kept {
+            for path in &inner.written {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn put(&mut self, link: Link) -> Result<()> {
+        // Being asked is no event: nothing happened to anybody.
+        if link.state != LinkState::Review {
+            self.events.push(link.clone());
+        }
+        self.changed = true;
+        self.now.pairs.insert((link.left, link.right), link);
+        self.now.join();
+        Ok(())
+    }
+}
+
+/// Microseconds since 1970-01-01T00:00Z.
+pub(crate) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    })
+}
+
+/// What holds in a version.
+pub(crate) fn read(dir: &Path, vault: &Vault, version: &IdentityVersion) -> Result<Linkage> {
+    let mut pairs = BTreeMap::new();
+    for link in entries(dir, vault, version.links.as_slice())? {
+        pairs.insert((link.left, link.right), link);
+    }
+    Ok(Linkage::new(pairs))
+}
+
+/// The rows of files, in order.
+pub(crate) fn entries(dir: &Path, vault: &Vault, files: &[SideFile]) -> Result<Vec<Link>> {
+    let mut all = Vec::new();
+    for file in files {
+        for batch in side::read(&dir.join(&file.path), &SCHEMA, ROWS, vault)? {
+            all.extend(from_batch(&batch?)?);
+        }
+    }
+    Ok(all)
+}
+
+fn to_batch(links: &[Link]) -> Result<RecordBatch> {
+    let int = |of: fn(&Link) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(links.iter().map(of)))
+    };
+    let text = |of: fn(&Link) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(links.iter().map(of)))
+    };
+    let columns: Vec<ArrayRef> = vec![
+        int(|link| link.number),
+        int(|link| link.left),
+        int(|link| link.right),
+        text(|link| link.state.word()),
+        text(|link| &link.why),
+        Arc::new(
+            links
+                .iter()
+                .map(|link| link.millionths)
+                .collect::<Int64Array>(),
+        ),
+        int(|link| link.at),
+        text(|link| &link.by),
+        int(|link| link.ids),
+    ];
+    RecordBatch::try_new(Arc::clone(&SCHEMA), columns).doing(STEP)
+}
+
+fn from_batch(batch: &RecordBatch) -> Result<Vec<Link>> {
+    let damaged = || Error::Corrupt("a list of links has other columns".into());
+    let int = |column: usize| {
+        batch
+            .column(column)
+            .as_primitive_opt::<Int64Type>()
+            .ok_or_else(damaged)
+    };
+    let text = |column: usize| {
+        batch
+            .column(column)
+            .as_string_opt::<i32>()
+            .ok_or_else(damaged)
+    };
+    let (number, left, right, millionths, at, ids) =
+        (int(0)?, int(1)?, int(2)?, int(5)?, int(6)?, int(8)?);
+    let (what, why, by) = (text(3)?, text(4)?, text(7)?);
+    let row = |row: usize| {
+        Ok(Link {
+            number: number.value(row),
+            left: left.value(row),
+            right: right.value(row),
+            state: LinkState::parse(what.value(row)).ok_or_else(damaged)?,
+            why: why.value(row).into(),
+            millionths: millionths.is_valid(row).then(|| millionths.value(row)),
+            at: at.value(row),
+            by: by.value(row).into(),
+            ids: ids.value(row),
+        })
+    };
+    (0..batch.num_rows()).map(row).collect()
+}
