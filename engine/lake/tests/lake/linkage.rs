@@ -282,12 +282,19 @@ async fn questions_wait_and_decisions_stand() {
     assert!(transaction.say(link(3, 4, LinkState::Apart)).is_err());
     assert!(transaction.split(1, "test").is_err());
     drop(transaction);
+    // Rows and links are not changed together.
+    let transaction = lake.begin().unwrap();
+    transaction
+        .append("condition", rows("condition", &[(1, 1)], 0))
+        .unwrap();
+    assert!(transaction.say(link(1, 5, LinkState::Linked)).is_err());
+    drop(transaction);
+    let transaction = lake.begin_linking().unwrap();
+    transaction.say(link(1, 5, LinkState::Linked)).unwrap();
     assert!(
-        lake.begin()
-            .unwrap()
-            .say(link(1, 5, LinkState::Linked))
-            .is_err(),
-        "not beside rows"
+        transaction
+            .append("condition", rows("condition", &[(1, 1)], 0))
+            .is_err()
     );
 }
 
