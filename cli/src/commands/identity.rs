@@ -249,7 +249,7 @@ fn at(event: &Said) -> String {
 
 async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
     let transaction = lake.begin_linking()?;
-    let number = number(&transaction, patient)?;
+    let number = number(lake, &newest(lake)?, patient)?;
     transaction
         .split(number, &user())
         .map_err(|error| usage(&error))?;
@@ -263,10 +263,8 @@ async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> R
     Ok(())
 }
 
-fn number(transaction: &Transaction, patient: &Patient) -> Result<i64, Failure> {
-    let found = transaction
-        .identity()
-        .lookup(&patient.source, &patient.patient);
+fn number(lake: &Lake, snapshot: &Snapshot, patient: &Patient) -> Result<i64, Failure> {
+    let found = lake.number_of(snapshot, &patient.source, &patient.patient)?;
     found.ok_or_else(|| {
         Failure::usage(format!(
             "source {} has no Patient/{} here; --source names another source",
@@ -280,11 +278,11 @@ fn usage(error: &salus_lake::Error) -> Failure {
 }
 
 fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
-    let transaction = lake.begin()?;
-    let number = number(&transaction, patient)?;
-    let linkage = transaction.linkage();
+    let snapshot = newest(lake)?;
+    let number = number(lake, &snapshot, patient)?;
+    let linkage = lake.linkage(&snapshot)?;
     let members = linkage.members(number);
-    let names = transaction.identity().names_of(&members)?;
+    let names = lake.names_of(&snapshot, &members)?;
     let mut rows = Rows::new(&["number", "source", "patient"]);
     let mut records = Vec::new();
     for (number, source, id) in names {
@@ -304,8 +302,8 @@ fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
 }
 
 fn list(lake: &Lake, limit: usize, format: Format) -> Result<(), Failure> {
-    let transaction = lake.begin()?;
-    let linkage = transaction.linkage();
+    let snapshot = newest(lake)?;
+    let linkage = lake.linkage(&snapshot)?;
     let mut pairs: Vec<&Said> = linkage
         .pairs()
         .filter(|pair| pair.state == LinkState::Review)
@@ -317,9 +315,8 @@ fn list(lake: &Lake, limit: usize, format: Format) -> Result<(), Failure> {
         .iter()
         .flat_map(|pair| [pair.left, pair.right])
         .collect();
-    let names: BTreeMap<i64, String> = transaction
-        .identity()
-        .names_of(&numbers)?
+    let names: BTreeMap<i64, String> = lake
+        .names_of(&snapshot, &numbers)?
         .into_iter()
         .map(|(number, source, id)| (number, format!("{source} {id}")))
         .collect();

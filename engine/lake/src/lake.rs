@@ -27,8 +27,10 @@ use crate::delta;
 use crate::direct::{self, DirectRecord};
 use crate::error::{At as _, Error, Result};
 use crate::files;
+use crate::identity::IdentityIndex;
 use crate::keys::Key;
-use crate::links::{self, Link, Linkage};
+use crate::linkage::{Link, Linkage};
+use crate::links;
 use crate::members::Patients;
 use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
@@ -224,6 +226,31 @@ impl Lake {
     /// As [`Lake::begin`], for a transaction that changes which numbers are one person.
     pub fn begin_linking(&self) -> Result<Transaction> {
         Transaction::begin(self.clone(), true)
+    }
+
+    /// The number of `source_id` in `system` as of `snapshot`.
+    pub fn number_of(
+        &self,
+        snapshot: &Snapshot,
+        system: &str,
+        source_id: &str,
+    ) -> Result<Option<i64>> {
+        Ok(self.identity(snapshot)?.lookup(system, source_id))
+    }
+
+    /// System and identifier of those `numbers` that were assigned one by one, as of `snapshot`, and not forgotten.
+    pub fn names_of(
+        &self,
+        snapshot: &Snapshot,
+        numbers: &BTreeSet<i64>,
+    ) -> Result<Vec<(i64, String, String)>> {
+        self.identity(snapshot)?.names_of(numbers)
+    }
+
+    /// An index that nothing is assigned in.
+    fn identity(&self, snapshot: &Snapshot) -> Result<IdentityIndex> {
+        let dir = &self.places().identity;
+        IdentityIndex::open(dir, self.vault(), &snapshot.identity, String::new())
     }
 
     /// Which numbers are one person in `snapshot`.

@@ -1,8 +1,8 @@
-//! Which numbers are one person, what is apart, and what people are asked about.
+//! The list of links as a transaction changes it, and its files.
 //!
 //! The list is small beside the tables, so each version of it is a whole file. Events are only ever added.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use crate::error::{Doing as _, Error, Result};
 use crate::files;
+use crate::linkage::{Link, LinkState, Linkage};
 use crate::side::{self, SideWriter};
 use crate::snapshot::{IdentityVersion, SideFile};
 use crate::vault::Vault;
@@ -33,126 +34,6 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("ids", DataType::Int64, false),
     ]))
 });
-
-/// What is said of a pair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum LinkState {
-    /// One person.
-    Linked,
-    /// Two persons, by decision: never to be linked again by themselves.
-    Apart,
-    /// Somebody must decide.
-    Review,
-}
-
-impl LinkState {
-    /// The word that stands in files and reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Linked => "linked",
-            Self::Apart => "apart",
-            Self::Review => "review",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        let all = [Self::Linked, Self::Apart, Self::Review];
-        all.into_iter().find(|state| state.word() == word)
-    }
-}
-
-/// What is said of two numbers of the identity index, the smaller first, or an event: that it was said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Number of the event, from 1; 0 for what holds now.
-    pub number: i64,
-    /// The smaller number.
-    pub left: i64,
-    /// The larger number.
-    pub right: i64,
-    /// One person, two, or to be decided.
-    pub state: LinkState,
-    /// Why: `exact`, `score`, `source`, `reviewed`, `split`, or what speaks against a link.
-    pub why: String,
-    /// Probability that they are one person, in millionths, where there is a score.
-    pub millionths: Option<i64>,
-    /// When it was said, in microseconds since 1970-01-01T00:00Z.
-    pub at: i64,
-    /// Who said it.
-    pub by: String,
-    /// How many numbers the person had after a link, or before a split: what releases of before cost her more is bounded by its
-    /// square.
-    pub ids: i64,
-}
-
-/// Which numbers are one person.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Linkage {
-    pairs: BTreeMap<(i64, i64), Link>,
-    /// Of everybody who is linked: the smallest number of the person.
-    persons: BTreeMap<i64, i64>,
-    members: BTreeMap<i64, BTreeSet<i64>>,
-}
-
-impl Linkage {
-    fn new(pairs: BTreeMap<(i64, i64), Link>) -> Self {
-        let mut linkage = Self {
-            pairs,
-            ..Self::default()
-        };
-        linkage.join();
-        linkage
-    }
-
-    fn join(&mut self) {
-        let (mut persons, mut members): (BTreeMap<i64, i64>, BTreeMap<i64, BTreeSet<i64>>) =
-            Default::default();
-        let linked = self
-            .pairs
-            .values()
-            .filter(|pair| pair.state == LinkState::Linked);
-        for Link { left, right, .. } in linked {
-            let of = |number: &i64| persons.get(number).copied().unwrap_or(*number);
-            let (a, b) = (of(left), of(right));
-            let (stays, goes) = (a.min(b), a.max(b));
-            let moved = members.remove(&goes).unwrap_or_else(|| [goes].into());
-            for member in &moved {
-                persons.insert(*member, stays);
-            }
-            persons.insert(stays, stays);
-            let all = members.entry(stays).or_insert_with(|| [stays].into());
-            all.extend(moved);
-        }
-        (self.persons, self.members) = (persons, members);
-    }
-
-    /// The number under which the rows of `number` stand.
-    pub fn person(&self, number: i64) -> i64 {
-        self.persons.get(&number).copied().unwrap_or(number)
-    }
-
-    /// All numbers of the person of `number`, ascending.
-    pub fn members(&self, number: i64) -> BTreeSet<i64> {
-        let members = self.members.get(&self.person(number));
-        members.cloned().unwrap_or_else(|| [number].into())
-    }
-
-    /// Everybody who is linked, with the number of the person.
-    pub fn linked(&self) -> &BTreeMap<i64, i64> {
-        &self.persons
-    }
-
-    /// What is said of pairs.
-    pub fn pairs(&self) -> impl Iterator<Item = &Link> {
-        self.pairs.values()
-    }
-
-    /// Whether nothing was ever said.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.pairs.is_empty()
-    }
-}
 
 /// The list as a transaction changes it. Thread-safe.
 #[derive(Debug)]
@@ -226,7 +107,7 @@ impl LinkTable {
         }
         let mut inner = self.lock();
         let (left, right) = (link.left, link.right);
-        let before = inner.now.pairs.get(&(left, right)).map(|pair| pair.state);
+        let before = inner.now.pair(left, right);
         let same = inner.now.person(left) == inner.now.person(right);
         match link.state {
             LinkState::Review if same || before.is_some() => return Ok(()),
@@ -239,10 +120,10 @@ impl LinkTable {
             LinkState::Linked if same => return Ok(()),
             LinkState::Linked => {
                 let apart = |a: &i64, b: &i64| {
-                    let pair = inner.now.pairs.get(&(*a.min(b), *a.max(b)));
+                    let pair = inner.now.pair(*a.min(b), *a.max(b));
                     (*a, *b) != (left, right)
                         && (*b, *a) != (left, right)
-                        && pair.is_some_and(|pair| pair.state == LinkState::Apart)
+                        && pair == Some(LinkState::Apart)
                 };
                 let (one, other) = (inner.now.members(left), inner.now.members(right));
                 if one.iter().any(|a| other.iter().any(|b| apart(a, b))) {
@@ -254,7 +135,8 @@ impl LinkTable {
             }
             _ => {}
         }
-        inner.put(link)
+        inner.put(link);
+        Ok(())
     }
 
     /// Takes `number` out of its person for good; the others stay one person.
@@ -281,11 +163,11 @@ impl LinkTable {
             ids,
         };
         for other in &others {
-            inner.put(said(number, *other, LinkState::Apart, "split"))?;
+            inner.put(said(number, *other, LinkState::Apart, "split"));
         }
         for other in others.iter().skip(1) {
             if inner.now.person(first) != inner.now.person(*other) {
-                inner.put(said(first, *other, LinkState::Linked, "rest"))?;
+                inner.put(said(first, *other, LinkState::Linked, "rest"));
             }
         }
         Ok(())
@@ -297,7 +179,7 @@ impl LinkTable {
         if !inner.changed {
             return Ok(None);
         }
-        let pairs: Vec<Link> = inner.now.pairs.values().cloned().collect();
+        let pairs: Vec<Link> = inner.now.pairs().cloned().collect();
         let list = self.write(&mut inner, "links", &pairs)?;
         let mut files = self.events.clone();
         if !inner.events.is_empty() {
@@ -344,15 +226,13 @@ impl Drop for LinkTable {
 }
 
 impl Inner {
-    fn put(&mut self, link: Link) -> Result<()> {
+    fn put(&mut self, link: Link) {
         // Being asked is no event: nothing happened to anybody.
         if link.state != LinkState::Review {
             self.events.push(link.clone());
         }
         self.changed = true;
-        self.now.pairs.insert((link.left, link.right), link);
-        self.now.join();
-        Ok(())
+        self.now.put(link);
     }
 }
 

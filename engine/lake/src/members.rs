@@ -16,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 
 use crate::error::{Doing as _, Error, Result};
 use crate::keys::{Key, Keys, integers};
-use crate::links::Linkage;
+use crate::linkage::Linkage;
 use crate::schema::{row_key, schema};
 use crate::side::{self, SideWriter};
 use crate::snapshot::SideFile;

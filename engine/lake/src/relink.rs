@@ -9,7 +9,7 @@ use arrow::array::RecordBatch;
 use crate::commit::{Going, Mode, Work};
 use crate::error::Result;
 use crate::keys::Key;
-use crate::links::Linkage;
+use crate::linkage::Linkage;
 use crate::members::{Patients, keys_of, moved_rows};
 use crate::rewrite::{Target, read};
 use crate::snapshot::{FileRef, SideFile};

@@ -34,10 +34,12 @@ mod compare;
 mod link;
 mod normal;
 mod record;
+mod terms;
 mod weights;
 
 pub use block::Pass;
 pub use compare::FIELDS;
-pub use link::{Decided, Error, Found, Options, Pair, Why, link};
+pub use link::link;
 pub use record::{Date, Elements, Record};
+pub use terms::{Decided, Error, Found, Options, Pair, Why};
 pub use weights::Weights;
