@@ -18,6 +18,8 @@ mod crash;
 mod failures;
 #[path = "main/formats.rs"]
 mod formats;
+#[path = "main/identity.rs"]
+mod identity;
 #[path = "main/officers.rs"]
 mod officers;
 #[path = "main/oversight.rs"]

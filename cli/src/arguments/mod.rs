@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod identity;
 mod ingest;
 mod lake;
 mod ledger;
@@ -14,6 +15,7 @@ use chrono::NaiveDate;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+pub(crate) use identity::{Identity, Link, Patient, Review as IdentityReview};
 pub(crate) use ingest::{Asked, Fhir, Ingest, Server};
 pub(crate) use lake::{Expunge, Picked, Quarantine};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
@@ -107,6 +109,12 @@ pub(crate) enum Command {
     /// Delete a person for good: rows, quarantined lines, older snapshots; what comes about her later is dropped.
     #[command(after_help = "Example:\n  salus expunge --source clinic --patient 4711 --yes")]
     Expunge(Expunge),
+    /// Which records of several sources are one person.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus identity link --dry-run\n  salus identity review list\n  salus identity show --source clinic --patient 4711"
+    )]
+    Identity(Identity),
     /// List tables and columns.
     #[command(after_help = "Example:\n  salus tables --format json")]
     Tables,

@@ -39,11 +39,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("salus-fhir", &["salus-lake"]),
+    ("salus-linkage", &[]),
     ("salus-synth", &["salus-lake"]),
     ("salus-views", &[]),
     (
         "salus-cli",
         &[
+            "salus-linkage",
             "salus-query",
             "salus-lake",
             "salus-ledger",

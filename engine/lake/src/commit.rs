@@ -13,10 +13,13 @@ use arrow::array::RecordBatch;
 use arrow::json::LineDelimitedWriter;
 
 use crate::delta;
+use crate::direct::DirectTable;
 use crate::error::{Doing as _, Error, Result};
 use crate::identity::IdentityIndex;
 use crate::keys::Key;
 use crate::lake::Lake;
+use crate::linkage::Linkage;
+use crate::links::{self, LinkTable};
 use crate::merge::Batches;
 use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
 use crate::removed::{Removed, locate, moved};
@@ -41,6 +44,10 @@ pub(crate) struct Work {
     pub(crate) identity: IdentityIndex,
     pub(crate) quarantine: Quarantine,
     pub(crate) withheld: WithheldList,
+    pub(crate) direct: DirectTable,
+    pub(crate) links: LinkTable,
+    /// Rows of `patient` about persons who are linked.
+    pub(crate) aside: Mutex<Vec<RecordBatch>>,
     pub(crate) going: Mutex<Going>,
     pub(crate) tables: BTreeMap<&'static str, Intake>,
     /// The new files belong to a snapshot and stay.
@@ -56,6 +63,10 @@ pub(crate) struct Going {
     pub(crate) rows: BTreeMap<&'static str, HashSet<i64>>,
     /// Persons with everything about them.
     pub(crate) persons: BTreeSet<i64>,
+    /// Numbers of linked persons, with everything that came under them.
+    pub(crate) members: BTreeSet<i64>,
+    /// Persons whose row of `patient` goes.
+    pub(crate) patients: BTreeSet<i64>,
 }
 
 /// Where the rows of one table go.
@@ -81,6 +92,9 @@ pub(crate) struct Written {
     tables: BTreeMap<&'static str, Vec<FileRef>>,
     identity: Option<IdentityVersion>,
     withheld: Option<SideFile>,
+    direct: Option<Vec<SideFile>>,
+    links: Option<links::Changed>,
+    members: Option<Option<SideFile>>,
     quarantine: Option<Vec<QuarantineFile>>,
 }
 
@@ -91,7 +105,7 @@ impl Work {
             .ok_or_else(|| Error::Usage(format!("there is no table {table}")))
     }
 
-    fn old_files(&self, table: &str) -> Vec<FileRef> {
+    pub(crate) fn old_files(&self, table: &str) -> Vec<FileRef> {
         let old = self.base.as_ref().and_then(|base| base.tables.get(table));
         old.map(|version| version.files.clone()).unwrap_or_default()
     }
@@ -128,9 +142,15 @@ impl Work {
         let mut done = 0;
         let mut tables = BTreeMap::new();
         let mut replaced: BTreeMap<&str, Replaced> = BTreeMap::new();
-        let going = std::mem::take(&mut *self.going.lock().unwrap_or_else(PoisonError::into_inner));
-        let (withheld, newly) = self.withheld.persons();
-        let persons: BTreeSet<i64> = going.persons.union(&newly).copied().collect();
+        let mut going =
+            std::mem::take(&mut *self.going.lock().unwrap_or_else(PoisonError::into_inner));
+        let members = self.relink(&mut going)?;
+        // Whoever denies under one number is kept out under all.
+        let (listed, before) = self.withheld.persons();
+        let withheld = persons_of(&listed, &self.links.now());
+        let before = persons_of(&before, &self.links.before);
+        let newly = withheld.difference(&before);
+        let persons: BTreeSet<i64> = going.persons.iter().chain(newly).copied().collect();
         for table in TABLES {
             let Some(intake) = self.tables.remove(table) else {
                 continue;
@@ -154,8 +174,12 @@ impl Work {
                 Some(ids) => locate(table, keys_of(&target, &old), ids)?,
                 None => Vec::new(),
             };
-            let rows = [rows, moved_rows(&target, &staged, &old)?].concat();
-            let mut removed = Removed::new(&persons, &withheld, rows);
+            let parted = self.gone_rows(&target, &old, &going.members)?;
+            let rows = [rows, parted, moved_rows(&target, &staged, &old)?].concat();
+            let mut removed = match row_key(table) {
+                None => Removed::new(&(&persons | &going.patients), &withheld, rows),
+                Some(_) => Removed::new(&persons, &withheld, rows),
+            };
             if staged.is_empty() && parents.is_none() && removed.next_person().is_none() {
                 continue;
             }
@@ -204,6 +228,9 @@ impl Work {
             tables,
             identity: self.identity.finish()?,
             withheld: self.withheld.finish()?,
+            direct: self.direct.finish()?,
+            links: self.links.finish()?,
+            members,
             quarantine: self.quarantine.finish()?,
         })
     }
@@ -223,6 +250,9 @@ impl Work {
         let same = written.tables.is_empty()
             && written.identity.is_none()
             && written.withheld.is_none()
+            && written.direct.is_none()
+            && written.links.is_none()
+            && written.members.is_none()
             && written.quarantine.is_none();
         if let (true, Some(base)) = (same, &self.base) {
             // Whoever committed it may have died before the logs were written.
@@ -261,6 +291,11 @@ impl Work {
             .or_else(|| old.as_ref().map(|old| old.identity.clone()))
             .unwrap_or_default();
         identity.withheld = written.withheld.or(identity.withheld);
+        if let Some((links, events)) = written.links {
+            (identity.links, identity.events) = (Some(links), events);
+        }
+        identity.members = written.members.unwrap_or(identity.members);
+        identity.direct = written.direct.unwrap_or(identity.direct);
         let snapshot = Snapshot {
             number: old.as_ref().map_or(0, |old| old.number) + 1,
             tables,
@@ -278,6 +313,8 @@ impl Work {
                 self.published = true;
                 self.identity.keep();
                 self.withheld.keep();
+                self.direct.keep();
+                self.links.keep();
                 self.quarantine.keep();
                 outcome?;
             }
@@ -285,6 +322,10 @@ impl Work {
         let log_behind = delta::follow(self.lake.places()).await.is_err();
         Ok(committed(&snapshot, true, log_behind))
     }
+}
+
+fn persons_of(numbers: &BTreeSet<i64>, links: &Linkage) -> BTreeSet<i64> {
+    numbers.iter().map(|number| links.person(*number)).collect()
 }
 
 fn keys_of(target: &Target, files: &[FileRef]) -> Batches {
@@ -325,6 +366,9 @@ impl Drop for Work {
         if self.published {
             return;
         }
+        places
+            .identity
+            .abandon(&format!("{}.members.parquet", self.token));
         for folder in TABLES.iter().map(|table| places.table(table)) {
             // A store that is gone is not to be waited for at every table; a later vacuum has these files.
             let Ok(listed) = folder.list() else {

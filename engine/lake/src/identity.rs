@@ -4,7 +4,7 @@
 //! snapshot is; a snapshot names the index files it needs, so a crash can neither lose an id that rows use nor assign
 //! one twice. In memory an identifier is a 128-bit hash.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
@@ -132,6 +132,20 @@ impl IdentityIndex {
         self.lock().find(system, source_id)
     }
 
+    /// System and identifier of those `numbers` that earlier transactions assigned, one by one, and that were not forgotten.
+    pub fn names_of(&self, numbers: &BTreeSet<i64>) -> Result<Vec<(i64, String, String)>> {
+        let mut names = Vec::new();
+        for file in &self.base.files {
+            for batch in read(&self.dir.join(&file.path), &self.vault)? {
+                let wanted = assignments(&batch?)?.into_iter().filter(|row| {
+                    numbers.contains(&row.person) && row.count.is_none() && row.system != FORGOTTEN
+                });
+                names.extend(wanted.map(|row| (row.person, row.system, row.source_id)));
+            }
+        }
+        Ok(names)
+    }
+
     /// Assigns consecutive persons to the source ids `prefix0, prefix1, …` up to `count` of them and returns the first
     /// person, in constant memory: for generators. The same call later gives the same person.
     ///
@@ -257,7 +271,7 @@ impl IdentityIndex {
         Ok(Some(IdentityVersion {
             next_person: inner.next,
             files: older,
-            withheld: self.base.withheld.clone(),
+            ..self.base.clone()
         }))
     }
 

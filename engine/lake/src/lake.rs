@@ -8,9 +8,14 @@ use datafusion::catalog::TableProvider;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
 use crate::catalog::Catalog;
+use crate::direct::{self, DirectRecord};
 use crate::error::{At as _, Error, Result};
 use crate::files;
+use crate::identity::IdentityIndex;
 use crate::keys::Key;
+use crate::linkage::{Link, Linkage};
+use crate::links;
+use crate::members::Patients;
 use crate::place::Bucket;
 use crate::places::Places;
 use crate::provider::{PinnedTable, SealedTable};
@@ -164,7 +169,51 @@ impl Lake {
     /// # Errors
     /// [`Error::Busy`] while another one exists, in any process.
     pub fn begin(&self) -> Result<Transaction> {
-        Transaction::begin(self.clone())
+        Transaction::begin(self.clone(), false)
+    }
+
+    /// As [`Lake::begin`], for a transaction that changes which numbers are one person.
+    pub fn begin_linking(&self) -> Result<Transaction> {
+        Transaction::begin(self.clone(), true)
+    }
+
+    /// The number of `source_id` in `system` as of `snapshot`.
+    pub fn number_of(
+        &self,
+        snapshot: &Snapshot,
+        system: &str,
+        source_id: &str,
+    ) -> Result<Option<i64>> {
+        Ok(self.identity(snapshot)?.lookup(system, source_id))
+    }
+
+    /// System and identifier of those `numbers` that were assigned one by one, as of `snapshot`, and not forgotten.
+    pub fn names_of(
+        &self,
+        snapshot: &Snapshot,
+        numbers: &BTreeSet<i64>,
+    ) -> Result<Vec<(i64, String, String)>> {
+        self.identity(snapshot)?.names_of(numbers)
+    }
+
+    /// An index that nothing is assigned in.
+    fn identity(&self, snapshot: &Snapshot) -> Result<IdentityIndex> {
+        let dir = &self.places().identity;
+        IdentityIndex::open(dir, self.vault(), &snapshot.identity, String::new())
+    }
+
+    /// Which numbers are one person in `snapshot`.
+    pub fn linkage(&self, snapshot: &Snapshot) -> Result<Linkage> {
+        links::read(&self.places().identity, self.vault(), &snapshot.identity)
+    }
+
+    /// Everything that was linked, split and decided up to `snapshot`, oldest first.
+    pub fn linkage_events(&self, snapshot: &Snapshot) -> Result<Vec<Link>> {
+        links::entries(
+            &self.places().identity,
+            self.vault(),
+            &snapshot.identity.events,
+        )
     }
 
     /// How the Parquet files of this lake are opened without DataFusion: their keys are found.
@@ -201,9 +250,30 @@ impl Lake {
         };
         let folder = self.places().table(table);
         let keys = read_keys(table, &folder, self.vault(), &version.files);
-        let found = locate(table, keys, ids)?;
+        let mut found = locate(table, keys, ids)?;
+        if let (None, Some(snapshot)) = (row_key(table), &snapshot) {
+            // The rows of linked persons are known by number.
+            let linkage = self.linkage(snapshot)?;
+            let members = snapshot.identity.members.as_ref();
+            let patients = Patients::read(&self.places().identity, members, self.vault())?;
+            found.retain(|(person, _)| !linkage.linked().contains_key(person));
+            found.extend(
+                ids.iter()
+                    .filter(|id| patients.contains(**id))
+                    .map(|id| (*id, 0)),
+            );
+        }
         let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
         Ok(found.into_iter().map(id).collect())
+    }
+
+    /// The direct identifiers of everybody, in no order, as of the newest snapshot. For linkage and for treatment only: what
+    /// they say must not reach an answer, a log or an error.
+    pub fn direct_records(&self) -> Result<Box<dyn Iterator<Item = Result<DirectRecord>> + Send>> {
+        let identity = self.snapshot()?.map(|snapshot| snapshot.identity);
+        let files = identity.unwrap_or_default().direct;
+        let records = direct::records(&self.places().identity, &files, self.vault())?;
+        Ok(Box::new(records))
     }
 
     /// Everything in quarantine, oldest first, byte for byte.

@@ -11,6 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result};
+use crate::members::fit;
 use crate::merge::Batches;
 use crate::place::Folder;
 use crate::removed::Removed;
@@ -170,8 +171,10 @@ pub(crate) fn read_keys(table: &str, folder: &Folder, vault: &Vault, files: &[Fi
 }
 
 /// The rows of `files`, in order.
-fn read(target: &Target, files: &[FileRef]) -> Batches {
-    read_columns(&target.folder, &target.vault, files, None)
+pub(crate) fn read(target: &Target, files: &[FileRef]) -> Batches {
+    let rows = read_columns(&target.folder, &target.vault, files, None);
+    let schema = SchemaRef::clone(&target.schema);
+    Box::new(rows.map(move |batch| fit(batch?, &schema)))
 }
 
 fn read_columns(

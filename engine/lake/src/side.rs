@@ -1,4 +1,4 @@
-//! Sealed Parquet files beside the tables: the identity index and quarantine.
+//! Sealed Parquet files beside the tables: the identity index, direct identifiers, links and quarantine.
 
 use std::fs::File;
 
@@ -76,7 +76,19 @@ pub(crate) fn read(
     rows: usize,
     vault: &Vault,
 ) -> Result<Batches> {
-    let (found, batches) = folder.rows(name, vault, None, rows)?;
+    read_columns(folder, name, schema, rows, vault, None)
+}
+
+/// As [`read`], with the first `columns` columns only.
+pub(crate) fn read_columns(
+    folder: &Folder,
+    name: &str,
+    schema: &SchemaRef,
+    rows: usize,
+    vault: &Vault,
+    columns: Option<usize>,
+) -> Result<Batches> {
+    let (found, batches) = folder.rows(name, vault, columns, rows)?;
     if found.fields() != schema.fields() {
         return Err(Error::Corrupt(
             "a file beside the tables has other columns".into(),

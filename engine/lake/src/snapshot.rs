@@ -67,6 +67,30 @@ pub struct IdentityVersion {
     /// Who is kept out of the tables, if anybody; in the same directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withheld: Option<SideFile>,
+    /// Direct identifiers, oldest first; in the same directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub direct: Vec<SideFile>,
+    /// Which numbers are one person, and what is still to be decided; in the same directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<SideFile>,
+    /// Rows of `patient` of everybody who is linked, by number; in the same directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members: Option<SideFile>,
+    /// What was linked and split, oldest first; in the same directory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<SideFile>,
+}
+
+impl IdentityVersion {
+    /// All files that this version needs.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &SideFile> {
+        let single = [&self.withheld, &self.links, &self.members];
+        let lists = [&self.files, &self.direct, &self.events];
+        lists
+            .into_iter()
+            .flatten()
+            .chain(single.into_iter().flatten())
+    }
 }
 
 impl Default for IdentityVersion {
@@ -75,6 +99,10 @@ impl Default for IdentityVersion {
             next_person: 1,
             files: Vec::new(),
             withheld: None,
+            direct: Vec::new(),
+            links: None,
+            members: None,
+            events: Vec::new(),
         }
     }
 }

@@ -4,14 +4,20 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{filter_record_batch, not};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::commit::{Going, Intake, Mode, Work};
+use crate::direct::{DirectRecord, DirectTable};
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
 use crate::identity::IdentityIndex;
+use crate::keys::integers;
 use crate::lake::Lake;
+use crate::linkage::{Link, Linkage};
+use crate::links::LinkTable;
+use crate::members::{under_persons, with_member};
 use crate::names;
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::rewrite::Target;
@@ -56,7 +62,7 @@ pub struct Progress {
 }
 
 impl Transaction {
-    pub(crate) fn begin(lake: Lake) -> Result<Self> {
+    pub(crate) fn begin(lake: Lake, linking: bool) -> Result<Self> {
         let places = lake.places();
         let lock = places.lock()?;
         let base = lake.snapshot()?;
@@ -82,6 +88,10 @@ impl Transaction {
         let withheld = format!("{token}.withheld.parquet");
         let withheld = WithheldList::open(&places.identity, vault, &identity, withheld)?;
         let anybody_withheld = !withheld.persons().0.is_empty();
+        let direct = format!("{token}.direct.parquet");
+        let direct = DirectTable::new(&places.identity, vault, &identity.direct, direct);
+        let links = LinkTable::open(&places.identity, vault, &identity, &token)?;
+        let linked = linking || identity.links.is_some();
         let identity = IdentityIndex::open(&places.identity, vault, &identity, name.clone())?;
         let known = base
             .as_ref()
@@ -98,7 +108,12 @@ impl Transaction {
                 .as_ref()
                 .and_then(|base| base.tables.get(*table))
                 .is_some_and(|old| old.rows > 0);
-            let merged = merged || anybody_withheld;
+            let merged = merged || anybody_withheld || linked;
+            let schema = if linked {
+                with_member(table, &schema)
+            } else {
+                schema
+            };
             let stage = Stage::new(table, &schema, staging.join(table));
             let target = Target {
                 table: (*table).into(),
@@ -124,6 +139,9 @@ impl Transaction {
             identity,
             quarantine,
             withheld,
+            direct,
+            links,
+            aside: Mutex::default(),
             going: Mutex::new(Going::default()),
             tables,
             published: false,
@@ -140,7 +158,7 @@ impl Transaction {
     /// [`Error::Usage`] when the batch does not have the table's schema, or [`Transaction::append_sorted`] was used before.
     pub fn append(&self, table: &str, batch: RecordBatch) -> Result<()> {
         let intake = self.work.intake(table)?;
-        let batch = conform(table, &intake.target.schema, batch)?;
+        let batch = self.conform(table, batch)?;
         {
             let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
             match *mode {
@@ -150,6 +168,43 @@ impl Transaction {
             }
         }
         intake.stage.append(&batch)
+    }
+
+    /// The batch in the shape of the table's files, its rows under their persons.
+    fn conform(&self, table: &str, batch: RecordBatch) -> Result<RecordBatch> {
+        let target = &self.work.intake(table)?.target;
+        let plain =
+            schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+        let batch = conform(table, &plain, batch)?;
+        if self.work.links.changed() {
+            return Err(Error::Usage(
+                "links are changed in a transaction of their own".into(),
+            ));
+        }
+        let links = &self.work.links.before;
+        if row_key(table).is_some() {
+            return match target.schema.fields().len() == plain.fields().len() {
+                true => Ok(batch),
+                false => under_persons(&batch, &target.schema, links),
+            };
+        }
+        // Of the rows of a linked person one is chosen at the commit.
+        let numbers = integers(&batch, 0)?;
+        let linked: BooleanArray = numbers
+            .iter()
+            .map(|number| Some(links.linked().contains_key(number)))
+            .collect();
+        if linked.true_count() == 0 {
+            return Ok(batch);
+        }
+        const STEP: &str = "put rows of linked persons aside";
+        let mut aside = self
+            .work
+            .aside
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        aside.push(filter_record_batch(&batch, &linked).doing(STEP)?);
+        filter_record_batch(&batch, &not(&linked).doing(STEP)?).doing(STEP)
     }
 
     /// Adds rows whose `person_id` never decreases over all calls for this table. They go straight to Parquet while the
@@ -163,7 +218,9 @@ impl Transaction {
         if intake.merged {
             return self.append(table, batch);
         }
-        let batch = conform(table, &intake.target.schema, batch)?;
+        let plain =
+            schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+        let batch = conform(table, &plain, batch)?;
         let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*mode, Mode::Empty) {
             *mode = Mode::Sorted(Box::new(Sorted::start(&intake.target)?));
@@ -192,9 +249,15 @@ impl Transaction {
         Ok(())
     }
 
-    /// Takes every existing row about `person` out of all tables. Rows that this transaction appends stay.
+    /// Takes every existing row about `person` out of all tables; of a linked person, those that came under this number. Rows
+    /// that this transaction appends stay.
     pub fn remove_person(&self, person: i64) {
-        self.going().persons.insert(person);
+        if self.work.links.before.linked().contains_key(&person) {
+            self.going().members.insert(person);
+        } else {
+            self.going().persons.insert(person);
+        }
+        self.work.direct.remove(person);
     }
 
     /// Keeps `person` out of all tables from the commit on: existing rows go, appended ones are left out.
@@ -203,6 +266,9 @@ impl Transaction {
     /// No snapshot from this commit on holds a row about her, until [`Transaction::readmit`].
     pub fn withhold(&self, person: i64, why: Withheld) {
         self.work.withheld.add(person, why);
+        if why == Withheld::Expunged {
+            self.work.direct.remove(person);
+        }
     }
 
     /// Lets in again a person who denied consent, if she permits it later than she denied it, at `at` (microseconds since
@@ -214,12 +280,73 @@ impl Transaction {
 
     /// Why `person` is kept out of all tables, if she is.
     pub fn withheld(&self, person: i64) -> Option<Withheld> {
-        self.work.withheld.find(person)
+        let members = self.work.links.before.members(person);
+        let of = |number: &i64| self.work.withheld.find(*number);
+        members.iter().filter_map(of).max()
     }
 
-    /// Everybody who is kept out of all tables.
+    /// Everybody who is kept out of all tables, under each number: of a linked person the gravest reason counts for all.
     pub fn all_withheld(&self) -> BTreeMap<i64, Withheld> {
-        self.work.withheld.all()
+        let mut all = self.work.withheld.all();
+        let links = &self.work.links.before;
+        for (number, why) in all.clone() {
+            for member in links.members(number) {
+                let known = all.entry(member).or_insert(why);
+                *known = why.max(*known);
+            }
+        }
+        all
+    }
+
+    /// Which numbers are one person, as this transaction has it.
+    pub fn linkage(&self) -> Linkage {
+        self.work.links.now()
+    }
+
+    /// Says that two numbers are one person, are two, or that somebody must decide. A link moves the rows of both under the
+    /// smaller number. What was decided is not asked again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when a number is not one of the index, when a link would join what was decided to be apart or the other
+    /// way round, and when rows were appended: links are changed in a transaction of [`Lake::begin_linking`].
+    pub fn say(&self, link: Link) -> Result<()> {
+        self.may_link()?;
+        self.work.links.say(link)
+    }
+
+    /// Takes `number` out of its person for good; the others stay one person. Rows go back to the number they came under.
+    ///
+    /// # Errors
+    /// As [`Transaction::say`], and when it is linked to nobody.
+    pub fn split(&self, number: i64, by: &str) -> Result<()> {
+        self.may_link()?;
+        self.work.links.split(number, by)
+    }
+
+    fn may_link(&self) -> Result<()> {
+        let hidden = |intake: &Intake| {
+            intake.target.schema.fields().len()
+                > schema(&intake.target.table).map_or(0, |s| s.fields().len())
+        };
+        let ready = self.work.intake("condition").is_ok_and(hidden);
+        if ready
+            && self
+                .work
+                .tables
+                .values()
+                .all(|intake| intake.stage.rows() == 0)
+        {
+            return Ok(());
+        }
+        Err(Error::Usage(
+            "links are changed in a transaction of their own".into(),
+        ))
+    }
+
+    /// Keeps what a source says about who a person is, apart from the tables. Of two records of one number the one that the
+    /// source changed later counts; of equally late ones, the later told.
+    pub fn note_direct(&self, record: DirectRecord) -> Result<()> {
+        self.work.direct.note(record)
     }
 
     fn going(&self) -> MutexGuard<'_, Going> {

@@ -86,8 +86,7 @@ impl Default for Named {
 
 impl Named {
     fn add(&mut self, snapshot: &snapshot::Snapshot) {
-        let identity = &snapshot.identity;
-        let side = identity.files.iter().chain(&identity.withheld);
+        let side = snapshot.identity.all();
         self.identity.extend(side.map(|file| file.path.clone()));
         let lines = snapshot.quarantine.iter();
         self.quarantine.extend(lines.map(|file| file.path.clone()));

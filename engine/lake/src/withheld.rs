@@ -75,8 +75,8 @@ pub(crate) struct WithheldList {
 #[derive(Debug, Default)]
 struct Inner {
     all: BTreeMap<i64, Withheld>,
-    /// Those whose rows may still be in the tables.
-    new: BTreeSet<i64>,
+    /// Those who stood there when the transaction began.
+    before: BTreeSet<i64>,
     changed: bool,
     written: bool,
     kept: bool,
@@ -96,6 +96,7 @@ impl WithheldList {
                 inner.all.extend(entries(&batch?)?);
             }
         }
+        inner.before = inner.all.keys().copied().collect();
         Ok(Self {
             folder: folder.clone(),
             name,
@@ -116,7 +117,6 @@ impl WithheldList {
             return;
         }
         inner.all.insert(person, why);
-        inner.new.insert(person);
         inner.changed = true;
     }
 
@@ -131,7 +131,6 @@ impl WithheldList {
         };
         if lifted {
             inner.all.remove(&person);
-            inner.new.remove(&person);
             inner.changed = true;
         }
     }
@@ -146,10 +145,10 @@ impl WithheldList {
         self.lock().all.clone()
     }
 
-    /// Everybody on the list, and those who came on it in this transaction.
+    /// Everybody on the list, and everybody who was there before this transaction.
     pub(crate) fn persons(&self) -> (BTreeSet<i64>, BTreeSet<i64>) {
         let inner = self.lock();
-        (inner.all.keys().copied().collect(), inner.new.clone())
+        (inner.all.keys().copied().collect(), inner.before.clone())
     }
 
     /// Makes a changed list durable; `None` when it is the same. The file stays once [`WithheldList::keep`] is called.

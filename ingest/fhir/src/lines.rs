@@ -305,8 +305,13 @@ impl<'j> LineWorker<'j> {
         {
             flag.store(true, Ordering::Relaxed);
         }
+        let several = self.has_versions(&line.kind, id);
         match self.kept_out(person) {
             Some(Verdict::Reject(reason, detail)) => {
+                // A denial reaches all records of the person, so linkage must know her.
+                if !several {
+                    self.note_direct(person, line)?;
+                }
                 return self.reject(origin, bytes, &Rejection::new(reason, detail));
             }
             Some(_) => {
@@ -316,12 +321,24 @@ impl<'j> LineWorker<'j> {
             None => {}
         }
         if let Some(flaw) = line.header.flaw.clone() {
+            if !several {
+                self.note_direct(person, line)?;
+            }
             return self.reject(origin, bytes, &flawed(flaw));
         }
-        if self.has_versions(&line.kind, id) {
+        if several {
             return self.wait_for_versions(&line.kind, id, origin, bytes);
         }
+        self.note_direct(person, line)?;
         self.row("patient", person, id, line, None)
+    }
+
+    fn note_direct(&self, person: i64, line: &Line<'_>) -> Result<(), IngestError> {
+        let Resource::Patient(patient) = &line.resource else {
+            return Ok(());
+        };
+        let record = patient.direct(person, self.shared.source, &line.header);
+        Ok(self.shared.transaction.note_direct(record)?)
     }
 
     fn has_versions(&self, kind: &str, id: &str) -> bool {

@@ -201,10 +201,25 @@ pub async fn expunge(lake: &Lake, source: &str, patient: &str) -> Result<(bool, 
     let transaction = lake.begin()?;
     let (source, patient) = (source.to_owned(), patient.to_owned());
     let done = tokio::task::spawn_blocking(move || {
+        let known = transaction.identity().lookup(&source, &patient);
+        let mut names = vec![(source, patient)];
+        if let Some(number) = known {
+            // A linked person goes under all her names.
+            let members = transaction.linkage().members(number);
+            let others = transaction.identity().names_of(&members)?;
+            names.extend(others.into_iter().map(|(_, source, id)| (source, id)));
+        }
         let lines = transaction.drop_quarantined(&mut |line| {
-            line.source == source && about(&line.bytes).as_deref() == Some(&patient)
+            let about = about(&line.bytes);
+            let same = |(source, id): &(String, String)| {
+                *source == line.source && about.as_ref() == Some(id)
+            };
+            names.iter().any(same)
         })?;
-        let known = expunge_person(&transaction, &source, &patient)?;
+        for (source, patient) in &names {
+            expunge_person(&transaction, source, patient)?;
+        }
+        let known = known.is_some();
         Ok::<_, IngestError>((known, lines, transaction))
     });
     let done = done
@@ -215,17 +230,16 @@ pub async fn expunge(lake: &Lake, source: &str, patient: &str) -> Result<(bool, 
     Ok((known, lines))
 }
 
-/// Whether the person was known. She gets a number in any case: it is what later lines are dropped by.
+/// She gets a number in any case: it is what later lines are dropped by.
 fn expunge_person(
     transaction: &Transaction,
     source: &str,
     patient: &str,
-) -> Result<bool, IngestError> {
-    let known = transaction.identity().lookup(source, patient).is_some();
+) -> Result<(), IngestError> {
     let person = transaction.identity().resolve_or_assign(source, patient)?;
     transaction.identity().forget(source, patient)?;
     transaction.withhold(person, Withheld::Expunged);
-    Ok(known)
+    Ok(())
 }
 
 /// The id of the patient whom a line is about: its own, or that of its subject.

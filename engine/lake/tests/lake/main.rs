@@ -12,6 +12,7 @@ mod catalog;
 mod commit;
 mod crash;
 mod layout;
+mod linkage;
 mod quarantine;
 mod removal;
 mod rows;

@@ -1,6 +1,8 @@
-//! `Patient`: demographics. Names, telecom, address lines, identifiers and photos are not read.
+//! `Patient`: demographics, and apart from them what identifies the person. Photos are not read.
 
 use std::borrow::Cow;
+
+use salus_lake::DirectRecord;
 
 use super::Header;
 use super::header::side_date;
@@ -23,6 +25,33 @@ pub(crate) struct Patient<'a> {
     pub(crate) postal3: Option<String>,
     pub(crate) deprivation: Option<i32>,
     pub(crate) language: Option<Cow<'a, str>>,
+    pub(crate) direct: Direct<'a>,
+}
+
+/// Longest element that is kept of what identifies a person, in bytes of JSON.
+const LONGEST_DIRECT: usize = 64 << 10;
+
+/// What identifies the person: not for the tables. The elements are JSON as it stands in the line.
+#[derive(Default)]
+pub(crate) struct Direct<'a> {
+    name: Option<&'a str>,
+    birth_date: Option<Cow<'a, str>>,
+    address: Option<&'a str>,
+    telecom: Option<&'a str>,
+    identifier: Option<&'a str>,
+    link: Option<&'a str>,
+}
+
+impl std::fmt::Debug for Direct<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Direct(…)")
+    }
+}
+
+/// The next value as it stands, if it says something and is not beyond all measure.
+fn element<'a>(c: &mut Cursor<'a>) -> Result<Option<&'a str>, Broken> {
+    let raw = c.raw()?;
+    Ok((raw != "null" && raw.len() <= LONGEST_DIRECT).then_some(raw))
 }
 
 impl<'a> Patient<'a> {
@@ -32,7 +61,10 @@ impl<'a> Patient<'a> {
         c.object(|c, key| {
             match key {
                 "gender" => patient.sex = c.text()?.and_then(|text| sex(&text)),
-                "birthDate" => patient.birth = header.date(c)?,
+                "birthDate" => {
+                    patient.direct.birth_date = c.clone().text()?.filter(|text| text.len() <= 32);
+                    patient.birth = header.date(c)?;
+                }
                 "deceasedBoolean" => patient.deceased |= c.boolean()? == Some(true),
                 "deceasedDateTime" => {
                     // Whoever has a date of death is dead, even if the date says nothing.
@@ -42,7 +74,14 @@ impl<'a> Patient<'a> {
                 }
                 "maritalStatus" => patient.marital_status.read(c, MARITAL_STATUS)?,
                 "extension" => c.each(|c| patient.extension(c))?,
-                "address" => c.each(|c| home.better(Address::read(c)?))?,
+                "address" => {
+                    patient.direct.address = element(&mut c.clone())?;
+                    c.each(|c| home.better(Address::read(c)?))?;
+                }
+                "name" => patient.direct.name = element(c)?,
+                "telecom" => patient.direct.telecom = element(c)?,
+                "identifier" => patient.direct.identifier = element(c)?,
+                "link" => patient.direct.link = element(c)?,
                 "communication" => c.each(|c| patient.communication(c))?,
                 _ => header.member(key, c)?,
             }
@@ -51,6 +90,25 @@ impl<'a> Patient<'a> {
         patient.state = place::usps(home.state.as_deref(), home.country.as_deref());
         patient.postal3 = place::postal3(home.postal_code.as_deref(), home.country.as_deref());
         Ok(patient)
+    }
+
+    /// Who the person is, for the lake's list apart from the tables.
+    pub(crate) fn direct(&self, number: i64, source: &str, header: &Header<'_>) -> DirectRecord {
+        let direct = &self.direct;
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        DirectRecord {
+            number,
+            source: source.to_owned(),
+            source_id: header.id.as_deref().unwrap_or_default().to_owned(),
+            last_updated: header.last_updated,
+            name: owned(direct.name),
+            birth_date: owned(direct.birth_date.as_deref()),
+            sex: owned(self.sex),
+            address: owned(direct.address),
+            telecom: owned(direct.telecom),
+            identifier: owned(direct.identifier),
+            link: owned(direct.link),
+        }
     }
 
     fn extension(&mut self, c: &mut Cursor<'a>) -> Result<(), Broken> {
