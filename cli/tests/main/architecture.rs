@@ -38,8 +38,9 @@ const LAYERS: &[(&str, &[&str])] = &[
             "salus-accounting",
         ],
     ),
-    ("salus-fhir", &["salus-lake"]),
+    ("salus-fhir", &["salus-lake", "salus-units"]),
     ("salus-synth", &["salus-lake"]),
+    ("salus-units", &[]),
     ("salus-views", &[]),
     (
         "salus-cli",
