@@ -16,6 +16,7 @@ use crate::error::IngestError;
 use crate::files::{Export, ExportFile};
 use crate::key::Keys;
 use crate::lines::{Gone, Ids, LineWorker, Pass, Shared, Tally, quarantine};
+use crate::measure::CatalogUnits;
 use crate::options::{Options, Progress, Summary, TableSummary};
 use crate::reason::{Reason, Rejection};
 use crate::references::{Identifiers, Medications};
@@ -67,9 +68,11 @@ async fn ingest(
 
     let (sender, mut advances) = unbounded_channel();
     let (listed, chosen) = (export.clone(), options.clone());
+    let units = CatalogUnits::of(lake.catalog());
     let reading = tokio::task::spawn_blocking(move || {
         let job = Job {
             export: &listed,
+            units: &units,
             options: &chosen,
             advances: sender,
         };
@@ -166,6 +169,7 @@ impl Worker for Looking<'_> {
 
 pub(crate) struct Job<'j> {
     pub(crate) export: &'j Export,
+    pub(crate) units: &'j CatalogUnits,
     pub(crate) options: &'j Options,
     /// Bytes, and the index of the file.
     pub(crate) advances: UnboundedSender<(u64, usize)>,
@@ -281,6 +285,7 @@ impl Job<'_> {
                 identifiers: &identifiers,
                 medications: &medications,
                 gone,
+                units: self.units,
                 pass: Pass::First {
                     census,
                     waiting: &waiting,
@@ -316,6 +321,7 @@ impl Job<'_> {
             identifiers: &identifiers,
             medications: &medications,
             gone,
+            units: self.units,
             pass: Pass::Last,
         };
         let lost = Rejection::new(Reason::Superseded, "a later version is in the same export");
@@ -400,6 +406,11 @@ pub(crate) fn summary(
         deleted: found.deleted.clone(),
         denied: found.denied,
         expunged: tally.expunged,
+        units: tally
+            .units
+            .iter()
+            .map(|(what, values)| ((*what).to_owned(), *values))
+            .collect(),
         lines: tally.lines,
         files: export.files.len() as u64,
         ignored: export.ignored.clone(),

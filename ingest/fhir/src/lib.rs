@@ -51,6 +51,7 @@ mod ingest;
 mod json;
 mod key;
 mod lines;
+mod measure;
 mod options;
 mod place;
 mod reason;

@@ -13,6 +13,7 @@ use crate::deletion::deletions;
 use crate::error::IngestError;
 use crate::files::Export;
 use crate::key::Keys;
+use crate::measure::{CatalogUnits, Measures};
 use crate::reason::{Reason, Rejection};
 use crate::reference::Target;
 use crate::references::{Bearer, Identifiers, Medications};
@@ -31,6 +32,7 @@ pub(crate) struct Shared<'j> {
     pub(crate) identifiers: &'j Identifiers,
     pub(crate) medications: &'j Medications,
     pub(crate) gone: &'j Gone,
+    pub(crate) units: &'j CatalogUnits,
     pub(crate) pass: Pass<'j>,
 }
 
@@ -85,6 +87,8 @@ pub(crate) struct Tally {
     pub(crate) deletions: u64,
     /// Dropped, because the person was expunged.
     pub(crate) expunged: u64,
+    /// Values by what became of their unit.
+    pub(crate) units: BTreeMap<&'static str, u64>,
     pub(crate) lines: u64,
 }
 
@@ -95,6 +99,9 @@ impl Tally {
         }
         for (reason, lines) in other.quarantined {
             *self.quarantined.entry(reason).or_default() += lines;
+        }
+        for (what, values) in other.units {
+            *self.units.entry(what).or_default() += values;
         }
         self.components += other.components;
         self.deletions += other.deletions;
@@ -107,7 +114,7 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct LineWorker<'j> {
     shared: &'j Shared<'j>,
-    tables: Tables,
+    tables: Tables<'j>,
     pub(crate) tally: Tally,
     /// Lines of one person stand together in most exports.
     last_person: Option<(String, i64)>,
@@ -129,7 +136,7 @@ impl<'j> LineWorker<'j> {
     pub(crate) fn new(shared: &'j Shared<'j>) -> Result<Self, IngestError> {
         Ok(Self {
             shared,
-            tables: Tables::new(Keys::new(shared.source))?,
+            tables: Tables::new(Keys::new(shared.source), Measures::new(shared.units))?,
             tally: Tally::default(),
             last_person: None,
         })
@@ -402,6 +409,7 @@ impl Worker for LineWorker<'_> {
             self.shared.transaction.append(table, batch)?;
         }
         self.tally.components = self.tables.components;
+        self.tally.units = self.tables.measures.counts();
         Ok(())
     }
 }

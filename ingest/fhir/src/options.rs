@@ -85,6 +85,9 @@ pub struct Summary {
     pub denied: u64,
     /// Lines about expunged persons: they are not kept anywhere.
     pub expunged: u64,
+    /// Values of codes that the catalog measures, by what became of their unit: `same`, `converted`, or why not: `missing`,
+    /// `unknown`, `incommensurable`.
+    pub units: BTreeMap<String, u64>,
     /// Lines read, blank ones aside.
     pub lines: u64,
     /// Files read.

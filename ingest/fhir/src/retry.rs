@@ -15,6 +15,7 @@ use crate::ingest::{Found, Job, summary};
 use crate::json::Cursor;
 use crate::key::Keys;
 use crate::lines::Ids;
+use crate::measure::CatalogUnits;
 use crate::options::{Options, Progress, Summary};
 use crate::reference::{Reference, Target};
 use crate::resource::{WITH_TABLE, kind_and_id};
@@ -37,6 +38,7 @@ pub async fn retry_quarantine(
     let start = Instant::now();
     let transaction = lake.begin()?;
     let (reader, chosen) = (lake.clone(), options.clone());
+    let units = CatalogUnits::of(lake.catalog());
     let retried = tokio::task::spawn_blocking(move || {
         let pick = |line: &Quarantined| !FINAL.contains(&line.reason_code.as_str()) && pick(line);
         let exports = exports(&reader, &pick, &chosen)?;
@@ -51,6 +53,7 @@ pub async fn retry_quarantine(
             let (advances, _heard) = unbounded_channel();
             let job = Job {
                 export: &export,
+                units: &units,
                 options: &options,
                 advances,
             };

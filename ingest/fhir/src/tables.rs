@@ -8,6 +8,7 @@ use arrow::error::ArrowError;
 use crate::coding::Coded;
 use crate::columns::{Columns, Row};
 use crate::key::Keys;
+use crate::measure::{Measured, Measures};
 use crate::resource::{
     AllergyIntolerance, Condition, DiagnosticReport, Encounter, Header, Immunization,
     MedicationRequest, Observation, Patient, Procedure, Resource,
@@ -21,8 +22,9 @@ const COMPONENT: &str = "observation_component";
 
 /// The rows that one worker has built and not yet handed on.
 #[derive(Debug)]
-pub(crate) struct Tables {
+pub(crate) struct Tables<'j> {
     keys: Keys,
+    pub(crate) measures: Measures<'j>,
     columns: BTreeMap<&'static str, Columns>,
     full: Vec<(&'static str, RecordBatch)>,
     /// Rows of child tables so far.
@@ -39,10 +41,10 @@ pub(crate) struct Place<'a> {
     pub(crate) id: &'a str,
 }
 
-impl Tables {
+impl<'j> Tables<'j> {
     /// # Errors
     /// When the lake's schemas hold a column type that this crate does not know.
-    pub(crate) fn new(keys: Keys) -> Result<Self, ArrowError> {
+    pub(crate) fn new(keys: Keys, measures: Measures<'j>) -> Result<Self, ArrowError> {
         let mut columns = BTreeMap::new();
         for table in salus_lake::TABLES {
             if let Some(schema) = salus_lake::schema(table) {
@@ -51,6 +53,7 @@ impl Tables {
         }
         Ok(Self {
             keys,
+            measures,
             columns,
             full: Vec::new(),
             components: 0,
@@ -80,7 +83,10 @@ impl Tables {
             Resource::Patient(patient) => patient_row(row, patient),
             Resource::Encounter(it) => encounter_row(row.int("id", Some(id)), it),
             Resource::Condition(it) => condition_row(linked(row, id, encounter), it),
-            Resource::Observation(it) => observation_row(linked(row, id, encounter), it),
+            Resource::Observation(it) => {
+                let measured = self.measures.measured(&it.code, &it.value);
+                observation_row(linked(row, id, encounter), it, &measured);
+            }
             Resource::MedicationRequest(it) => {
                 request_row(linked(row, id, encounter), it, medication);
             }
@@ -123,14 +129,15 @@ impl Tables {
         };
         for (index, component) in (0_u64..).zip(&observation.components) {
             let id = self.keys.part(place.kind, place.id, index);
+            let measured = self.measures.measured(&component.code, &component.value);
             let row = columns.row(place.person);
-            row.int("id", Some(id))
+            let row = row
+                .int("id", Some(id))
                 .int("observation_id", Some(observation_id))
                 .text("code", component.code.code.as_deref())
                 .text("code_system", component.code.system.as_deref())
-                .date("effective_date", observation.effective)
-                .decimal("value", component.value.number)
-                .text("unit", component.value.unit.as_deref())
+                .date("effective_date", observation.effective);
+            measured_cells(row, &measured)
                 .text("value_code", component.value.code.code.as_deref())
                 .text("value_system", component.value.code.system.as_deref());
             self.components += 1;
@@ -193,15 +200,22 @@ fn condition_row(row: Row<'_>, it: &Condition<'_>) {
         .date("recorded_date", it.recorded);
 }
 
-fn observation_row(row: Row<'_>, it: &Observation<'_>) {
-    row.text("status", it.status.code.as_deref())
+fn measured_cells<'c>(row: Row<'c>, it: &Measured<'_>) -> Row<'c> {
+    row.decimal("value", it.value)
+        .text("unit", it.unit)
+        .decimal("value_original", it.value_original)
+        .text("unit_original", it.unit_original)
+}
+
+fn observation_row(row: Row<'_>, it: &Observation<'_>, measured: &Measured<'_>) {
+    let row = row
+        .text("status", it.status.code.as_deref())
         .text("category", it.category.code.as_deref())
         .text("code", it.code.code.as_deref())
         .text("code_system", it.code.system.as_deref())
         .date("effective_date", it.effective)
-        .instant("effective_at", it.effective)
-        .decimal("value", it.value.number)
-        .text("unit", it.value.unit.as_deref())
+        .instant("effective_at", it.effective);
+    measured_cells(row, measured)
         .text("value_text", it.value.text.as_deref())
         .text("value_code", it.value.code.code.as_deref())
         .text("value_system", it.value.code.system.as_deref())

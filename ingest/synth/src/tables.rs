@@ -32,9 +32,9 @@ const COLUMNS: [&str; 8] = [
     "id:long! status class type_code type_system reason_code start_date:date start_at:at end_date:date end_at:at length_minutes:long",
     "id:long! encounter_id:long clinical_status verification_status category code code_system onset_date:date abatement_date:date \
      recorded_date:date",
-    "id:long! encounter_id:long status category code code_system effective_date:date effective_at:at value:decimal unit value_text \
+    "id:long! encounter_id:long status category code code_system effective_date:date effective_at:at value:decimal unit value_original:decimal unit_original value_text \
      value_code value_system interpretation",
-    "id:long! observation_id:long! code code_system effective_date:date value:decimal unit value_code value_system",
+    "id:long! observation_id:long! code code_system effective_date:date value:decimal unit value_original:decimal unit_original value_code value_system",
     "id:long! encounter_id:long status intent code code_system authored_date:date",
     "id:long! encounter_id:long status code code_system performed_date:date performed_end_date:date",
     "id:long! encounter_id:long status code code_system occurrence_date:date",
@@ -300,6 +300,9 @@ impl Rows<'_> {
                 Cell::At(it.at.micros()),
                 value[0],
                 value[1],
+                // Generated in the catalog's units.
+                Cell::Null,
+                Cell::Null,
                 Cell::Null,
                 answer[0],
                 answer[1],
@@ -321,6 +324,8 @@ impl Rows<'_> {
                 date(me.person.observations[at].at.day),
                 decimal(measure, value),
                 Cell::Text(measure.unit),
+                Cell::Null,
+                Cell::Null,
                 Cell::Null,
                 Cell::Null,
             ]);

@@ -7,10 +7,13 @@ use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
+use salus_lake::Catalog;
+
 use super::*;
 use crate::consent::consent;
 use crate::deletion::deletions;
 use crate::key::Keys;
+use crate::measure::{CatalogUnits, Measures};
 use crate::tables::{Place, Tables};
 
 /// The rows that `json` becomes, `column=value` for everything that is not NULL.
@@ -26,7 +29,10 @@ fn rows(json: &str) -> Vec<String> {
         },
         _ => None,
     };
-    let mut tables = Tables::new(Keys::new("test")).expect("the lake's schemas");
+    let catalog = Catalog::parse(Catalog::default_yaml()).expect("the catalog");
+    let units = CatalogUnits::of(&catalog);
+    let mut tables =
+        Tables::new(Keys::new("test"), Measures::new(&units)).expect("the lake's schemas");
     let place = Place {
         person: 7,
         kind: &line.kind,
