@@ -38,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "salus-accounting",
         ],
     ),
+    ("salus-quality", &["salus-lake"]),
     ("salus-fhir", &["salus-lake", "salus-units"]),
     ("salus-synth", &["salus-lake"]),
     ("salus-units", &[]),
@@ -46,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "salus-cli",
         &[
             "salus-query",
+            "salus-quality",
             "salus-lake",
             "salus-ledger",
             "salus-certificate",

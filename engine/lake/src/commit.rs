@@ -42,6 +42,8 @@ pub(crate) struct Work {
     pub(crate) quarantine: Quarantine,
     pub(crate) withheld: WithheldList,
     pub(crate) going: Mutex<Going>,
+    /// Hashes of the code maps that rows were read with.
+    pub(crate) code_maps: Mutex<BTreeSet<String>>,
     pub(crate) tables: BTreeMap<&'static str, Intake>,
     /// The new files belong to a snapshot and stay.
     pub(crate) published: bool,
@@ -254,14 +256,25 @@ impl Work {
             .or_else(|| old.as_ref().map(|old| old.identity.clone()))
             .unwrap_or_default();
         identity.withheld = written.withheld.or(identity.withheld);
+        let mut code_maps = old
+            .as_ref()
+            .map(|old| old.code_maps.clone())
+            .unwrap_or_default();
+        code_maps.append(
+            &mut self
+                .code_maps
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         let snapshot = Snapshot {
             number: old.as_ref().map_or(0, |old| old.number) + 1,
             tables,
             identity,
             quarantine: written
                 .quarantine
-                .or_else(|| old.map(|old| old.quarantine))
+                .or_else(|| old.as_ref().map(|old| old.quarantine.clone()))
                 .unwrap_or_default(),
+            code_maps,
         };
         // From here on the files may be named by a snapshot on disk, even if the next call reports an error.
         self.published = true;

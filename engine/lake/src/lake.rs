@@ -33,6 +33,7 @@ use crate::removed::locate;
 use crate::rewrite::read_keys;
 use crate::schema::{TABLES, row_key, schema};
 use crate::snapshot::{self, Snapshot};
+use crate::sources::Sources;
 use crate::transaction::Transaction;
 use crate::vault::{KeyFile, KeyProvider, Vault};
 
@@ -255,6 +256,12 @@ impl Lake {
         let found = locate(table, keys, ids)?;
         let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
         Ok(found.into_iter().map(id).collect())
+    }
+
+    /// Which source names which person of `snapshot`: for operators.
+    pub fn sources(&self, snapshot: &Snapshot) -> Result<Sources> {
+        let files = &snapshot.identity.files;
+        Sources::read(&self.places().identity, files, self.vault())
     }
 
     /// Everything in quarantine, oldest first, byte for byte.

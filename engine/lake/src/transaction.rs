@@ -122,6 +122,7 @@ impl Transaction {
             quarantine,
             withheld,
             going: Mutex::new(Going::default()),
+            code_maps: Mutex::default(),
             tables,
             published: false,
             _lock: lock,
@@ -239,6 +240,16 @@ impl Transaction {
     /// The identity index. Assignments become durable with the commit.
     pub fn identity(&self) -> &IdentityIndex {
         &self.work.identity
+    }
+
+    /// Notes in the snapshot that rows were read with the code map of this hash.
+    pub fn note_code_map(&self, sha256: &str) {
+        let mut maps = self
+            .work
+            .code_maps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        maps.insert(sha256.to_owned());
     }
 
     /// Sorts, upserts, verifies, writes and makes everything visible as one new snapshot, or changes nothing at all.

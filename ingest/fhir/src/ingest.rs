@@ -76,6 +76,9 @@ async fn ingest(
             options: &chosen,
             advances: sender,
         };
+        for map in &chosen.code_map.files {
+            transaction.note_code_map(map);
+        }
         job.read(&transaction, None)
             .map(|found| (found, transaction))
     });
@@ -286,6 +289,7 @@ impl Job<'_> {
                 medications: &medications,
                 gone,
                 units: self.units,
+                map: &self.options.code_map,
                 pass: Pass::First {
                     census,
                     waiting: &waiting,
@@ -322,6 +326,7 @@ impl Job<'_> {
             medications: &medications,
             gone,
             units: self.units,
+            map: &self.options.code_map,
             pass: Pass::Last,
         };
         let lost = Rejection::new(Reason::Superseded, "a later version is in the same export");
@@ -411,6 +416,7 @@ pub(crate) fn summary(
             .iter()
             .map(|(what, values)| ((*what).to_owned(), *values))
             .collect(),
+        mapped: tally.mapped,
         lines: tally.lines,
         files: export.files.len() as u64,
         ignored: export.ignored.clone(),

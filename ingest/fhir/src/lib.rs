@@ -39,6 +39,7 @@
 
 mod census;
 mod chunk;
+mod code_map;
 mod coding;
 mod columns;
 mod consent;
@@ -66,6 +67,7 @@ mod value;
 mod waiting;
 mod workers;
 
+pub use code_map::{CodeMap, CodeMapError};
 pub use error::IngestError;
 pub use ingest::{ingest_directories, ingest_directory, parse_only};
 pub use options::{Options, Progress, Silent, Summary, TableSummary};

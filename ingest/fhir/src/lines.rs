@@ -7,6 +7,7 @@ use salus_lake::{Quarantined, Transaction, Withheld};
 
 use crate::census::Census;
 use crate::chunk::{Chunk, Origin};
+use crate::code_map::CodeMap;
 use crate::coding::Coded;
 use crate::consent::consent;
 use crate::deletion::deletions;
@@ -33,6 +34,7 @@ pub(crate) struct Shared<'j> {
     pub(crate) medications: &'j Medications,
     pub(crate) gone: &'j Gone,
     pub(crate) units: &'j CatalogUnits,
+    pub(crate) map: &'j CodeMap,
     pub(crate) pass: Pass<'j>,
 }
 
@@ -89,6 +91,8 @@ pub(crate) struct Tally {
     pub(crate) expunged: u64,
     /// Values by what became of their unit.
     pub(crate) units: BTreeMap<&'static str, u64>,
+    /// Codings that the code map gave another code.
+    pub(crate) mapped: u64,
     pub(crate) lines: u64,
 }
 
@@ -104,6 +108,7 @@ impl Tally {
             *self.units.entry(what).or_default() += values;
         }
         self.components += other.components;
+        self.mapped += other.mapped;
         self.deletions += other.deletions;
         self.expunged += other.expunged;
         self.lines += other.lines;
@@ -136,7 +141,11 @@ impl<'j> LineWorker<'j> {
     pub(crate) fn new(shared: &'j Shared<'j>) -> Result<Self, IngestError> {
         Ok(Self {
             shared,
-            tables: Tables::new(Keys::new(shared.source), Measures::new(shared.units))?,
+            tables: Tables::new(
+                Keys::new(shared.source),
+                Measures::new(shared.units),
+                shared.map,
+            )?,
             tally: Tally::default(),
             last_person: None,
         })
@@ -410,6 +419,7 @@ impl Worker for LineWorker<'_> {
         }
         self.tally.components = self.tables.components;
         self.tally.units = self.tables.measures.counts();
+        self.tally.mapped = self.tables.mapped;
         Ok(())
     }
 }

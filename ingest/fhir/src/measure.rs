@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use salus_lake::Catalog;
 use salus_units::{Conversion, Unfit, conversion};
 
-use crate::coding::{Coded, LOINC};
+use crate::coding::LOINC;
+use crate::tables::Codes;
 use crate::value::Value;
 
 /// Units of one code that are remembered; an export with more of them pays for each again.
@@ -67,7 +68,7 @@ impl<'j> Measures<'j> {
 
     /// The value of `code` in the catalog's unit. Where the catalog has none, or there is no number, it stays as it is; where the
     /// unit does not fit, only the original is kept.
-    pub(crate) fn measured<'v>(&mut self, code: &Coded<'_>, value: &'v Value<'_>) -> Measured<'v>
+    pub(crate) fn measured<'v>(&mut self, codes: &Codes<'_>, value: &'v Value<'_>) -> Measured<'v>
     where
         'j: 'v,
     {
@@ -77,8 +78,8 @@ impl<'j> Measures<'j> {
             unit: given,
             ..Measured::default()
         };
-        let loinc = code.system.as_deref() == Some(LOINC);
-        let (Some(code), Some(number), true) = (code.code.as_deref(), value.number, loinc) else {
+        let loinc = codes.system == Some(LOINC);
+        let (Some(code), Some(number), true) = (codes.code, value.number, loinc) else {
             return as_given;
         };
         let units = self.units;
@@ -170,8 +171,12 @@ mod tests {
         }
     }
 
-    fn loinc(code: &str) -> Coded<'static> {
-        Coded::known(code.into(), Some(LOINC.into()))
+    fn loinc(code: &str) -> Codes<'_> {
+        Codes {
+            code: Some(code),
+            system: Some(LOINC),
+            ..Codes::default()
+        }
     }
 
     #[test]
@@ -202,7 +207,10 @@ mod tests {
             measures.measured(&loinc("0-0"), &millimoles),
             kept(5_500_000, Some("mmol/L"))
         );
-        let local = Coded::known("2345-7".into(), None);
+        let local = Codes {
+            system: None,
+            ..glucose
+        };
         assert_eq!(
             measures.measured(&local, &millimoles),
             kept(5_500_000, Some("mmol/L"))

@@ -42,6 +42,9 @@ pub async fn retry_quarantine(
     let retried = tokio::task::spawn_blocking(move || {
         let pick = |line: &Quarantined| !FINAL.contains(&line.reason_code.as_str()) && pick(line);
         let exports = exports(&reader, &pick, &chosen)?;
+        for map in &chosen.code_map.files {
+            transaction.note_code_map(map);
+        }
         transaction.drop_quarantined(&mut |line| pick(line))?;
         let mut found = Found::default();
         let mut whole = Export::of(Vec::new());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
+use crate::code_map::CodeMap;
 use crate::coding::Coded;
 use crate::columns::{Columns, Row};
 use crate::key::Keys;
@@ -25,6 +26,9 @@ const COMPONENT: &str = "observation_component";
 pub(crate) struct Tables<'j> {
     keys: Keys,
     pub(crate) measures: Measures<'j>,
+    map: &'j CodeMap,
+    /// Codings that the map gave another code.
+    pub(crate) mapped: u64,
     columns: BTreeMap<&'static str, Columns>,
     full: Vec<(&'static str, RecordBatch)>,
     /// Rows of child tables so far.
@@ -44,7 +48,11 @@ pub(crate) struct Place<'a> {
 impl<'j> Tables<'j> {
     /// # Errors
     /// When the lake's schemas hold a column type that this crate does not know.
-    pub(crate) fn new(keys: Keys, measures: Measures<'j>) -> Result<Self, ArrowError> {
+    pub(crate) fn new(
+        keys: Keys,
+        measures: Measures<'j>,
+        map: &'j CodeMap,
+    ) -> Result<Self, ArrowError> {
         let mut columns = BTreeMap::new();
         for table in salus_lake::TABLES {
             if let Some(schema) = salus_lake::schema(table) {
@@ -54,6 +62,8 @@ impl<'j> Tables<'j> {
         Ok(Self {
             keys,
             measures,
+            map,
+            mapped: 0,
             columns,
             full: Vec::new(),
             components: 0,
@@ -75,6 +85,8 @@ impl<'j> Tables<'j> {
     ) -> Result<(), ArrowError> {
         let id = self.keys.row(place.kind, place.id);
         let encounter = header.encounter().map(|id| self.keys.row("Encounter", &id));
+        let none = Coded::default();
+        let codes = self.codes(medication.or_else(|| coded(resource)).unwrap_or(&none));
         let Some(columns) = self.columns.get_mut(table) else {
             return Ok(());
         };
@@ -82,18 +94,22 @@ impl<'j> Tables<'j> {
         match resource {
             Resource::Patient(patient) => patient_row(row, patient),
             Resource::Encounter(it) => encounter_row(row.int("id", Some(id)), it),
-            Resource::Condition(it) => condition_row(linked(row, id, encounter), it),
+            Resource::Condition(it) => condition_row(linked(row, id, encounter), it, &codes),
             Resource::Observation(it) => {
-                let measured = self.measures.measured(&it.code, &it.value);
-                observation_row(linked(row, id, encounter), it, &measured);
+                let measured = self.measures.measured(&codes, &it.value);
+                observation_row(linked(row, id, encounter), it, &codes, &measured);
             }
             Resource::MedicationRequest(it) => {
-                request_row(linked(row, id, encounter), it, medication);
+                request_row(linked(row, id, encounter), it, &codes);
             }
-            Resource::Procedure(it) => procedure_row(linked(row, id, encounter), it),
-            Resource::Immunization(it) => immunization_row(linked(row, id, encounter), it),
-            Resource::AllergyIntolerance(it) => allergy_row(row.int("id", Some(id)), it),
-            Resource::DiagnosticReport(it) => report_row(linked(row, id, encounter), it),
+            Resource::Procedure(it) => procedure_row(linked(row, id, encounter), it, &codes),
+            Resource::Immunization(it) => {
+                immunization_row(linked(row, id, encounter), it, &codes);
+            }
+            Resource::AllergyIntolerance(it) => allergy_row(row.int("id", Some(id)), it, &codes),
+            Resource::DiagnosticReport(it) => {
+                report_row(linked(row, id, encounter), it, &codes);
+            }
             Resource::Medication(_) | Resource::Other => drop(row),
         }
         self.close_if_full(table)?;
@@ -118,6 +134,15 @@ impl<'j> Tables<'j> {
         Ok(self.take_full())
     }
 
+    fn codes<'c>(&mut self, given: &'c Coded<'_>) -> Codes<'c>
+    where
+        'j: 'c,
+    {
+        let codes = Codes::of(given, self.map);
+        self.mapped += u64::from(codes.is_mapped());
+        codes
+    }
+
     fn add_components(
         &mut self,
         place: Place<'_>,
@@ -129,14 +154,14 @@ impl<'j> Tables<'j> {
         };
         for (index, component) in (0_u64..).zip(&observation.components) {
             let id = self.keys.part(place.kind, place.id, index);
-            let measured = self.measures.measured(&component.code, &component.value);
+            let codes = Codes::of(&component.code, self.map);
+            self.mapped += u64::from(codes.is_mapped());
+            let measured = self.measures.measured(&codes, &component.value);
             let row = columns.row(place.person);
             let row = row
                 .int("id", Some(id))
-                .int("observation_id", Some(observation_id))
-                .text("code", component.code.code.as_deref())
-                .text("code_system", component.code.system.as_deref())
-                .date("effective_date", observation.effective);
+                .int("observation_id", Some(observation_id));
+            let row = code_cells(row, &codes).date("effective_date", observation.effective);
             measured_cells(row, &measured)
                 .text("value_code", component.value.code.code.as_deref())
                 .text("value_system", component.value.code.system.as_deref());
@@ -153,6 +178,59 @@ impl<'j> Tables<'j> {
         }
         Ok(())
     }
+}
+
+/// A coding in the terms of the code map, and as it was given where that is another.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Codes<'c> {
+    pub(crate) code: Option<&'c str>,
+    pub(crate) system: Option<&'c str>,
+    original: Option<&'c str>,
+    original_system: Option<&'c str>,
+}
+
+impl<'c> Codes<'c> {
+    pub(crate) fn of(given: &'c Coded<'_>, map: &'c CodeMap) -> Self {
+        let (code, system) = (given.code.as_deref(), given.system.as_deref());
+        match map.target(given) {
+            Some((target, target_system)) => Self {
+                code: Some(target),
+                system: Some(target_system),
+                original: code,
+                original_system: system,
+            },
+            None => Self {
+                code,
+                system,
+                ..Self::default()
+            },
+        }
+    }
+
+    fn is_mapped(&self) -> bool {
+        self.original.is_some()
+    }
+}
+
+/// The coding of a resource that its table calls `code`.
+fn coded<'r, 'a>(resource: &'r Resource<'a>) -> Option<&'r Coded<'a>> {
+    Some(match resource {
+        Resource::Condition(it) => &it.code,
+        Resource::Observation(it) => &it.code,
+        Resource::MedicationRequest(it) => &it.code,
+        Resource::Procedure(it) => &it.code,
+        Resource::Immunization(it) => &it.code,
+        Resource::AllergyIntolerance(it) => &it.code,
+        Resource::DiagnosticReport(it) => &it.code,
+        _ => return None,
+    })
+}
+
+fn code_cells<'c>(row: Row<'c>, codes: &Codes<'_>) -> Row<'c> {
+    row.text("code", codes.code)
+        .text("code_system", codes.system)
+        .text("code_original", codes.original)
+        .text("code_original_system", codes.original_system)
 }
 
 fn linked(row: Row<'_>, id: i64, encounter: Option<i64>) -> Row<'_> {
@@ -186,15 +264,15 @@ fn encounter_row(row: Row<'_>, it: &Encounter<'_>) {
         .int("length_minutes", it.length_minutes());
 }
 
-fn condition_row(row: Row<'_>, it: &Condition<'_>) {
-    row.text("clinical_status", it.clinical_status.code.as_deref())
+fn condition_row(row: Row<'_>, it: &Condition<'_>, codes: &Codes<'_>) {
+    let row = row
+        .text("clinical_status", it.clinical_status.code.as_deref())
         .text(
             "verification_status",
             it.verification_status.code.as_deref(),
         )
-        .text("category", it.category.code.as_deref())
-        .text("code", it.code.code.as_deref())
-        .text("code_system", it.code.system.as_deref())
+        .text("category", it.category.code.as_deref());
+    code_cells(row, codes)
         .date("onset_date", it.onset)
         .date("abatement_date", it.abatement)
         .date("recorded_date", it.recorded);
@@ -207,12 +285,11 @@ fn measured_cells<'c>(row: Row<'c>, it: &Measured<'_>) -> Row<'c> {
         .text("unit_original", it.unit_original)
 }
 
-fn observation_row(row: Row<'_>, it: &Observation<'_>, measured: &Measured<'_>) {
+fn observation_row(row: Row<'_>, it: &Observation<'_>, codes: &Codes<'_>, measured: &Measured<'_>) {
     let row = row
         .text("status", it.status.code.as_deref())
-        .text("category", it.category.code.as_deref())
-        .text("code", it.code.code.as_deref())
-        .text("code_system", it.code.system.as_deref())
+        .text("category", it.category.code.as_deref());
+    let row = code_cells(row, codes)
         .date("effective_date", it.effective)
         .instant("effective_at", it.effective);
     measured_cells(row, measured)
@@ -222,48 +299,41 @@ fn observation_row(row: Row<'_>, it: &Observation<'_>, measured: &Measured<'_>) 
         .text("interpretation", it.interpretation.code.as_deref());
 }
 
-fn request_row(row: Row<'_>, it: &MedicationRequest<'_>, medication: Option<&Coded<'_>>) {
-    let code = medication.unwrap_or(&it.code);
-    row.text("status", it.status.code.as_deref())
-        .text("intent", it.intent.code.as_deref())
-        .text("code", code.code.as_deref())
-        .text("code_system", code.system.as_deref())
-        .date("authored_date", it.authored);
+fn request_row(row: Row<'_>, it: &MedicationRequest<'_>, codes: &Codes<'_>) {
+    let row = row
+        .text("status", it.status.code.as_deref())
+        .text("intent", it.intent.code.as_deref());
+    code_cells(row, codes).date("authored_date", it.authored);
 }
 
-fn procedure_row(row: Row<'_>, it: &Procedure<'_>) {
-    row.text("status", it.status.code.as_deref())
-        .text("code", it.code.code.as_deref())
-        .text("code_system", it.code.system.as_deref())
+fn procedure_row(row: Row<'_>, it: &Procedure<'_>, codes: &Codes<'_>) {
+    let row = row.text("status", it.status.code.as_deref());
+    code_cells(row, codes)
         .date("performed_date", it.performed)
         .date("performed_end_date", it.performed_end);
 }
 
-fn immunization_row(row: Row<'_>, it: &Immunization<'_>) {
-    row.text("status", it.status.code.as_deref())
-        .text("code", it.code.code.as_deref())
-        .text("code_system", it.code.system.as_deref())
-        .date("occurrence_date", it.occurrence);
+fn immunization_row(row: Row<'_>, it: &Immunization<'_>, codes: &Codes<'_>) {
+    let row = row.text("status", it.status.code.as_deref());
+    code_cells(row, codes).date("occurrence_date", it.occurrence);
 }
 
-fn allergy_row(row: Row<'_>, it: &AllergyIntolerance<'_>) {
-    row.text("clinical_status", it.clinical_status.code.as_deref())
+fn allergy_row(row: Row<'_>, it: &AllergyIntolerance<'_>, codes: &Codes<'_>) {
+    let row = row
+        .text("clinical_status", it.clinical_status.code.as_deref())
         .text(
             "verification_status",
             it.verification_status.code.as_deref(),
         )
         .text("type", it.kind.code.as_deref())
         .text("category", it.category.code.as_deref())
-        .text("criticality", it.criticality.code.as_deref())
-        .text("code", it.code.code.as_deref())
-        .text("code_system", it.code.system.as_deref())
-        .date("recorded_date", it.recorded);
+        .text("criticality", it.criticality.code.as_deref());
+    code_cells(row, codes).date("recorded_date", it.recorded);
 }
 
-fn report_row(row: Row<'_>, it: &DiagnosticReport<'_>) {
-    row.text("status", it.status.code.as_deref())
-        .text("category", it.category.code.as_deref())
-        .text("code", it.code.code.as_deref())
-        .text("code_system", it.code.system.as_deref())
-        .date("effective_date", it.effective);
+fn report_row(row: Row<'_>, it: &DiagnosticReport<'_>, codes: &Codes<'_>) {
+    let row = row
+        .text("status", it.status.code.as_deref())
+        .text("category", it.category.code.as_deref());
+    code_cells(row, codes).date("effective_date", it.effective);
 }

@@ -10,6 +10,7 @@ use arrow::datatypes::{
 use salus_lake::Catalog;
 
 use super::*;
+use crate::code_map::CodeMap;
 use crate::consent::consent;
 use crate::deletion::deletions;
 use crate::key::Keys;
@@ -31,8 +32,9 @@ fn rows(json: &str) -> Vec<String> {
     };
     let catalog = Catalog::parse(Catalog::default_yaml()).expect("the catalog");
     let units = CatalogUnits::of(&catalog);
+    let map = CodeMap::default();
     let mut tables =
-        Tables::new(Keys::new("test"), Measures::new(&units)).expect("the lake's schemas");
+        Tables::new(Keys::new("test"), Measures::new(&units), &map).expect("the lake's schemas");
     let place = Place {
         person: 7,
         kind: &line.kind,
