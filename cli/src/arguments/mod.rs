@@ -4,6 +4,7 @@ mod ingest;
 mod lake;
 mod ledger;
 mod oversight;
+mod quality;
 mod retention;
 mod view;
 
@@ -19,6 +20,7 @@ pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Rep
 pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
+pub(crate) use quality::{Apart, Codes, Exact, PrivateQuality, Quality};
 pub(crate) use retention::{Erase, Seal};
 pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
 
@@ -105,6 +107,16 @@ pub(crate) enum Command {
     /// Delete a person for good: rows, quarantined lines, older snapshots; what comes about her later is dropped.
     #[command(after_help = "Example:\n  salus expunge --source clinic --patient 4711 --yes")]
     Expunge(Expunge),
+    /// How complete, conformant and plausible the data are.
+    #[command(
+        after_help = "Examples:\n  salus quality --operator --failing\n  salus quality --operator --table observation --by code,month --html quality.html\n  \
+        salus quality --private --epsilon 0.05 --dry-run\n\n\
+        With --operator the figures are exact and for those who may read the records; with --private they are asked through the gate and paid for."
+    )]
+    Quality(Box<Quality>),
+    /// Codes of the data.
+    #[command(subcommand, after_help = "Example:\n  salus codes unmapped --operator")]
+    Codes(Codes),
     /// List tables and columns.
     #[command(after_help = "Example:\n  salus tables --format json")]
     Tables,

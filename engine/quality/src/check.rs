@@ -85,17 +85,61 @@ pub(crate) struct Surroundings<'s> {
 /// Names of the checks, with the names of OHDSI's DataQualityDashboard for the same, and what each asks.
 pub const CHECKS: [(&str, &str, &str); 12] = [
     ("null", "measureValueCompleteness", "the column is NULL"),
-    ("domain", "isStandardValidConcept", "the value is not one of the catalog's keys"),
-    ("system", "isStandardValidConcept", "the code is of no system that HL7 Terminology names"),
-    ("unit", "plausibleUnitConceptIds", "the value cannot be said in the catalog's unit of its code"),
-    ("reference", "isForeignKey", "it points to no row of the same person"),
-    ("bounds", "plausibleValueLow/High", "the value is beyond the catalog's bounds of the column"),
-    ("limits", "plausibleValueLow/High", "the value is beyond the catalog's clinical limits of its code"),
-    ("future", "plausibleTemporalAfter", "the day is after that of the report"),
-    ("before_birth", "plausibleAfterBirth", "the day is before the person's birth"),
-    ("after_death", "plausibleBeforeDeath", "the day is more than 60 days after the person's death"),
-    ("order", "plausibleStartBeforeEnd", "the end is before the start"),
-    ("sex", "plausibleGender", "the code is one that only persons of another sex have"),
+    (
+        "domain",
+        "isStandardValidConcept",
+        "the value is not one of the catalog's keys",
+    ),
+    (
+        "system",
+        "isStandardValidConcept",
+        "the code is of no system that HL7 Terminology names",
+    ),
+    (
+        "unit",
+        "plausibleUnitConceptIds",
+        "the value cannot be said in the catalog's unit of its code",
+    ),
+    (
+        "reference",
+        "isForeignKey",
+        "it points to no row of the same person",
+    ),
+    (
+        "bounds",
+        "plausibleValueLow/High",
+        "the value is beyond the catalog's bounds of the column",
+    ),
+    (
+        "limits",
+        "plausibleValueLow/High",
+        "the value is beyond the catalog's clinical limits of its code",
+    ),
+    (
+        "future",
+        "plausibleTemporalAfter",
+        "the day is after that of the report",
+    ),
+    (
+        "before_birth",
+        "plausibleAfterBirth",
+        "the day is before the person's birth",
+    ),
+    (
+        "after_death",
+        "plausibleBeforeDeath",
+        "the day is more than 60 days after the person's death",
+    ),
+    (
+        "order",
+        "plausibleStartBeforeEnd",
+        "the end is before the start",
+    ),
+    (
+        "sex",
+        "plausibleGender",
+        "the code is one that only persons of another sex have",
+    ),
 ];
 
 /// Ends, their starts and tables.
@@ -139,12 +183,22 @@ pub(crate) fn checks(table: &str, catalog: &Catalog) -> Vec<Check> {
         }
         let facts = catalog.column(table, column);
         if let Some(domain) = facts.and_then(|facts| facts.domain.as_ref()) {
-            add(conformance, "domain", Some(5), Question::Domain(domain.iter().cloned().collect()));
+            add(
+                conformance,
+                "domain",
+                Some(5),
+                Question::Domain(domain.iter().cloned().collect()),
+            );
         }
         if let Some(bounds) = facts.and_then(|facts| facts.bounds) {
             let whole = |bound: i128| i64::try_from(bound / 1_000_000).unwrap_or_default();
             let (low, high) = (bounds.low.millionths(), bounds.high.millionths());
-            add(plausibility, "bounds", Some(5), Question::Bounds(whole(low), whole(high)));
+            add(
+                plausibility,
+                "bounds",
+                Some(5),
+                Question::Bounds(whole(low), whole(high)),
+            );
         }
         match column {
             "code_system" => add(conformance, "system", Some(5), Question::System),
@@ -165,7 +219,9 @@ pub(crate) fn checks(table: &str, catalog: &Catalog) -> Vec<Check> {
                 add(plausibility, "after_death", Some(1), Question::AfterDeath);
             }
         }
-        let order = ORDERS.iter().find(|(of, _, end)| *of == table && *end == column);
+        let order = ORDERS
+            .iter()
+            .find(|(of, _, end)| *of == table && *end == column);
         if let Some(start) = order.and_then(|(_, start, _)| schema.index_of(start).ok()) {
             add(plausibility, "order", Some(1), Question::Order(start));
         }
@@ -183,7 +239,11 @@ pub(crate) fn limits(catalog: &Catalog) -> HashMap<String, (i128, i128)> {
 
 /// Whether a code system is one that HL7 Terminology names: a registered system, or HL7's own.
 pub(crate) fn is_standard(system: &str) -> bool {
-    const OWN: [&str; 3] = ["http://terminology.hl7.org/", "http://hl7.org/fhir/", "http://www.ama-assn.org/go/cpt"];
+    const OWN: [&str; 3] = [
+        "http://terminology.hl7.org/",
+        "http://hl7.org/fhir/",
+        "http://www.ama-assn.org/go/cpt",
+    ];
     const REGISTERED: [&str; 9] = [
         "http://loinc.org",
         "http://snomed.info/sct",
@@ -200,7 +260,12 @@ pub(crate) fn is_standard(system: &str) -> bool {
 
 impl Check {
     /// Whether the row fails; `None` when the check does not apply to it.
-    pub(crate) fn fails(&self, rows: &RecordBatch, row: usize, around: &Surroundings<'_>) -> Option<bool> {
+    pub(crate) fn fails(
+        &self,
+        rows: &RecordBatch,
+        row: usize,
+        around: &Surroundings<'_>,
+    ) -> Option<bool> {
         let column = rows.column(self.at);
         if matches!(self.question, Question::Null) {
             return Some(column.is_null(row));
@@ -231,11 +296,16 @@ impl Check {
         Some(match &self.question {
             Question::Domain(keys) => match column.data_type() {
                 DataType::Utf8 => !keys.contains(column.as_string::<i32>().value(row)),
-                _ => !keys.contains(&column.as_primitive_opt::<Int32Type>()?.value(row).to_string()),
+                _ => !keys.contains(
+                    &column
+                        .as_primitive_opt::<Int32Type>()?
+                        .value(row)
+                        .to_string(),
+                ),
             },
-            Question::Reference => {
-                !around.parents.contains(&column.as_primitive_opt::<Int64Type>()?.value(row))
-            }
+            Question::Reference => !around
+                .parents
+                .contains(&column.as_primitive_opt::<Int64Type>()?.value(row)),
             Question::Bounds(low, high) => {
                 let value = match column.data_type() {
                     DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),

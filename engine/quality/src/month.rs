@@ -17,7 +17,11 @@ pub(crate) fn of(day: i32) -> i32 {
 
 /// As `2025-06`.
 pub(crate) fn name(month: i32) -> String {
-    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+    format!(
+        "{:04}-{:02}",
+        month.div_euclid(12),
+        month.rem_euclid(12) + 1
+    )
 }
 
 #[cfg(test)]

@@ -72,7 +72,8 @@ pub struct Finding {
 impl Finding {
     /// Whether more rows fail than are tolerated.
     pub fn is_over(&self) -> bool {
-        let over = |most: u32| u128::from(self.failed) * 100 > u128::from(self.rows) * u128::from(most);
+        let over =
+            |most: u32| u128::from(self.failed) * 100 > u128::from(self.rows) * u128::from(most);
         self.most_percent.is_some_and(over)
     }
 }
@@ -100,20 +101,30 @@ pub async fn report(lake: &Lake, options: &Options) -> Result<Report, Error> {
     for table in &options.tables {
         if !TABLES.contains(&table.as_str()) {
             let known = TABLES.join(", ");
-            return Err(Error::Usage(format!("there is no table {table}; there are {known}")));
+            return Err(Error::Usage(format!(
+                "there is no table {table}; there are {known}"
+            )));
         }
     }
     let names = crate::CHECKS.map(|(name, _, _)| name);
-    if let Some(odd) = options.thresholds.keys().find(|name| !names.contains(&name.as_str())) {
+    if let Some(odd) = options
+        .thresholds
+        .keys()
+        .find(|name| !names.contains(&name.as_str()))
+    {
         let known = names.join(", ");
-        return Err(Error::Usage(format!("there is no check {odd}; there are {known}")));
+        return Err(Error::Usage(format!(
+            "there is no check {odd}; there are {known}"
+        )));
     }
     let snapshot = lake.snapshot()?.ok_or(Error::Empty)?;
     let sources = lake.sources(&snapshot)?;
     if let Some(source) = &options.source
         && !sources.names().any(|name| name == source)
     {
-        return Err(Error::Usage(format!("nothing was ingested under the source {source}")));
+        return Err(Error::Usage(format!(
+            "nothing was ingested under the source {source}"
+        )));
     }
     let mut findings = Vec::new();
     for table in TABLES {
@@ -155,7 +166,12 @@ struct Scan<'r> {
 impl<'r> Scan<'r> {
     fn new(lake: &Lake, table: &'static str, options: &'r Options, sources: &'r Sources) -> Self {
         let schema = schema(table);
-        let fields = || schema.iter().flat_map(|schema| schema.fields().iter()).enumerate();
+        let fields = || {
+            schema
+                .iter()
+                .flat_map(|schema| schema.fields().iter())
+                .enumerate()
+        };
         let dated = |(at, field): (usize, &Arc<arrow::datatypes::Field>)| {
             (table != "patient" && *field.data_type() == DataType::Date32).then_some(at)
         };
@@ -173,7 +189,11 @@ impl<'r> Scan<'r> {
 
     async fn run(&mut self, lake: &Lake, snapshot: &Snapshot) -> Result<(), Error> {
         let schema = schema(self.table);
-        let columns: Vec<&str> = schema.iter().flat_map(|it| it.fields()).map(|it| it.name().as_str()).collect();
+        let columns: Vec<&str> = schema
+            .iter()
+            .flat_map(|it| it.fields())
+            .map(|it| it.name().as_str())
+            .collect();
         let mut rows = Rows::of(lake, snapshot, self.table, &columns).await?;
         let facts = ["person_id", "birth_date", "death_date", "sex"];
         let mut people = Beside::of(lake, snapshot, "patient", &facts).await?;
@@ -222,7 +242,10 @@ impl<'r> Scan<'r> {
             today: self.options.today,
             limits: &self.limits,
         };
-        let counts = self.groups.entry(group).or_insert_with(|| vec![(0, 0); self.checks.len()]);
+        let counts = self
+            .groups
+            .entry(group)
+            .or_insert_with(|| vec![(0, 0); self.checks.len()]);
         for (check, (rows, failed)) in self.checks.iter().zip(counts) {
             if let Some(fails) = check.fails(batch, row, &around) {
                 *rows += 1;
@@ -237,22 +260,34 @@ impl<'r> Scan<'r> {
         let (options, mut group) = (self.options, Group::default());
         if options.source.is_some() || options.by.source {
             let source = self.sources.of(number);
-            if options.source.as_deref().is_some_and(|wanted| wanted != source) {
+            if options
+                .source
+                .as_deref()
+                .is_some_and(|wanted| wanted != source)
+            {
                 return None;
             }
             group.source = options.by.source.then(|| source.into());
         }
         if options.code.is_some() || options.by.code {
-            let codes = self.code.and_then(|at| batch.column(at).as_string_opt::<i32>());
-            let code = codes.filter(|codes| codes.is_valid(row)).map(|codes| codes.value(row));
+            let codes = self
+                .code
+                .and_then(|at| batch.column(at).as_string_opt::<i32>());
+            let code = codes
+                .filter(|codes| codes.is_valid(row))
+                .map(|codes| codes.value(row));
             if options.code.is_some() && options.code.as_deref() != code {
                 return None;
             }
             group.code = code.filter(|_| options.by.code).map(Into::into);
         }
         if options.month.is_some() || options.by.month {
-            let days = self.day.and_then(|at| batch.column(at).as_primitive_opt::<Date32Type>());
-            let day = days.filter(|days| days.is_valid(row)).map(|days| days.value(row));
+            let days = self
+                .day
+                .and_then(|at| batch.column(at).as_primitive_opt::<Date32Type>());
+            let day = days
+                .filter(|days| days.is_valid(row))
+                .map(|days| days.value(row));
             let month = day.map(month::of);
             if options.month.is_some() && options.month != month.map(month::name) {
                 return None;

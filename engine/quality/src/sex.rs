@@ -38,9 +38,13 @@ const SINGLE: &[(&str, &str, &str)] = &[
 pub(crate) fn of(system: &str, code: &str) -> Option<&'static str> {
     if matches!(system, ICD_10 | ICD_10_CM) {
         let block = code.get(..3)?;
-        let found = ICD.iter().find(|(first, last, _)| *first <= block && block <= *last);
+        let found = ICD
+            .iter()
+            .find(|(first, last, _)| *first <= block && block <= *last);
         return found.map(|(_, _, sex)| *sex);
     }
-    let found = SINGLE.iter().find(|(of, own, _)| *of == system && *own == code);
+    let found = SINGLE
+        .iter()
+        .find(|(of, own, _)| *of == system && *own == code);
     found.map(|(_, _, sex)| *sex)
 }

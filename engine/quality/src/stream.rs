@@ -25,7 +25,8 @@ impl Rows {
         columns: &[&str],
     ) -> Result<Self, Error> {
         let failed = |_| Error::Unreadable(table.to_owned());
-        let session = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+        let session =
+            SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
         let frame = session
             .read_table(lake.provider(snapshot, table)?)
             .and_then(|frame| frame.select_columns(columns))
@@ -40,7 +41,9 @@ impl Rows {
             return Ok(None);
         };
         match stream.next().await {
-            Some(batch) => Ok(Some(batch.map_err(|_| Error::Unreadable("a table".into()))?)),
+            Some(batch) => Ok(Some(
+                batch.map_err(|_| Error::Unreadable("a table".into()))?,
+            )),
             None => {
                 self.stream = None;
                 Ok(None)
@@ -85,7 +88,10 @@ impl Beside {
         mut each: impl FnMut(&RecordBatch, usize),
     ) -> Result<(), Error> {
         loop {
-            let ended = self.batch.as_ref().is_none_or(|batch| self.at >= batch.num_rows());
+            let ended = self
+                .batch
+                .as_ref()
+                .is_none_or(|batch| self.at >= batch.num_rows());
             if ended {
                 self.batch = self.rows.next().await?;
                 self.at = 0;
