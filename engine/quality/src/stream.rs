@@ -4,17 +4,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Date32Type, Int64Type};
+use arrow::compute::cast;
+use arrow::datatypes::{Date32Type, Field, Int64Type, Schema, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
-use salus_lake::{Lake, Snapshot};
+use salus_lake::{Lake, Snapshot, schema};
 
 use crate::Error;
 
 /// Some columns of a table; one partition, so that persons come in order.
 pub(crate) struct Rows {
+    table: String,
     stream: Option<SendableRecordBatchStream>,
+    /// The lake's own types: scans give texts as views.
+    schema: SchemaRef,
 }
 
 impl Rows {
@@ -24,15 +28,21 @@ impl Rows {
         table: &str,
         columns: &[&str],
     ) -> Result<Self, Error> {
-        let failed = |_| Error::Unreadable(table.to_owned());
-        let session =
-            SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
-        let frame = session
+        let unreadable = || Error::Unreadable(table.to_owned());
+        let all = schema(table).ok_or_else(unreadable)?;
+        let own = columns
+            .iter()
+            .map(|column| all.field_with_name(column).cloned());
+        let own: Vec<Field> = own.collect::<Result<_, _>>().map_err(|_| unreadable())?;
+        let config = SessionConfig::new().with_target_partitions(1);
+        let frame = SessionContext::new_with_config(config)
             .read_table(lake.provider(snapshot, table)?)
             .and_then(|frame| frame.select_columns(columns))
-            .map_err(failed)?;
+            .map_err(|_| unreadable())?;
         Ok(Self {
-            stream: Some(frame.execute_stream().await.map_err(failed)?),
+            table: table.to_owned(),
+            stream: Some(frame.execute_stream().await.map_err(|_| unreadable())?),
+            schema: Arc::new(Schema::new(own)),
         })
     }
 
@@ -40,15 +50,20 @@ impl Rows {
         let Some(stream) = &mut self.stream else {
             return Ok(None);
         };
-        match stream.next().await {
-            Some(batch) => Ok(Some(
-                batch.map_err(|_| Error::Unreadable("a table".into()))?,
-            )),
-            None => {
-                self.stream = None;
-                Ok(None)
-            }
-        }
+        let Some(batch) = stream.next().await else {
+            self.stream = None;
+            return Ok(None);
+        };
+        // What the library says may quote values.
+        let unreadable = || Error::Unreadable(self.table.clone());
+        let batch = batch.map_err(|_| unreadable())?;
+        let fields = self.schema.fields().iter().zip(batch.columns());
+        let columns = fields.map(|(field, column)| cast(column, field.data_type()));
+        let columns = columns
+            .collect::<Result<_, _>>()
+            .map_err(|_| unreadable())?;
+        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
+        batch.map(Some).map_err(|_| unreadable())
     }
 }
 

@@ -1,0 +1,167 @@
+//! The quality of the data: exact for operators, with noise for analysts, and never the one in place of the other.
+
+use std::fs;
+
+use crate::support::Home;
+
+fn questions(home: &Home, more: &[&str]) -> serde_json::Value {
+    home.json(
+        &[
+            &["quality", "--private", "--epsilon", "0.5", "--year", "2024"],
+            more,
+        ]
+        .concat(),
+    )
+}
+
+#[test]
+fn nobody_gets_exact_figures_without_saying_so() {
+    let home = Home::populated(&["--epsilon", "20"], 60);
+    for bare in [
+        &["quality"][..],
+        &["quality", "--table", "patient"],
+        &["quality", "--operator", "--private"],
+        &["quality", "--private", "--table", "patient"],
+        &["quality", "--private", "--html", "x.html"],
+        &["quality", "--operator", "--epsilon", "1"],
+        &["codes", "unmapped"],
+    ] {
+        let refused = home.run(bare).exits(2);
+        assert!(refused.stdout.is_empty(), "{refused:?}");
+    }
+    let said = home.run(&["quality", "--operator"]).exits(0);
+    assert!(said.stderr.contains("not for analysts"), "{said:?}");
+    let json = home.json(&["quality", "--operator", "--table", "patient"]);
+    assert_eq!(json["private"], false);
+    assert!(json["notice"].as_str().unwrap().contains("without privacy"));
+    let birth = json["findings"].as_array().unwrap().iter();
+    let mut birth = birth.filter(|it| it["column"] == "birth_date" && it["check"] == "null");
+    assert_eq!(birth.next().unwrap()["rows"], 60);
+
+    // Nothing was asked through the gate, and the ledger says nothing of it.
+    let entries = home.json(&["ledger", "list"]).to_string();
+    assert!(!entries.contains("RELEASE"), "{entries}");
+}
+
+#[test]
+fn figures_for_analysts_go_through_the_gate() {
+    let home = Home::populated(&["--epsilon", "20"], 60);
+    let before = home.json(&["budget", "show"]);
+    let quote = questions(&home, &["--dry-run"]);
+    assert_eq!(
+        home.json(&["budget", "show"]),
+        before,
+        "a dry run spends nothing"
+    );
+    let total = quote["total"]["rho"].to_string();
+
+    let answers = questions(&home, &[]);
+    let each = answers["questions"].as_array().unwrap();
+    assert_eq!(each.len(), quote["questions"].as_array().unwrap().len());
+    for answer in each {
+        assert!(answer["entry"].as_u64().is_some(), "{answer}");
+        assert!(
+            fs::exists(answer["receipt"].as_str().unwrap()).unwrap(),
+            "{answer}"
+        );
+        // Every number has an interval: none is there without noise.
+        let (rows, intervals) = (
+            answer["rows"].as_array().unwrap(),
+            answer["intervals"].as_array().unwrap(),
+        );
+        assert!(!rows.is_empty(), "{answer}");
+        let keys = usize::from(answer["columns"][0] == "month" || answer["columns"][0] == "code");
+        for (row, intervals) in rows.iter().zip(intervals) {
+            for (column, interval) in intervals.as_array().unwrap().iter().enumerate().skip(keys) {
+                assert!(
+                    interval.is_array(),
+                    "column {column} of {row} has no interval: {answer}"
+                );
+            }
+        }
+        // The same question by hand is the same answer, for nothing: there is one path.
+        let sql = answer["sql"].as_str().unwrap();
+        let again = home.json(&["query", sql, "--epsilon", "0.5"]);
+        assert_eq!(again["reuse"], answer["entry"], "{sql}");
+        assert_eq!(again["rows"], answer["rows"]);
+    }
+    let spent = home.json(&["budget", "show"]);
+    assert_ne!(spent, before);
+    let spent = spent.to_string();
+    assert!(spent.contains(&total), "{total} is what was spent: {spent}");
+    // And again it costs nothing.
+    let again = questions(&home, &[]);
+    for (first, second) in each.iter().zip(again["questions"].as_array().unwrap()) {
+        assert_eq!(first["rows"], second["rows"]);
+        assert_eq!(second["reuse"], first["entry"]);
+    }
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
+#[test]
+fn what_analysts_see_does_not_depend_on_the_data_but_through_noise() {
+    // Prices, questions and refusals of an empty lake and of a full one.
+    let small = Home::populated(&["--epsilon", "20"], 1);
+    let large = Home::populated(&["--epsilon", "20"], 90);
+    let (one, other) = (
+        questions(&small, &["--dry-run"]),
+        questions(&large, &["--dry-run"]),
+    );
+    assert_eq!(one["questions"], other["questions"]);
+    assert_eq!(one["total"], other["total"]);
+}
+
+#[test]
+fn local_codes_and_the_page_are_written() {
+    let home = Home::init(&[]);
+    let export = home.beside("export");
+    fs::create_dir(&export).unwrap();
+    let lines = r#"{"resourceType":"Patient","id":"p","gender":"female","birthDate":"1980-01-01"}
+{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/p"},"code":{"coding":[{"system":"urn:dx","code":"<b>&"}]},"onsetDateTime":"1970-05-05"}
+{"resourceType":"Condition","id":"d","subject":{"reference":"Patient/p"},"code":{"coding":[{"system":"urn:dx","code":"DM2"}]},"onsetDateTime":"2020-05-05"}
+"#;
+    fs::write(export.join("all.ndjson"), lines).unwrap();
+    let ingest = ["ingest", "fhir", export.to_str().unwrap()];
+    home.run(&ingest).exits(0);
+    let codes = home.json(&["codes", "unmapped", "--operator"]);
+    assert_eq!(codes["found"], 2, "{codes}");
+
+    let page = home.beside("quality.html");
+    let by = [
+        "quality",
+        "--operator",
+        "--by",
+        "code,month,source",
+        "--html",
+        page.to_str().unwrap(),
+    ];
+    home.run(&by).exits(0);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(
+        html.contains("&lt;b&gt;&amp;") && !html.contains("<b>"),
+        "codes are escaped"
+    );
+    assert!(
+        html.contains("1970-05")
+            && html.contains("before_birth")
+            && html.contains("not for publication")
+    );
+
+    let map = home.beside("map.csv");
+    let header = "source_system,source_code,target_system,target_code,equivalence\n";
+    fs::write(
+        &map,
+        format!("{header}urn:dx,DM2,http://snomed.info/sct,44054006,equal\n"),
+    )
+    .unwrap();
+    let mapped = [&ingest[..], &["--code-map", map.to_str().unwrap()]].concat();
+    assert_eq!(home.json(&mapped)["mapped"], 1);
+    assert_eq!(home.json(&["codes", "unmapped", "--operator"])["found"], 1);
+    fs::write(
+        &map,
+        format!("{header}urn:dx,DM2,a,1,equal\nurn:dx,DM2,a,2,equal\n"),
+    )
+    .unwrap();
+    let refused = home.run(&mapped).exits(1);
+    assert!(refused.stderr.contains("keep one of them"), "{refused:?}");
+}
