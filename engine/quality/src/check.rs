@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Decimal128Type, Int32Type, Int64Type};
 use salus_lake::{Catalog, schema};
 
@@ -43,7 +43,7 @@ enum Question {
     Domain(HashSet<String>),
     /// Is the code system none that HL7 Terminology names?
     System,
-    /// Could the value not be said in the catalog's unit?
+    /// Is the value not in the catalog's unit of its code, or could it not be converted into it?
     Unit,
     /// Does it point to no row of the same person?
     Reference,
@@ -69,7 +69,26 @@ pub(crate) struct Check {
     /// Per cent of failing rows above which the check fails, unless the operator says otherwise.
     pub(crate) most_percent: Option<u32>,
     at: usize,
+    places: Places,
     question: Question,
+}
+
+/// Places of the columns that checks of other columns look at, in tables that have them.
+#[derive(Debug, Clone, Copy)]
+struct Places {
+    code: Option<usize>,
+    system: Option<usize>,
+    unit: Option<usize>,
+    original: Option<usize>,
+}
+
+/// What the catalog says about values of a code.
+pub(crate) struct Limits {
+    system: String,
+    unit: String,
+    /// In millionths.
+    low: i128,
+    high: i128,
 }
 
 /// What is known beside the row.
@@ -78,8 +97,8 @@ pub(crate) struct Surroundings<'s> {
     pub(crate) parents: &'s HashSet<i64>,
     /// Day of the report, days since 1970-01-01.
     pub(crate) today: i32,
-    /// Limits of measurements, in millionths, by LOINC code.
-    pub(crate) limits: &'s HashMap<String, (i128, i128)>,
+    /// Limits of measurements by code.
+    pub(crate) limits: &'s HashMap<String, Limits>,
 }
 
 /// Names of the checks, with the names of OHDSI's DataQualityDashboard for the same, and what each asks.
@@ -98,7 +117,7 @@ pub const CHECKS: [(&str, &str, &str); 12] = [
     (
         "unit",
         "plausibleUnitConceptIds",
-        "the value cannot be said in the catalog's unit of its code",
+        "the value is not in the catalog's unit of its code",
     ),
     (
         "reference",
@@ -164,6 +183,13 @@ pub(crate) fn checks(table: &str, catalog: &Catalog) -> Vec<Check> {
     let Some(schema) = schema(table) else {
         return Vec::new();
     };
+    let place = |column: &str| schema.index_of(column).ok();
+    let places = Places {
+        code: place("code"),
+        system: place("code_system"),
+        unit: place("unit"),
+        original: place("value_original"),
+    };
     let mut checks = Vec::new();
     for (at, field) in schema.fields().iter().enumerate() {
         let column = field.name().as_str();
@@ -174,6 +200,7 @@ pub(crate) fn checks(table: &str, catalog: &Catalog) -> Vec<Check> {
                 column: column.to_owned(),
                 most_percent,
                 at,
+                places,
                 question,
             });
         };
@@ -230,11 +257,18 @@ pub(crate) fn checks(table: &str, catalog: &Catalog) -> Vec<Check> {
 }
 
 /// Limits of measurements by code.
-pub(crate) fn limits(catalog: &Catalog) -> HashMap<String, (i128, i128)> {
+pub(crate) fn limits(catalog: &Catalog) -> HashMap<String, Limits> {
     let measured = catalog.measurements.iter();
-    measured
-        .map(|it| (it.code.clone(), (it.low.millionths(), it.high.millionths())))
-        .collect()
+    let limits = measured.map(|it| {
+        let limits = Limits {
+            system: it.system.clone(),
+            unit: it.unit.clone(),
+            low: it.low.millionths(),
+            high: it.high.millionths(),
+        };
+        (it.code.clone(), limits)
+    });
+    limits.collect()
 }
 
 /// Whether a code system is one that HL7 Terminology names: a registered system, or HL7's own.
@@ -267,70 +301,71 @@ impl Check {
         around: &Surroundings<'_>,
     ) -> Option<bool> {
         let column = rows.column(self.at);
-        if matches!(self.question, Question::Null) {
-            return Some(column.is_null(row));
+        match self.question {
+            Question::Null => return Some(column.is_null(row)),
+            Question::System => {
+                let system = text(rows, Some(self.at), row);
+                return text(rows, self.places.code, row).map(|_| !system.is_some_and(is_standard));
+            }
+            Question::Unit if column.is_null(row) => {
+                let lost = rows.column(self.places.original?).is_valid(row);
+                return lost.then_some(true);
+            }
+            _ if column.is_null(row) => return None,
+            _ => {}
         }
-        if matches!(self.question, Question::Unit) {
-            let text = |name: &str| rows.schema().index_of(name).ok();
-            let original = rows.column(text("value_original")?).is_valid(row);
-            return (original || column.is_valid(row)).then_some(column.is_null(row));
-        }
-        if matches!(self.question, Question::System) {
-            let code = rows.column(rows.schema().index_of("code").ok()?);
-            let system = column.as_string_opt::<i32>()?;
-            let standard = system.is_valid(row) && is_standard(system.value(row));
-            return code.is_valid(row).then_some(!standard);
-        }
-        if column.is_null(row) {
-            return None;
-        }
-        let day = |at: usize| {
-            let days = rows.column(at).as_primitive_opt::<Date32Type>()?;
-            days.is_valid(row).then(|| days.value(row))
-        };
-        let text = |name: &str| {
-            let column = rows.column(rows.schema().index_of(name).ok()?);
-            let column = column.as_string_opt::<i32>()?;
-            column.is_valid(row).then(|| column.value(row).to_owned())
+        let limits = || {
+            let limits = around.limits.get(text(rows, self.places.code, row)?)?;
+            (text(rows, self.places.system, row)? == limits.system).then_some(limits)
         };
         Some(match &self.question {
             Question::Domain(keys) => match column.data_type() {
                 DataType::Utf8 => !keys.contains(column.as_string::<i32>().value(row)),
-                _ => !keys.contains(
-                    &column
-                        .as_primitive_opt::<Int32Type>()?
-                        .value(row)
-                        .to_string(),
-                ),
+                _ => !keys.contains(&whole(column, row)?.to_string()),
             },
-            Question::Reference => !around
-                .parents
-                .contains(&column.as_primitive_opt::<Int64Type>()?.value(row)),
-            Question::Bounds(low, high) => {
-                let value = match column.data_type() {
-                    DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
-                    _ => column.as_primitive_opt::<Int64Type>()?.value(row),
-                };
-                !(*low..=*high).contains(&value)
-            }
+            Question::Unit => limits().is_some_and(|limits| {
+                text(rows, self.places.unit, row) != Some(limits.unit.as_str())
+            }),
+            Question::Reference => !around.parents.contains(&whole(column, row)?),
+            Question::Bounds(low, high) => !(*low..=*high).contains(&whole(column, row)?),
             Question::Limits => {
-                let (low, high) = around.limits.get(&text("code")?)?;
+                let limits = limits()?;
                 let value = column.as_primitive_opt::<Decimal128Type>()?.value(row);
-                !(*low..=*high).contains(&value)
+                !(limits.low..=limits.high).contains(&value)
             }
-            Question::Future => day(self.at)? > around.today,
-            Question::BeforeBirth => day(self.at)? < around.person.birth?,
+            Question::Future => day(rows, self.at, row)? > around.today,
+            Question::BeforeBirth => day(rows, self.at, row)? < around.person.birth?,
             Question::AfterDeath => {
-                day(self.at)? > around.person.death?.saturating_add(DAYS_AFTER_DEATH)
+                day(rows, self.at, row)? > around.person.death?.saturating_add(DAYS_AFTER_DEATH)
             }
-            Question::Order(start) => day(self.at)? < day(*start)?,
+            Question::Order(start) => day(rows, self.at, row)? < day(rows, *start, row)?,
             Question::Sex => {
-                let of = sex::of(&text("code_system")?, &text("code")?)?;
+                let of = sex::of(
+                    text(rows, self.places.system, row)?,
+                    text(rows, self.places.code, row)?,
+                )?;
                 let known = around.person.sex.as_deref()?;
                 matches!(known, "male" | "female") && known != of
             }
-            Question::Null | Question::System | Question::Unit => return None,
+            Question::Null | Question::System => return None,
         })
+    }
+}
+
+fn text(rows: &RecordBatch, column: Option<usize>, row: usize) -> Option<&str> {
+    let column = rows.column(column?).as_string_opt::<i32>()?;
+    column.is_valid(row).then(|| column.value(row))
+}
+
+fn day(rows: &RecordBatch, column: usize, row: usize) -> Option<i32> {
+    let days = rows.column(column).as_primitive_opt::<Date32Type>()?;
+    days.is_valid(row).then(|| days.value(row))
+}
+
+fn whole(column: &ArrayRef, row: usize) -> Option<i64> {
+    match column.data_type() {
+        DataType::Int32 => Some(column.as_primitive_opt::<Int32Type>()?.value(row).into()),
+        _ => Some(column.as_primitive_opt::<Int64Type>()?.value(row)),
     }
 }
 

@@ -7,7 +7,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Int64Type};
 use salus_lake::{Lake, Snapshot, Sources, TABLES, schema};
 
-use crate::check::{Category, Check, Surroundings, Thresholds, checks, limits};
+use crate::check::{Category, Check, Limits, Surroundings, Thresholds, checks, limits};
 use crate::stream::{Beside, Person, Rows};
 use crate::{Error, month};
 
@@ -156,7 +156,7 @@ struct Scan<'r> {
     options: &'r Options,
     sources: &'r Sources,
     checks: Vec<Check>,
-    limits: HashMap<String, (i128, i128)>,
+    limits: HashMap<String, Limits>,
     /// Places of the code and of the first date, where there are.
     code: Option<usize>,
     day: Option<usize>,

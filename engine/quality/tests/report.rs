@@ -200,7 +200,7 @@ async fn every_flaw_is_counted_once() {
         ("patient", "death_date", "order", 1, 2),
         ("encounter", "end_date", "order", 1, 1),
         ("observation", "value", "null", 2, 6),
-        ("observation", "value", "unit", 1, 5),
+        ("observation", "value", "unit", 2, 5),
         ("observation", "value", "limits", 1, 3),
         ("observation", "code_system", "system", 2, 6),
         ("observation", "encounter_id", "reference", 2, 3),

@@ -185,8 +185,8 @@ impl<'j> Tables<'j> {
 pub(crate) struct Codes<'c> {
     pub(crate) code: Option<&'c str>,
     pub(crate) system: Option<&'c str>,
-    original: Option<&'c str>,
-    original_system: Option<&'c str>,
+    pub(crate) original: Option<&'c str>,
+    pub(crate) original_system: Option<&'c str>,
 }
 
 impl<'c> Codes<'c> {

@@ -23,7 +23,15 @@ impl Conversion {
         shift: Fraction::ZERO,
     };
 
-    /// The conversion back: `back(there(x)) = x`, exactly.
+    /// This one, and then `next` without rounding between; `None` when the fractions become too large.
+    pub fn then(self, next: Self) -> Option<Self> {
+        Some(Self {
+            scale: self.scale.times(next.scale)?,
+            shift: self.shift.times(next.scale)?.plus(next.shift)?,
+        })
+    }
+
+    /// The conversion back: `there.then(back)` is the identity, exactly.
     pub fn inverse(self) -> Option<Self> {
         let (n, d) = (self.scale.numerator, self.scale.denominator);
         let scale = if n < 0 {
