@@ -2,9 +2,12 @@
 
 use std::fs;
 
-use crate::support::Home;
+use serde_json::Value;
 
-fn questions(home: &Home, more: &[&str]) -> serde_json::Value {
+use crate::support::Home;
+use crate::truth::exports;
+
+fn questions(home: &Home, more: &[&str]) -> Value {
     home.json(
         &[
             &["quality", "--private", "--epsilon", "0.5", "--year", "2024"],
@@ -166,4 +169,51 @@ fn local_codes_and_the_page_are_written() {
     .unwrap();
     let refused = home.run(&mapped).exits(1);
     assert!(refused.stderr.contains("keep one of them"), "{refused:?}");
+}
+
+/// Synthea's protein in serum is in g/L under the name g/dL: every value is ten times beyond belief, and no unit tells.
+#[test]
+fn the_report_finds_what_is_wrong_with_a_real_export() {
+    let Some(exports) = exports() else { return };
+    let dir = exports.join("synthea-100");
+    let lines = fs::read_to_string(dir.join("Observation.000.ndjson")).unwrap();
+    let protein = lines
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|it| it["code"]["coding"][0]["code"] == "2885-2");
+    let values: Vec<f64> = protein
+        .filter_map(|it| it["valueQuantity"]["value"].as_f64())
+        .collect();
+    assert!(!values.is_empty());
+
+    let home = Home::init(&[]);
+    home.run(&["ingest", "fhir", dir.to_str().unwrap()])
+        .exits(0);
+    let report = home.json(&[
+        "quality",
+        "--operator",
+        "--table",
+        "observation",
+        "--by",
+        "code",
+    ]);
+    let findings = report["findings"].as_array().unwrap();
+    let find = |check: &str, code: &str| {
+        let mut found = findings
+            .iter()
+            .filter(|it| it["check"] == check && it["code"] == code);
+        found
+            .next()
+            .unwrap_or_else(|| panic!("no {check} of {code}"))
+    };
+    let limits = find("limits", "2885-2");
+    assert_eq!(limits["rows"], values.len());
+    assert_eq!(
+        limits["failing"],
+        values.iter().filter(|value| **value > 15.0).count()
+    );
+    assert_eq!(limits["over"], true, "{limits}");
+    // Globulin comes in g/L and is converted; nothing of it is lost.
+    assert_eq!(find("unit", "10834-0")["failing"], 0);
+    assert_eq!(find("limits", "2345-7")["over"], false);
 }
