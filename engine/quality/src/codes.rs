@@ -7,6 +7,7 @@ use salus_lake::{Lake, TABLES, schema};
 
 use crate::Error;
 use crate::check::is_standard;
+use crate::report::check_tables;
 use crate::stream::Rows;
 
 /// Different codes of one table above which the rarest are no longer told apart.
@@ -31,29 +32,28 @@ pub struct LocalCode {
 /// None of privacy, as for [`crate::report`].
 ///
 /// # Errors
-/// [`Error::TooManyGroups`] for a table with more than a million of them, and those of the lake.
+/// [`Error::Usage`] for a table that there is none of, [`Error::TooManyGroups`] for a table with more than a million of them, and those of the lake.
 pub async fn local_codes(lake: &Lake, tables: &[String]) -> Result<Vec<LocalCode>, Error> {
+    check_tables(tables)?;
     let snapshot = lake.snapshot()?.ok_or(Error::Empty)?;
     let mut found = Vec::new();
     for table in TABLES {
-        let coded = schema(table).is_some_and(|schema| schema.index_of("code_system").is_ok());
+        let bears = schema(table).is_some_and(|schema| schema.index_of("code_system").is_ok());
         let wanted = tables.is_empty() || tables.iter().any(|name| name == table);
-        if !coded || !wanted {
+        if !bears || !wanted {
             continue;
         }
         let mut counts: HashMap<(Option<String>, String), u64> = HashMap::new();
         let mut rows = Rows::of(lake, &snapshot, table, &["code", "code_system"]).await?;
         while let Some(batch) = rows.next().await? {
-            let (codes, systems) = (
-                batch.column(0).as_string::<i32>(),
-                batch.column(1).as_string::<i32>(),
-            );
-            for row in (0..batch.num_rows()).filter(|row| codes.is_valid(*row)) {
-                let system = systems.is_valid(row).then(|| systems.value(row));
+            let texts = |column: usize| batch.column(column).as_string::<i32>();
+            let (codes, systems) = (texts(0), texts(1));
+            for at in (0..batch.num_rows()).filter(|at| codes.is_valid(*at)) {
+                let system = systems.is_valid(at).then(|| systems.value(at));
                 if system.is_some_and(is_standard) {
                     continue;
                 }
-                let key = (system.map(str::to_owned), codes.value(row).to_owned());
+                let key = (system.map(str::to_owned), codes.value(at).to_owned());
                 *counts.entry(key).or_default() += 1;
                 if counts.len() > MOST_CODES {
                     return Err(Error::TooManyGroups(table));

@@ -98,14 +98,7 @@ pub struct Report {
 /// # Errors
 /// [`Error::Usage`] for a table or check that there is none of, [`Error::TooManyGroups`], and those of the lake.
 pub async fn report(lake: &Lake, options: &Options) -> Result<Report, Error> {
-    for table in &options.tables {
-        if !TABLES.contains(&table.as_str()) {
-            let known = TABLES.join(", ");
-            return Err(Error::Usage(format!(
-                "there is no table {table}; there are {known}"
-            )));
-        }
-    }
+    check_tables(&options.tables)?;
     let names = crate::CHECKS.map(|(name, _, _)| name);
     if let Some(odd) = options
         .thresholds
@@ -139,6 +132,19 @@ pub async fn report(lake: &Lake, options: &Options) -> Result<Report, Error> {
         findings,
         quarantined: lake.quarantine_counts()?.into_iter().collect(),
     })
+}
+
+/// Refuses tables that there are none of.
+pub(crate) fn check_tables(tables: &[String]) -> Result<(), Error> {
+    for table in tables {
+        if !TABLES.contains(&table.as_str()) {
+            let known = TABLES.join(", ");
+            return Err(Error::Usage(format!(
+                "there is no table {table}; there are {known}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -304,6 +304,8 @@ async fn what_there_is_not_is_refused_and_errors_quote_no_record() {
         assert!(matches!(error, Error::Usage(_)), "{error:?}");
         assert!(!error.to_string().contains("cubes"));
     }
+    let codes = local_codes(&lake, &["persons".into()]).await;
+    assert!(matches!(codes, Err(Error::Usage(_))));
     let empty = tempfile::tempdir().unwrap();
     let none = Lake::create(empty.path()).unwrap();
     assert!(matches!(report(&none, &options()).await, Err(Error::Empty)));

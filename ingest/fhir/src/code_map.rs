@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -49,11 +50,14 @@ impl std::fmt::Display for Concept {
     }
 }
 
+/// What a code is mapped to, and where that was said.
+type Target = (Concept, String);
+
 /// Mappings that may be applied, and the hashes of the files that they come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CodeMap {
     /// By system, then by code: targets, and where they were given.
-    targets: HashMap<Box<str>, HashMap<Box<str>, (Concept, String)>>,
+    targets: HashMap<Box<str>, HashMap<Box<str>, Target>>,
     /// SHA-256 of each file, in hexadecimal digits, in the order given.
     pub files: Vec<String>,
     /// Mappings that are neither equivalent nor wider.
@@ -85,9 +89,7 @@ impl CodeMap {
             } else {
                 map.add_csv(&bytes, &name).map_err(failed)?;
             }
-            let hash = Sha256::digest(&bytes);
-            map.files
-                .push(hash.iter().map(|byte| format!("{byte:02x}")).collect());
+            map.files.push(hexadecimal(&Sha256::digest(&bytes)));
         }
         map.check_single_steps()?;
         Ok(map)
@@ -248,6 +250,14 @@ impl CodeMap {
         }
         Ok(())
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

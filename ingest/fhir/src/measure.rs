@@ -97,8 +97,8 @@ impl<'j> Measures<'j> {
         };
         let conversion = match self.conversion(code, given, unit) {
             Ok(conversion) => conversion,
-            Err(unfit) => {
-                *self.unfit.entry(unfit).or_default() += 1;
+            Err(why) => {
+                *self.unfit.entry(why).or_default() += 1;
                 return original;
             }
         };
