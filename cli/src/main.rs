@@ -58,6 +58,8 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Quarantine(command) => commands::quarantine::run(&home, command, format).await,
         Command::Expunge(command) => commands::quarantine::expunge(&home, command, format).await,
         Command::Identity(command) => commands::identity::run(&home, command, format).await,
+        Command::Quality(command) => commands::quality::run(&home, command, format).await,
+        Command::Codes(command) => commands::quality::codes(&home, command, format).await,
         Command::Tables => commands::catalog::tables(&home, format),
         Command::Catalog(command) => commands::catalog::run(&home, command, format),
         Command::Query(command) => commands::query::run(&home, command, format).await,

@@ -28,6 +28,8 @@ mod oversight;
 mod policy;
 #[path = "main/prices.rs"]
 mod prices;
+#[path = "main/quality.rs"]
+mod quality;
 #[path = "main/questions.rs"]
 mod questions;
 #[path = "main/real_data.rs"]

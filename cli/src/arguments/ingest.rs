@@ -9,6 +9,7 @@ pub(crate) enum Ingest {
     /// A FHIR R4 bulk export: a directory of NDJSON, or a server that is asked for it.
     #[command(after_help = "Examples:\n  \
             salus ingest fhir export\n  \
+            salus ingest fhir export --source hospital --code-map lab-codes.csv\n  \
             salus ingest fhir https://ehr.example/fhir --group diabetes --client-id salus --client-key client.pem\n  \
             salus ingest fhir 'https://ehr.example/fhir/Patient/$export?_type=Patient,Condition' --token-file token\n\n\
             The same export twice changes nothing. Lines that cannot be used are kept whole in quarantine; see `salus quarantine`.\n\
@@ -24,6 +25,10 @@ pub(crate) struct Fhir {
     /// Name of the system that the export comes from: ids are unique within one system.
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub source: String,
+    /// Map of local codes to standard ones: CSV (source_system,source_code,target_system,target_code,equivalence) or a FHIR
+    /// ConceptMap (.json); may be repeated. The code as it was given is kept beside.
+    #[arg(long, value_name = "FILE")]
+    pub code_map: Vec<PathBuf>,
     #[command(flatten)]
     pub asked: Asked,
     #[command(flatten)]

@@ -1,5 +1,7 @@
 //! Arguments of what operators do with the lake.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 #[derive(Debug, Subcommand)]
@@ -19,7 +21,13 @@ pub(crate) enum Quarantine {
         after_help = "Examples:\n  salus quarantine retry\n  salus quarantine retry --reason unknown_subject\n\n\
                       Lines that still cannot be used stay. A line whose resource has come again since stays too: what is in the lake is newer."
     )]
-    Retry(Picked),
+    Retry {
+        #[command(flatten)]
+        picked: Picked,
+        /// Map of local codes to standard ones, as for `salus ingest fhir`; may be repeated.
+        #[arg(long, value_name = "FILE")]
+        code_map: Vec<PathBuf>,
+    },
 }
 
 /// Which lines are meant.

@@ -5,6 +5,7 @@ mod ingest;
 mod lake;
 mod ledger;
 mod oversight;
+mod quality;
 mod restricted;
 mod retention;
 mod view;
@@ -22,6 +23,7 @@ pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Rep
 pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
+pub(crate) use quality::{Apart, Codes, Exact, PrivateQuality, Quality};
 pub(crate) use restricted::{BreakGlass, Finding, Restricted};
 pub(crate) use retention::{Erase, Recover, Seal, Succeed};
 pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
@@ -115,6 +117,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  salus identity link --dry-run\n  salus identity review list\n  salus identity show --source clinic --patient 4711"
     )]
     Identity(Identity),
+    /// How complete, conformant and plausible the data are.
+    #[command(
+        after_help = "Examples:\n  salus quality --operator --failing\n  salus quality --operator --table observation --by code,month --html quality.html\n  \
+        salus quality --private --epsilon 0.05 --dry-run\n\n\
+        With --operator the figures are exact and for those who may read the records; with --private they are asked through the gate and paid for."
+    )]
+    Quality(Box<Quality>),
+    /// Codes of the data.
+    #[command(subcommand, after_help = "Example:\n  salus codes unmapped --operator")]
+    Codes(Codes),
     /// List tables and columns.
     #[command(after_help = "Example:\n  salus tables --format json")]
     Tables,

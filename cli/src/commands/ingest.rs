@@ -1,9 +1,10 @@
 //! `salus ingest`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use salus_bulk::IssueCount;
-use salus_fhir::{Options, Summary, ingest_directories, ingest_directory};
+use salus_fhir::{CodeMap, Options, Summary, ingest_directories, ingest_directory};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Format, Ingest};
@@ -41,6 +42,7 @@ pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result
     let options = Options {
         source: fhir.source.clone(),
         notary: Some(Consents::of(&home)),
+        code_map: Arc::new(CodeMap::read(&fhir.code_map)?),
         ..Options::default()
     };
     let bar = || Bar(Progress::bytes(0, "reading"));
@@ -95,9 +97,13 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
     for (reason, lines) in &summary.quarantined {
         rows.push([format!("quarantine: {reason}"), lines.to_string()]);
     }
+    for (what, values) in &summary.units {
+        rows.push([format!("units: {what}"), values.to_string()]);
+    }
     for (what, lines) in [
         ("bundles of deletions", summary.deletions),
         ("about expunged persons", summary.expunged),
+        ("codes mapped", summary.mapped),
     ] {
         if lines > 0 {
             rows.push([what.into(), lines.to_string()]);
@@ -112,6 +118,8 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
         "deleted": summary.deleted,
         "denied": summary.denied,
         "expunged": summary.expunged,
+        "units": summary.units,
+        "mapped": summary.mapped,
         "lines": summary.lines,
         "files": summary.files,
         "ignored": summary.ignored,

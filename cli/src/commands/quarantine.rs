@@ -2,8 +2,9 @@
 
 use std::io::{BufWriter, Write as _, stdout};
 use std::path::Path;
+use std::sync::Arc;
 
-use salus_fhir::{Options, retry_quarantine};
+use salus_fhir::{CodeMap, Options, retry_quarantine};
 use salus_lake::{Lake, Quarantined};
 use serde_json::json;
 
@@ -24,7 +25,10 @@ pub(crate) async fn run(root: &Path, command: &Quarantine, format: Format) -> Re
     match command {
         Quarantine::List(picked) => list(&lake, picked, format),
         Quarantine::Show(picked) => show(&lake, picked),
-        Quarantine::Retry(picked) => retry(&home, &lake, picked, format).await,
+        Quarantine::Retry { picked, code_map } => {
+            let code_map = Arc::new(CodeMap::read(code_map)?);
+            retry(&home, &lake, (picked, code_map), format).await
+        }
     }
 }
 
@@ -112,7 +116,12 @@ fn show(lake: &Lake, picked: &Picked) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-async fn retry(home: &Home, lake: &Lake, picked: &Picked, format: Format) -> Result<(), Failure> {
+async fn retry(
+    home: &Home,
+    lake: &Lake,
+    (picked, code_map): (&Picked, Arc<CodeMap>),
+    format: Format,
+) -> Result<(), Failure> {
     let picked = Picked {
         reason: picked.reason.clone(),
         source: picked.source.clone(),
@@ -128,7 +137,10 @@ async fn retry(home: &Home, lake: &Lake, picked: &Picked, format: Format) -> Res
     let summary = retry_quarantine(
         lake,
         move |line| picked.takes(line),
-        &Options::default(),
+        &Options {
+            code_map,
+            ..Options::default()
+        },
         &progress,
     )
     .await?;

@@ -171,7 +171,7 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
 }
 
 /// For people: the interval beside each number. For machines: the bounds as columns of their own.
-fn answer_rows(answer: &Answer, format: Format) -> Rows {
+pub(super) fn answer_rows(answer: &Answer, format: Format) -> Rows {
     let is_number: Vec<bool> = (0..answer.columns.len())
         .map(|column| {
             answer

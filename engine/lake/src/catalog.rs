@@ -13,8 +13,8 @@ use crate::decimal::Decimal;
 use crate::error::{Error, Result};
 use crate::schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, schema};
 
-/// The catalog format that this crate reads.
-const VERSION: u32 = 1;
+/// The catalog format that this crate reads, and with it the columns that tables have.
+const VERSION: u32 = 2;
 /// Above this a sum of one-unit contributions could pass 2^63 when people bring 2^20 rows each.
 const LARGEST_POPULATION: u64 = 1 << 40;
 /// Largest cap of one person's rows that the commit still holds in memory.
@@ -24,7 +24,7 @@ const LARGEST_CAP: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalog {
-    /// Format version, 1.
+    /// Format version, 2.
     pub version: u32,
     /// Largest population that arithmetic must hold. Never compared with the data.
     pub population_ceiling: u64,
@@ -237,7 +237,7 @@ impl Catalog {
     fn validate(&self) -> std::result::Result<(), String> {
         if self.version != VERSION {
             return Err(format!(
-                "version: {} is not known, only {VERSION} is",
+                "version: {} is not known, only {VERSION} is; a lake of another version is made anew: `salus init` another home and ingest again",
                 self.version
             ));
         }
@@ -283,8 +283,9 @@ impl Catalog {
                     "{place}: code, system, name, unit and source must be given"
                 ));
             }
-            if !seen.insert((&m.system, &m.code, &m.unit)) {
-                return Err(format!("{place}: given twice"));
+            // A code has one unit: the one that values are converted into.
+            if !seen.insert((&m.system, &m.code)) {
+                return Err(format!("{place}: the code is given twice"));
             }
         }
         Ok(())

@@ -49,6 +49,8 @@ pub(crate) struct Work {
     /// Rows of `patient` about persons who are linked.
     pub(crate) aside: Mutex<Vec<RecordBatch>>,
     pub(crate) going: Mutex<Going>,
+    /// Hashes of the code maps that rows were read with.
+    pub(crate) code_maps: Mutex<BTreeSet<String>>,
     pub(crate) tables: BTreeMap<&'static str, Intake>,
     /// The new files belong to a snapshot and stay.
     pub(crate) published: bool,
@@ -296,14 +298,25 @@ impl Work {
         }
         identity.members = written.members.unwrap_or(identity.members);
         identity.direct = written.direct.unwrap_or(identity.direct);
+        let mut code_maps = old
+            .as_ref()
+            .map(|old| old.code_maps.clone())
+            .unwrap_or_default();
+        code_maps.append(
+            &mut self
+                .code_maps
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         let snapshot = Snapshot {
             number: old.as_ref().map_or(0, |old| old.number) + 1,
             tables,
             identity,
             quarantine: written
                 .quarantine
-                .or_else(|| old.map(|old| old.quarantine))
+                .or_else(|| old.as_ref().map(|old| old.quarantine.clone()))
                 .unwrap_or_default(),
+            code_maps,
         };
         match snapshot::publish(&self.lake.places().snapshots, &snapshot) {
             // The number is another's for ever: no snapshot can name these files any more.

@@ -348,6 +348,25 @@ impl Assignment {
     }
 }
 
+/// Systems and the persons that they name, as `(system, first person, how many)`.
+pub(crate) fn named(
+    folder: &Folder,
+    files: &[SideFile],
+    vault: &Vault,
+    mut each: impl FnMut(&str, i64, i64),
+) -> Result<()> {
+    for file in files {
+        for batch in read(folder, &file.path, vault)? {
+            for it in assignments(&batch?)? {
+                if it.forgotten().is_none() {
+                    each(&it.system, it.person, it.count.unwrap_or(1));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// 128 bits of SHA-256 over both parts; the length keeps them apart.
 fn name(system: &str, source_id: &str) -> u128 {
     let digest = Sha256::new()

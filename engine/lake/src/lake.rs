@@ -24,6 +24,7 @@ use crate::removed::locate;
 use crate::rewrite::read_keys;
 use crate::schema::row_key;
 use crate::snapshot::{self, Snapshot};
+use crate::sources::Sources;
 use crate::transaction::Transaction;
 use crate::vault::{KeyFile, KeyProvider, Vault};
 
@@ -274,6 +275,12 @@ impl Lake {
         let files = identity.unwrap_or_default().direct;
         let records = direct::records(&self.places().identity, &files, self.vault())?;
         Ok(Box::new(records))
+    }
+
+    /// Which source names which person of `snapshot`: for operators.
+    pub fn sources(&self, snapshot: &Snapshot) -> Result<Sources> {
+        let files = &snapshot.identity.files;
+        Sources::read(&self.places().identity, files, self.vault())
     }
 
     /// Everything in quarantine, oldest first, byte for byte.

@@ -3,7 +3,7 @@
 //! It pins the files themselves, not only Delta versions, so an ingest that died half-way leaves nothing that a query
 //! could see. The JSON file of a snapshot is written last and atomically; its appearance is what makes an ingest visible.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub struct Snapshot {
     pub identity: IdentityVersion,
     /// Quarantine files as of this snapshot, oldest first.
     pub quarantine: Vec<QuarantineFile>,
+    /// SHA-256 of every code map that rows were read with, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub code_maps: BTreeSet<String>,
 }
 
 /// The state of one table.

@@ -143,6 +143,7 @@ impl Transaction {
             links,
             aside: Mutex::default(),
             going: Mutex::new(Going::default()),
+            code_maps: Mutex::default(),
             tables,
             published: false,
             _lock: lock,
@@ -369,6 +370,16 @@ impl Transaction {
     /// The identity index. Assignments become durable with the commit.
     pub fn identity(&self) -> &IdentityIndex {
         &self.work.identity
+    }
+
+    /// Notes in the snapshot that rows were read with the code map of this hash.
+    pub fn note_code_map(&self, sha256: &str) {
+        let mut maps = self
+            .work
+            .code_maps
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        maps.insert(sha256.to_owned());
     }
 
     /// Sorts, upserts, verifies, writes and makes everything visible as one new snapshot, or changes nothing at all.

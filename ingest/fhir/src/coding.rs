@@ -141,7 +141,7 @@ impl<'a> Coded<'a> {
 
 /// The URI that HL7 Terminology gives a code system, for the other names that exports use.
 /// <https://terminology.hl7.org/external_terminologies.html>
-fn canonical(system: Cow<'_, str>) -> Cow<'_, str> {
+pub(crate) fn canonical(system: Cow<'_, str>) -> Cow<'_, str> {
     // By far the commonest names are canonical already.
     if matches!(system.as_ref(), LOINC | SNOMED | RXNORM | CVX | ICD_10_CM) {
         return system;

@@ -17,6 +17,7 @@ use crate::files::{Export, ExportFile};
 use crate::key::Keys;
 use crate::lines::{Gone, Ids, LineWorker, Pass, Shared, Tally, quarantine};
 use crate::notary::note;
+use crate::measure::CatalogUnits;
 use crate::options::{Options, Progress, Summary, TableSummary};
 use crate::reason::{Reason, Rejection};
 use crate::references::{Identifiers, Medications};
@@ -69,12 +70,17 @@ async fn ingest(
 
     let (sender, mut advances) = unbounded_channel();
     let (listed, chosen) = (export.clone(), options.clone());
+    let units = CatalogUnits::of(lake.catalog());
     let reading = tokio::task::spawn_blocking(move || {
         let job = Job {
             export: &listed,
+            units: &units,
             options: &chosen,
             advances: sender,
         };
+        for map in &chosen.code_map.files {
+            transaction.note_code_map(map);
+        }
         job.read(&transaction, None)
             .map(|found| (found, transaction))
     });
@@ -169,6 +175,7 @@ impl Worker for Looking<'_> {
 
 pub(crate) struct Job<'j> {
     pub(crate) export: &'j Export,
+    pub(crate) units: &'j CatalogUnits,
     pub(crate) options: &'j Options,
     /// Bytes, and the index of the file.
     pub(crate) advances: UnboundedSender<(u64, usize)>,
@@ -284,6 +291,8 @@ impl Job<'_> {
                 identifiers: &identifiers,
                 medications: &medications,
                 gone,
+                units: self.units,
+                map: &self.options.code_map,
                 pass: Pass::First {
                     census,
                     waiting: &waiting,
@@ -319,6 +328,8 @@ impl Job<'_> {
             identifiers: &identifiers,
             medications: &medications,
             gone,
+            units: self.units,
+            map: &self.options.code_map,
             pass: Pass::Last,
         };
         let lost = Rejection::new(Reason::Superseded, "a later version is in the same export");
@@ -403,6 +414,12 @@ pub(crate) fn summary(
         deleted: found.deleted.clone(),
         denied: found.denied,
         expunged: tally.expunged,
+        units: tally
+            .units
+            .iter()
+            .map(|(what, values)| ((*what).to_owned(), *values))
+            .collect(),
+        mapped: tally.mapped,
         lines: tally.lines,
         files: export.files.len() as u64,
         ignored: export.ignored.clone(),

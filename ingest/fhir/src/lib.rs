@@ -39,6 +39,7 @@
 
 mod census;
 mod chunk;
+mod code_map;
 mod coding;
 mod columns;
 mod consent;
@@ -52,6 +53,7 @@ mod json;
 mod key;
 mod lines;
 mod notary;
+mod measure;
 mod options;
 mod place;
 mod reason;
@@ -66,6 +68,7 @@ mod value;
 mod waiting;
 mod workers;
 
+pub use code_map::{CodeMap, CodeMapError};
 pub use error::IngestError;
 pub use ingest::{ingest_directories, ingest_directory, parse_only};
 pub use notary::{ConsentChanges, Notary, Noted};

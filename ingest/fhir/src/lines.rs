@@ -7,12 +7,14 @@ use salus_lake::{Quarantined, Transaction, Withheld};
 
 use crate::census::Census;
 use crate::chunk::{Chunk, Origin};
+use crate::code_map::CodeMap;
 use crate::coding::Coded;
 use crate::consent::consent;
 use crate::deletion::deletions;
 use crate::error::IngestError;
 use crate::files::Export;
 use crate::key::Keys;
+use crate::measure::{CatalogUnits, Measures};
 use crate::reason::{Reason, Rejection};
 use crate::reference::Target;
 use crate::references::{Bearer, Identifiers, Medications};
@@ -31,6 +33,8 @@ pub(crate) struct Shared<'j> {
     pub(crate) identifiers: &'j Identifiers,
     pub(crate) medications: &'j Medications,
     pub(crate) gone: &'j Gone,
+    pub(crate) units: &'j CatalogUnits,
+    pub(crate) map: &'j CodeMap,
     pub(crate) pass: Pass<'j>,
 }
 
@@ -85,6 +89,10 @@ pub(crate) struct Tally {
     pub(crate) deletions: u64,
     /// Dropped, because the person was expunged.
     pub(crate) expunged: u64,
+    /// Values by what became of their unit.
+    pub(crate) units: BTreeMap<&'static str, u64>,
+    /// Codings that the code map gave another code.
+    pub(crate) mapped: u64,
     pub(crate) lines: u64,
 }
 
@@ -96,7 +104,11 @@ impl Tally {
         for (reason, lines) in other.quarantined {
             *self.quarantined.entry(reason).or_default() += lines;
         }
+        for (what, values) in other.units {
+            *self.units.entry(what).or_default() += values;
+        }
         self.components += other.components;
+        self.mapped += other.mapped;
         self.deletions += other.deletions;
         self.expunged += other.expunged;
         self.lines += other.lines;
@@ -107,7 +119,7 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct LineWorker<'j> {
     shared: &'j Shared<'j>,
-    tables: Tables,
+    tables: Tables<'j>,
     pub(crate) tally: Tally,
     /// Lines of one person stand together in most exports.
     last_person: Option<(String, i64)>,
@@ -129,7 +141,11 @@ impl<'j> LineWorker<'j> {
     pub(crate) fn new(shared: &'j Shared<'j>) -> Result<Self, IngestError> {
         Ok(Self {
             shared,
-            tables: Tables::new(Keys::new(shared.source))?,
+            tables: Tables::new(
+                Keys::new(shared.source),
+                Measures::new(shared.units),
+                shared.map,
+            )?,
             tally: Tally::default(),
             last_person: None,
         })
@@ -419,6 +435,8 @@ impl Worker for LineWorker<'_> {
             self.shared.transaction.append(table, batch)?;
         }
         self.tally.components = self.tables.components;
+        self.tally.units = self.tables.measures.counts();
+        self.tally.mapped = self.tables.mapped;
         Ok(())
     }
 }

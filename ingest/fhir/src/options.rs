@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::notary::Notary;
+use crate::code_map::CodeMap;
 
 /// How to ingest.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Options {
     /// Where lines wait that cannot be decided yet; by default where the system keeps temporary
     /// files. The files there have no name and vanish with the process.
     pub spool: Option<PathBuf>,
+    /// Local codes and the standard ones that stand for them.
+    pub code_map: Arc<CodeMap>,
     /// Bytes that a line may have at most; memory grows to a few times the longest line.
     pub longest_line: usize,
     /// Writes down whose consent changes, before it does.
@@ -30,6 +33,7 @@ impl Default for Options {
             source: "fhir".into(),
             threads: None,
             spool: None,
+            code_map: Arc::default(),
             longest_line: 1 << 30,
             notary: None,
         }
@@ -91,6 +95,11 @@ pub struct Summary {
     pub denied: u64,
     /// Lines about expunged persons: they are not kept anywhere.
     pub expunged: u64,
+    /// Values of codes that the catalog measures, by what became of their unit: `same`, `converted`, or why not: `missing`,
+    /// `unknown`, `incommensurable`.
+    pub units: BTreeMap<String, u64>,
+    /// Codings that the code map gave another code.
+    pub mapped: u64,
     /// Lines read, blank ones aside.
     pub lines: u64,
     /// Files read.

@@ -16,6 +16,7 @@ use crate::json::Cursor;
 use crate::key::Keys;
 use crate::lines::Ids;
 use crate::notary::note;
+use crate::measure::CatalogUnits;
 use crate::options::{Options, Progress, Summary};
 use crate::reference::{Reference, Target};
 use crate::resource::{WITH_TABLE, kind_and_id};
@@ -39,9 +40,13 @@ pub async fn retry_quarantine(
     let transaction = lake.begin()?;
     let withheld = transaction.all_withheld();
     let (reader, chosen) = (lake.clone(), options.clone());
+    let units = CatalogUnits::of(lake.catalog());
     let retried = tokio::task::spawn_blocking(move || {
         let pick = |line: &Quarantined| !FINAL.contains(&line.reason_code.as_str()) && pick(line);
         let exports = exports(&reader, &pick, &chosen)?;
+        for map in &chosen.code_map.files {
+            transaction.note_code_map(map);
+        }
         transaction.drop_quarantined(&mut |line| pick(line))?;
         let mut found = Found::default();
         let mut whole = Export::of(Vec::new());
@@ -53,6 +58,7 @@ pub async fn retry_quarantine(
             let (advances, _heard) = unbounded_channel();
             let job = Job {
                 export: &export,
+                units: &units,
                 options: &options,
                 advances,
             };

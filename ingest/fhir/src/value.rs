@@ -25,6 +25,8 @@ const UCUM: &str = "http://unitsofmeasure.org";
 pub(crate) struct Value<'a> {
     /// Millionths.
     pub(crate) number: Option<i128>,
+    /// The number as it is written, with all of its digits.
+    pub(crate) digits: Option<Cow<'a, str>>,
     pub(crate) unit: Option<Cow<'a, str>>,
     pub(crate) text: Option<Cow<'a, str>>,
     pub(crate) code: Coded<'a>,
@@ -72,10 +74,12 @@ impl<'a> Value<'a> {
     }
 
     fn set(&mut self, number: Option<Cow<'a, str>>) {
-        match number.map(|number| millionths(&number)) {
-            Some(Ok(number)) => self.number = Some(number),
-            Some(Err(OutOfRange)) => self.out_of_range = true,
-            None => {}
+        let Some(digits) = number else {
+            return;
+        };
+        match millionths(&digits) {
+            Ok(number) => (self.number, self.digits) = (Some(number), Some(digits)),
+            Err(OutOfRange) => self.out_of_range = true,
         }
     }
 

@@ -27,17 +27,18 @@ pub const TABLES: [&str; 8] = [
     "immunization",
 ];
 
+/// What is generated has standard codes and the catalog's units, so nothing has another original.
 const COLUMNS: [&str; 8] = [
     "sex birth_date:date deceased:flag death_date:date marital_status race ethnicity state postal3 deprivation:int language",
     "id:long! status class type_code type_system reason_code start_date:date start_at:at end_date:date end_at:at length_minutes:long",
-    "id:long! encounter_id:long clinical_status verification_status category code code_system onset_date:date abatement_date:date \
+    "id:long! encounter_id:long clinical_status verification_status category code code_system code_original code_original_system onset_date:date abatement_date:date \
      recorded_date:date",
-    "id:long! encounter_id:long status category code code_system effective_date:date effective_at:at value:decimal unit value_text \
+    "id:long! encounter_id:long status category code code_system code_original code_original_system effective_date:date effective_at:at value:decimal unit value_original:decimal unit_original value_text \
      value_code value_system interpretation",
-    "id:long! observation_id:long! code code_system effective_date:date value:decimal unit value_code value_system",
-    "id:long! encounter_id:long status intent code code_system authored_date:date",
-    "id:long! encounter_id:long status code code_system performed_date:date performed_end_date:date",
-    "id:long! encounter_id:long status code code_system occurrence_date:date",
+    "id:long! observation_id:long! code code_system code_original code_original_system effective_date:date value:decimal unit value_original:decimal unit_original value_code value_system",
+    "id:long! encounter_id:long status intent code code_system code_original code_original_system authored_date:date",
+    "id:long! encounter_id:long status code code_system code_original code_original_system performed_date:date performed_end_date:date",
+    "id:long! encounter_id:long status code code_system code_original code_original_system occurrence_date:date",
 ];
 
 static SCHEMAS: LazyLock<[SchemaRef; 8]> = LazyLock::new(|| COLUMNS.map(schema));
@@ -264,6 +265,8 @@ impl Rows<'_> {
                 Cell::Text(it.category()),
                 code,
                 system,
+                Cell::Null,
+                Cell::Null,
                 date(it.onset),
                 maybe(it.abatement),
                 date(it.recorded),
@@ -296,10 +299,14 @@ impl Rows<'_> {
                 Cell::Text(it.category.code()),
                 code,
                 system,
+                Cell::Null,
+                Cell::Null,
                 date(it.at.day),
                 Cell::At(it.at.micros()),
                 value[0],
                 value[1],
+                Cell::Null,
+                Cell::Null,
                 Cell::Null,
                 answer[0],
                 answer[1],
@@ -318,9 +325,13 @@ impl Rows<'_> {
                 panel,
                 code,
                 system,
+                Cell::Null,
+                Cell::Null,
                 date(me.person.observations[at].at.day),
                 decimal(measure, value),
                 Cell::Text(measure.unit),
+                Cell::Null,
+                Cell::Null,
                 Cell::Null,
                 Cell::Null,
             ]);
@@ -339,6 +350,8 @@ impl Rows<'_> {
                 Cell::Text("order"),
                 code,
                 system,
+                Cell::Null,
+                Cell::Null,
                 date(it.authored.day),
             ]);
         }
@@ -355,6 +368,8 @@ impl Rows<'_> {
                 Cell::Text(it.status()),
                 code,
                 system,
+                Cell::Null,
+                Cell::Null,
                 date(it.performed),
                 Cell::Null,
             ]);
@@ -372,6 +387,8 @@ impl Rows<'_> {
                 Cell::Text(it.status()),
                 code,
                 system,
+                Cell::Null,
+                Cell::Null,
                 date(it.occurred),
             ]);
         }

@@ -77,7 +77,7 @@ fn refused(find: &str, replace: &str) -> String {
 
 /// What to replace in the default catalog, by what, and what the refusal says.
 const BAD: &[(&str, &str, &str)] = &[
-    ("version: 1", "version: 2", "version: 2 is not known"),
+    ("version: 2", "version: 1", "version: 1 is not known"),
     (
         "population_ceiling: 17179869184",
         "population_ceiling: 0",

@@ -7,10 +7,14 @@ use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 
+use salus_lake::Catalog;
+
 use super::*;
+use crate::code_map::CodeMap;
 use crate::consent::consent;
 use crate::deletion::deletions;
 use crate::key::Keys;
+use crate::measure::{CatalogUnits, Measures};
 use crate::tables::{Place, Tables};
 
 /// The rows that `json` becomes, `column=value` for everything that is not NULL.
@@ -26,7 +30,11 @@ fn rows(json: &str) -> Vec<String> {
         },
         _ => None,
     };
-    let mut tables = Tables::new(Keys::new("test")).expect("the lake's schemas");
+    let catalog = Catalog::parse(Catalog::default_yaml()).expect("the catalog");
+    let units = CatalogUnits::of(&catalog);
+    let map = CodeMap::default();
+    let mut tables =
+        Tables::new(Keys::new("test"), Measures::new(&units), &map).expect("the lake's schemas");
     let place = Place {
         person: 7,
         kind: &line.kind,
