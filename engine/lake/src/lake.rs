@@ -3,6 +3,7 @@
 //! ```text
 //! home/
 //!   catalog.yaml            public facts
+//!   views/                  definitions of views that fill tables, by their hash
 //!   keys/lake.key           master key of everything below, unless another provider holds it
 //!   lake/
 //!     _snapshots/0000000001.json …   the newest is what queries see
@@ -19,6 +20,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
@@ -31,10 +33,11 @@ use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
 use crate::removed::locate;
 use crate::rewrite::read_keys;
-use crate::schema::{TABLES, row_key, schema};
-use crate::snapshot::{self, Snapshot};
+use crate::schema::{TABLES, key_columns, schema};
+use crate::snapshot::{self, Snapshot, TableVersion};
 use crate::transaction::Transaction;
 use crate::vault::{KeyFile, KeyProvider, Vault};
+use crate::views::ViewSource;
 
 /// Handle of a lake; cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,6 +57,7 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     pub(crate) catalog: PathBuf,
+    pub(crate) views: PathBuf,
     pub(crate) lake: PathBuf,
     pub(crate) snapshots: PathBuf,
     pub(crate) staging: PathBuf,
@@ -68,6 +72,7 @@ impl Places {
         let lake = home.join("lake");
         Self {
             catalog: home.join("catalog.yaml"),
+            views: home.join("views"),
             snapshots: lake.join("_snapshots"),
             staging: lake.join("_staging"),
             lock: lake.join(".lock"),
@@ -182,6 +187,17 @@ impl Lake {
         })
     }
 
+    pub(crate) fn with_catalog(&self, catalog: Catalog, yaml: String) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                places: self.places().clone(),
+                catalog,
+                yaml,
+                vault: self.vault().clone(),
+            }),
+        }
+    }
+
     /// The catalog.
     pub fn catalog(&self) -> &Catalog {
         &self.inner.catalog
@@ -190,6 +206,51 @@ impl Lake {
     /// The catalog's text: what the ledger hashes.
     pub fn catalog_yaml(&self) -> &str {
         &self.inner.yaml
+    }
+
+    /// Every table: those that ship, in their order, then those of views, by name.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        let views = self.catalog().views().map(|(name, ..)| name.as_str());
+        TABLES.iter().copied().chain(views)
+    }
+
+    /// The view that fills a table, if one does.
+    pub fn view(&self, table: &str) -> Option<&ViewSource> {
+        self.catalog().table(table)?.view.as_ref()
+    }
+
+    pub(crate) fn is_view(&self, table: &str) -> bool {
+        self.view(table).is_some()
+    }
+
+    /// The Arrow schema of a table.
+    pub fn schema(&self, table: &str) -> Option<SchemaRef> {
+        match self.view(table) {
+            Some(view) => Some(view.schema(self.catalog().table(table)?)),
+            None => schema(table),
+        }
+    }
+
+    pub(crate) fn schema_of(&self, table: &str) -> Result<SchemaRef> {
+        let none = || Error::Usage(format!("there is no table {table}"));
+        self.schema(table).ok_or_else(none)
+    }
+
+    /// Where the files of a table are.
+    pub(crate) fn directory(&self, table: &str) -> PathBuf {
+        let view = self.view(table).map(|view| view.sha256.as_str());
+        self.places().lake.join(snapshot::directory(table, view))
+    }
+
+    /// The state of a table in `snapshot`; none when a view fills it that is not the one of today.
+    pub(crate) fn version<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        table: &str,
+    ) -> Option<&'s TableVersion> {
+        let view = self.view(table).map(|view| view.sha256.as_str());
+        let version = snapshot.tables.get(table);
+        version.filter(|version| version.view.as_deref() == view)
     }
 
     pub(crate) fn places(&self) -> &Places {
@@ -225,12 +286,7 @@ impl Lake {
 
     /// The rows of `table` in `snapshot`, sorted by `person_id`, in one range of persons per partition of the session.
     pub fn provider(&self, snapshot: &Snapshot, table: &str) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(PinnedTable::new(
-            &self.places().lake,
-            self.vault(),
-            snapshot,
-            table,
-        )?))
+        Ok(Arc::new(PinnedTable::new(self, snapshot, table)?))
     }
 
     /// A provider with the schema of `table` whose scan always fails: for planning before a budget is reserved.
@@ -238,7 +294,7 @@ impl Lake {
     /// # Guarantee
     /// It holds no path and no snapshot, so planning on it cannot touch data.
     pub fn schema_provider(&self, table: &str) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(SealedTable::new(table)?))
+        Ok(Arc::new(SealedTable::new(self, table)?))
     }
 
     /// Which of `ids` are row ids of `table` in the newest snapshot; for `patient`, which are persons with a row.
@@ -246,14 +302,15 @@ impl Lake {
         let snapshot = self.snapshot()?;
         let version = snapshot
             .as_ref()
-            .and_then(|snapshot| snapshot.tables.get(table));
+            .and_then(|snapshot| self.version(snapshot, table));
         let Some(version) = version.filter(|_| !ids.is_empty()) else {
             return Ok(HashSet::new());
         };
-        let dir = self.places().lake.join(table);
+        let dir = self.directory(table);
         let keys = read_keys(table, &dir, self.vault(), &version.files);
         let found = locate(table, keys, ids)?;
-        let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
+        let by_id = key_columns(table) > 1;
+        let id = |(person, id, _): Key| if by_id { id } else { person };
         Ok(found.into_iter().map(id).collect())
     }
 
@@ -299,7 +356,8 @@ impl Lake {
         files::sync_dir(&places.snapshots)?;
         let mut vacuumed = Vacuumed::default();
         let (mut identity, mut quarantine) = (BTreeSet::new(), BTreeSet::new());
-        let mut data: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        // By directory of a table.
+        let mut data: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut newest = None;
         for number in kept {
             let snapshot = self.snapshot_at(*number)?;
@@ -310,34 +368,56 @@ impl Lake {
                 .chain(&snapshot.identity.withheld);
             identity.extend(side.map(|file| file.path.clone()));
             quarantine.extend(snapshot.quarantine.iter().map(|file| file.path.clone()));
-            for table in TABLES {
-                let files = snapshot
-                    .tables
-                    .get(*table)
-                    .map(|version| version.files.as_slice());
-                let paths = files
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|file| file.path.clone());
-                data.entry(table).or_default().extend(paths);
+            for (table, version) in &snapshot.tables {
+                let paths = version.files.iter().map(|file| file.path.clone());
+                let directory = snapshot::directory(table, version.view.as_deref());
+                data.entry(directory).or_default().extend(paths);
             }
             newest = Some(snapshot);
         }
-        for (table, named) in &data {
-            let dir = places.lake.join(table);
+        for table in self.tables() {
             // A transaction that died may have logged files that go now.
-            if let (Some(version), Some(schema)) = (
-                newest.as_ref().and_then(|s| s.tables.get(*table)),
-                schema(table),
-            ) {
+            if let Some(version) = newest
+                .as_ref()
+                .and_then(|newest| self.version(newest, table))
+            {
+                let (dir, schema) = (self.directory(table), self.schema_of(table)?);
                 delta::publish(&dir, table, &schema, &version.files).await?;
             }
-            sweep(&dir, named, &mut vacuumed)?;
         }
+        for table in table_directories(&places.lake)? {
+            let dir = places.lake.join(&table);
+            match data.get(&table) {
+                Some(named) => sweep(&dir, named, &mut vacuumed)?,
+                None if TABLES.contains(&table.as_str()) => {
+                    sweep(&dir, &BTreeSet::new(), &mut vacuumed)?;
+                }
+                // No snapshot knows it: its view went, or has another definition.
+                None => {
+                    sweep(&dir, &BTreeSet::new(), &mut vacuumed)?;
+                    std::fs::remove_dir_all(&dir).at("remove", &dir)?;
+                }
+            }
+        }
+        files::sync_dir(&places.lake)?;
         sweep(&places.identity, &identity, &mut vacuumed)?;
         sweep(&places.quarantine, &quarantine, &mut vacuumed)?;
         Ok(vacuumed)
     }
+}
+
+/// Names of the directories of tables.
+fn table_directories(lake: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(lake).at("list", lake)? {
+        let entry = entry.at("list", lake)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() && !name.starts_with(['_', '.']) {
+            names.push(name);
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Removes the files of `dir` that are not `named`; directories stay.

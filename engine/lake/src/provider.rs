@@ -8,7 +8,7 @@
 //! The planner is given no statistics: not the number of rows, not a size, not a minimum. It sees the ranges, which follow
 //! from the number of persons and from file layout; a plan is private until its answer went through a mechanism.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
@@ -29,13 +29,14 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use crate::by_person::ByPersonExec;
 use crate::error::{Error, Result};
-use crate::schema::schema;
+use crate::lake::Lake;
+use crate::schema::TABLES;
 use crate::snapshot::{FileRef, Snapshot};
 use crate::vault::Vault;
 
 /// The schema of a table as it is scanned: text as views, which are read and grouped twice as fast as copies.
-fn scanned_schema(table: &str) -> Result<SchemaRef> {
-    let schema = schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+fn scanned_schema(lake: &Lake, table: &str) -> Result<SchemaRef> {
+    let schema = lake.schema_of(table)?;
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
         _ => Arc::clone(field),
@@ -61,20 +62,25 @@ pub(crate) struct PinnedTable {
 }
 
 impl PinnedTable {
-    pub(crate) fn new(dir: &Path, vault: &Vault, snapshot: &Snapshot, table: &str) -> Result<Self> {
-        let schema = scanned_schema(table)?;
-        let version = snapshot
-            .tables
-            .get(table)
-            .ok_or_else(|| Error::Corrupt(format!("the snapshot has no table {table}")))?;
+    pub(crate) fn new(lake: &Lake, snapshot: &Snapshot, table: &str) -> Result<Self> {
+        let schema = scanned_schema(lake, table)?;
+        let files = match lake.version(snapshot, table) {
+            Some(version) => version.files.clone(),
+            // Its view came after the snapshot.
+            None if !TABLES.contains(&table) => Vec::new(),
+            None => {
+                let what = format!("the snapshot has no table {table}");
+                return Err(Error::Corrupt(what));
+            }
+        };
         let all = snapshot.tables.values().flat_map(|version| &version.files);
         let stride = all.clone().map(|file| file.lanes.stride).max().unwrap_or(1);
         let last_person = all.map(|file| file.last_person).max().unwrap_or(0);
         Ok(Self {
             schema,
-            vault: vault.clone(),
-            dir: dir.join(table),
-            files: version.files.clone(),
+            vault: lake.vault().clone(),
+            dir: lake.directory(table),
+            files,
             stride,
             next_person: last_person + 1,
         })
@@ -218,8 +224,8 @@ pub(crate) struct SealedTable {
 }
 
 impl SealedTable {
-    pub(crate) fn new(table: &str) -> Result<Self> {
-        let schema = scanned_schema(table)?;
+    pub(crate) fn new(lake: &Lake, table: &str) -> Result<Self> {
+        let schema = scanned_schema(lake, table)?;
         Ok(Self {
             table: table.into(),
             schema,

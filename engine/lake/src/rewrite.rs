@@ -18,7 +18,7 @@ use crate::error::{At as _, Doing as _, Error, Result};
 use crate::merge::Batches;
 use crate::removed::Removed;
 use crate::replaced::{Notes, Replaced};
-use crate::schema::row_key;
+use crate::schema::key_columns;
 use crate::snapshot::FileRef;
 use crate::upsert::{Ahead, Sink, Terms, upsert};
 use crate::vault::Vault;
@@ -166,10 +166,9 @@ pub(crate) fn in_order(table: &str, files: &[FileRef]) -> Result<()> {
     })
 }
 
-/// The keys of `files` of a table, in order: person, and the row's id where it has one.
+/// The keys of `files` of a table, in order.
 pub(crate) fn read_keys(table: &str, dir: &Path, vault: &Vault, files: &[FileRef]) -> Batches {
-    let columns = 1 + usize::from(row_key(table).is_some());
-    read_columns(dir, vault, files, Some(columns))
+    read_columns(dir, vault, files, Some(key_columns(table)))
 }
 
 /// The rows of `files`, in order.
