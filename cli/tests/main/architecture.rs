@@ -38,7 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "salus-accounting",
         ],
     ),
-    ("salus-fhir", &["salus-lake"]),
+    ("salus-fhir", &["salus-lake", "salus-views"]),
     ("salus-synth", &["salus-lake"]),
     ("salus-views", &[]),
     (

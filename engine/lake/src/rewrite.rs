@@ -72,7 +72,7 @@ pub(crate) fn rewrite(
     let mut changed = false;
     for (number, stretch) in stretches(old).into_iter().enumerate() {
         let before_end = |person: i64| stretch.end.is_none_or(|end| person < end);
-        let touched = staged.peek().is_some_and(|(person, _)| before_end(person));
+        let touched = staged.peek().is_some_and(|(person, ..)| before_end(person));
         let orphans = parents
             .as_ref()
             .and_then(|(parents, _)| parents.next_person());

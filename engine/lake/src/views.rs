@@ -114,8 +114,8 @@ fn plain(name: &str) -> Result<(), String> {
 /// Whether the parser takes the word for a column, for a table and for both at once.
 fn is_identifier(name: &str) -> bool {
     let sql = format!("SELECT {name}, {name}.{name} FROM {name} WHERE {name} = 1");
-    let Ok([Statement::Query(query)]) = Parser::parse_sql(&GenericDialect {}, &sql).as_deref()
-    else {
+    let statements = Parser::parse_sql(&GenericDialect {}, &sql).unwrap_or_default();
+    let [Statement::Query(query)] = statements.as_slice() else {
         return false;
     };
     let SetExpr::Select(select) = query.body.as_ref() else {

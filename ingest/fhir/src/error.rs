@@ -36,9 +36,20 @@ pub enum IngestError {
     /// The lake refused; see there.
     #[error(transparent)]
     Lake(#[from] salus_lake::Error),
+    /// A view that fills a table cannot be used: add it again.
+    #[error("view {table}: {what}")]
+    View {
+        /// The table.
+        table: String,
+        /// Why, and what to do.
+        what: String,
+    },
     /// The caller let go of the ingest.
     #[error("the ingest was given up")]
     Cancelled,
+    /// No thread can be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
     /// A defect of this crate; please report it.
     #[error("defect in salus-fhir: {0}")]
     Bug(String),

@@ -13,12 +13,14 @@ use crate::deletion::deletions;
 use crate::error::IngestError;
 use crate::files::Export;
 use crate::key::Keys;
+use crate::options::ViewSummary;
 use crate::reason::{Reason, Rejection};
 use crate::reference::Target;
 use crate::references::{Bearer, Identifiers, Medications};
 use crate::resource::{Line, Medication, Resource};
 use crate::tables::{Place, Tables};
 use crate::turn::Turns;
+use crate::views::{Feed, Views};
 use crate::waiting::Waiting;
 use crate::workers::Worker;
 
@@ -31,6 +33,7 @@ pub(crate) struct Shared<'j> {
     pub(crate) identifiers: &'j Identifiers,
     pub(crate) medications: &'j Medications,
     pub(crate) gone: &'j Gone,
+    pub(crate) views: &'j Views,
     pub(crate) pass: Pass<'j>,
 }
 
@@ -80,6 +83,10 @@ pub(crate) enum Pass<'j> {
 pub(crate) struct Tally {
     pub(crate) rows: BTreeMap<&'static str, u64>,
     pub(crate) components: u64,
+    /// By table that a view fills.
+    pub(crate) views: BTreeMap<String, ViewSummary>,
+    /// Resources that only views take.
+    pub(crate) viewed: u64,
     pub(crate) quarantined: BTreeMap<String, u64>,
     /// Bundles of deletions.
     pub(crate) deletions: u64,
@@ -96,6 +103,10 @@ impl Tally {
         for (reason, lines) in other.quarantined {
             *self.quarantined.entry(reason).or_default() += lines;
         }
+        for (table, summary) in other.views {
+            self.views.entry(table).or_default().add(summary);
+        }
+        self.viewed += other.viewed;
         self.components += other.components;
         self.deletions += other.deletions;
         self.expunged += other.expunged;
@@ -108,6 +119,8 @@ impl Tally {
 pub(crate) struct LineWorker<'j> {
     shared: &'j Shared<'j>,
     tables: Tables,
+    feed: Feed<'j>,
+    keys: Keys,
     pub(crate) tally: Tally,
     /// Lines of one person stand together in most exports.
     last_person: Option<(String, i64)>,
@@ -130,6 +143,8 @@ impl<'j> LineWorker<'j> {
         Ok(Self {
             shared,
             tables: Tables::new(Keys::new(shared.source))?,
+            feed: Feed::new(shared.views)?,
+            keys: Keys::new(shared.source),
             tally: Tally::default(),
             last_person: None,
         })
@@ -146,7 +161,8 @@ impl<'j> LineWorker<'j> {
             Ok(line) => line,
             Err(rejection) => return self.reject(origin, bytes, &rejection),
         };
-        let Some(table) = line.table() else {
+        let table = line.table();
+        if table.is_none() && !self.shared.views.take(&line.kind) {
             if let (Resource::Medication(code), Pass::First { .. }) =
                 (&line.resource, &self.shared.pass)
             {
@@ -164,7 +180,7 @@ impl<'j> LineWorker<'j> {
             let detail = format!("no table takes {}", line.kind);
             let rejection = Rejection::new(Reason::NoTable(line.kind.as_ref().into()), detail);
             return self.reject(origin, bytes, &rejection);
-        };
+        }
         let Some(id) = line.header.id.clone() else {
             return self.reject(origin, bytes, &Rejection::new(Reason::MissingId, "no id"));
         };
@@ -195,7 +211,7 @@ impl<'j> LineWorker<'j> {
                 self.wait_for_versions(&line.kind, &id, origin, bytes)
             }
             Verdict::Row { person, medication } => {
-                self.row(table, person, &id, &line, medication.as_ref())
+                self.row((origin, bytes), person, &id, &line, medication.as_ref())
             }
             Verdict::Wait => match &self.shared.pass {
                 Pass::First { waiting, .. } => waiting.refers(origin, bytes),
@@ -321,7 +337,7 @@ impl<'j> LineWorker<'j> {
         if self.has_versions(&line.kind, id) {
             return self.wait_for_versions(&line.kind, id, origin, bytes);
         }
-        self.row("patient", person, id, line, None)
+        self.row((origin, bytes), person, id, line, None)
     }
 
     fn has_versions(&self, kind: &str, id: &str) -> bool {
@@ -344,9 +360,10 @@ impl<'j> LineWorker<'j> {
         }
     }
 
+    /// The rows of a line: that of its table, and those of views.
     fn row(
         &mut self,
-        table: &'static str,
+        (origin, bytes): (Origin, &[u8]),
         person: i64,
         id: &str,
         line: &Line<'_>,
@@ -356,6 +373,18 @@ impl<'j> LineWorker<'j> {
             person,
             kind: &line.kind,
             id,
+        };
+        let failed = self.feed.add(place, &self.keys, bytes)?;
+        for (table, batch) in self.feed.take_full() {
+            self.shared.transaction.append(table, batch)?;
+        }
+        let Some(table) = line.table() else {
+            let Some(what) = failed else {
+                self.tally.viewed += 1;
+                return Ok(());
+            };
+            let rejection = Rejection::new(Reason::ViewFailed, what);
+            return self.reject(origin, bytes, &rejection);
         };
         self.tables
             .add(table, place, &line.header, &line.resource, medication)?;
@@ -401,7 +430,11 @@ impl Worker for LineWorker<'_> {
         for (table, batch) in self.tables.take_rest()? {
             self.shared.transaction.append(table, batch)?;
         }
+        for (table, batch) in self.feed.take_rest()? {
+            self.shared.transaction.append(table, batch)?;
+        }
         self.tally.components = self.tables.components;
+        self.tally.views = std::mem::take(&mut self.feed.tally);
         Ok(())
     }
 }

@@ -169,11 +169,11 @@ mod tests {
             let said = rows(&view, &line).expect_err(&path);
             assert!(said.contains("steps"), "{path}: {said}");
         }
-        let product =
-            vec![r#"{"forEach":"name","select":[{"forEach":"given","select":[]}]}"#; 8].join(",");
-        let view = view(&format!(
-            r#"{{"column":[{{"name":"a","path":"1","type":"integer"}}]}},{product}"#
-        ));
+        let column = |n| {
+            format!(r#"{{"forEach":"name","column":[{{"name":"c{n}","path":"1","type":"integer"}}]}}"#)
+        };
+        let product: Vec<String> = (0..8).map(column).collect();
+        let view = view(&product.join(","));
         assert!(rows(&view, &line).expect_err("a product").contains("rows"));
     }
 }
