@@ -20,7 +20,7 @@ pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
 };
 pub(crate) use retention::{Erase, Seal};
-pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
+pub(crate) use view::{Add as ViewAdd, Rows as RowFormat, Run as ViewRun, View};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.
 #[derive(Debug, Parser)]
@@ -90,10 +90,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  salus ingest fhir export\n  salus ingest fhir https://ehr.example/fhir --group diabetes --client-id salus --client-key client.pem"
     )]
     Ingest(Ingest),
-    /// SQL on FHIR: ViewDefinitions over exports, outside of the lake.
+    /// SQL on FHIR: ViewDefinitions over exports outside of the lake, and as tables of it.
     #[command(
         subcommand,
-        after_help = "Examples:\n  salus view check patients.json\n  salus view run patients.json --from export > patients.csv"
+        after_help = "Examples:\n  salus view check patients.json\n  salus view run patients.json --from export > patients.csv\n  salus view add race.json --catalog race.yaml"
     )]
     View(View),
     /// Records that could not be used.

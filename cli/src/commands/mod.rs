@@ -8,6 +8,7 @@ mod export;
 pub(crate) mod ingest;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod lake_view;
 pub(crate) mod ledger;
 pub(crate) mod officer;
 mod officer_views;

@@ -170,7 +170,9 @@ mod tests {
             assert!(said.contains("steps"), "{path}: {said}");
         }
         let column = |n| {
-            format!(r#"{{"forEach":"name","column":[{{"name":"c{n}","path":"1","type":"integer"}}]}}"#)
+            format!(
+                r#"{{"forEach":"name","column":[{{"name":"c{n}","path":"1","type":"integer"}}]}}"#
+            )
         };
         let product: Vec<String> = (0..8).map(column).collect();
         let view = view(&product.join(","));

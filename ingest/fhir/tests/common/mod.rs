@@ -67,15 +67,20 @@ impl Home {
         let Some(snapshot) = self.lake.snapshot().expect("a lake") else {
             return Vec::new();
         };
-        let files = snapshot
-            .tables
-            .get(table)
+        let version = snapshot.tables.get(table);
+        let files = version
             .map(|version| version.files.clone())
             .unwrap_or_default();
+        // The directory of a view's table names the definition.
+        let directory = match version.and_then(|version| version.view.as_ref()) {
+            Some(view) => format!("{table}-{}", &view[..12]),
+            None => table.to_owned(),
+        };
         files
             .iter()
             .flat_map(|file| {
-                let path = self.dir.path().join("lake").join(table).join(&file.path);
+                let dir = self.dir.path().join("lake").join(&directory);
+                let path = dir.join(&file.path);
                 let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(
                     File::open(path).expect("a file"),
                     self.lake.reader_options(),
@@ -130,7 +135,7 @@ pub fn export(files: &[(&str, &[&str])]) -> TempDir {
 pub fn accounted(summary: &Summary) -> u64 {
     let rows: u64 = summary.tables.values().map(|table| table.rows).sum();
     let aside: u64 = summary.quarantined.values().sum();
-    rows + aside + summary.deletions + summary.expunged
+    rows + summary.viewed + aside + summary.deletions + summary.expunged
 }
 
 pub fn reasons(summary: &Summary) -> Vec<(&str, u64)> {
