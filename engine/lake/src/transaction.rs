@@ -94,6 +94,8 @@ impl Transaction {
             let merged = has_rows || anybody_withheld || lake.is_view(table);
             let stage = Stage::new(table, &schema, staging.join(table));
             let dir = lake.directory(table);
+            // Views come after the lake was made.
+            files::private_dir(&dir)?;
             let target = Target {
                 table: table.into(),
                 schema,
