@@ -29,8 +29,10 @@ pub(crate) enum View {
     /// The views that fill tables.
     #[command(after_help = "Example:\n  salus view list")]
     List,
-    /// The definition of a view, as it was added.
-    #[command(after_help = "Example:\n  salus view show race > race.json")]
+    /// The definition of a view, as it was added, or of a table that ships.
+    #[command(
+        after_help = "Examples:\n  salus view show race > race.json\n  salus view show condition"
+    )]
     Show {
         /// The table.
         name: String,

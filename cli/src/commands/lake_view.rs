@@ -72,8 +72,12 @@ pub(crate) fn list(root: &Path, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The definition itself, whatever the format: it is JSON.
+/// The definition itself, whatever the format: it is JSON. Tables that ship have one too.
 pub(crate) fn show(root: &Path, name: &str) -> Result<(), Failure> {
+    if let Some(definition) = salus_fhir::shipped_view(name) {
+        print!("{definition}");
+        return Ok(());
+    }
     let lake = Home::at(root)?.lake()?;
     known(&lake, name)?;
     print!("{}", lake.view_definition(name)?);

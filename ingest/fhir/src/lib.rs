@@ -71,4 +71,4 @@ pub use error::IngestError;
 pub use ingest::{ingest_directories, ingest_directory, parse_only};
 pub use options::{Options, Progress, Silent, Summary, TableSummary, ViewSummary};
 pub use retry::{about, expunge, retry_quarantine};
-pub use views::{Admitted, admit};
+pub use views::{Admitted, admit, shipped_view};

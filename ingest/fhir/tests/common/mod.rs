@@ -46,6 +46,11 @@ impl Home {
         self.batches(table).iter().flat_map(said).collect()
     }
 
+    /// The rows of a table, each by column without NULLs.
+    pub fn records(&self, table: &str) -> Vec<BTreeMap<String, String>> {
+        self.batches(table).iter().flat_map(records).collect()
+    }
+
     /// The persons of a table, in the order of its rows.
     pub fn persons(&self, table: &str) -> Vec<i64> {
         let persons = |batch: &RecordBatch| {
@@ -95,6 +100,22 @@ impl Home {
 }
 
 fn said(batch: &RecordBatch) -> Vec<String> {
+    let order: Vec<_> = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let line = |record: BTreeMap<String, String>| {
+        let cells = order
+            .iter()
+            .filter_map(|name| Some(format!("{name}={}", record.get(name)?)));
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    records(batch).into_iter().map(line).collect()
+}
+
+fn records(batch: &RecordBatch) -> Vec<BTreeMap<String, String>> {
     let options = FormatOptions::default();
     let schema = batch.schema();
     let columns: Vec<_> = schema
@@ -112,10 +133,9 @@ fn said(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows())
         .map(|row| {
             let cells = columns.iter().filter(|(_, column, _)| column.is_valid(row));
-            let cells: Vec<_> = cells
-                .map(|(name, _, text)| format!("{name}={}", text.value(row)))
-                .collect();
-            cells.join(" ")
+            cells
+                .map(|(name, _, text)| (name.to_string(), text.value(row).to_string()))
+                .collect()
         })
         .collect()
 }
