@@ -262,9 +262,6 @@ impl Catalog {
         if self.max_cells == 0 {
             return Err("max_cells: must be at least 1".into());
         }
-        if let Some(name) = TABLES.iter().find(|name| !self.tables.contains_key(**name)) {
-            return Err(format!("tables.{name}: is missing"));
-        }
         for (name, table) in &self.tables {
             let section = if table.view.is_some() {
                 "views"
@@ -277,6 +274,9 @@ impl Catalog {
             table
                 .validate(name)
                 .map_err(|what| format!("{section}.{name}.{what}"))?;
+        }
+        if let Some(name) = TABLES.iter().find(|name| !self.tables.contains_key(**name)) {
+            return Err(format!("tables.{name}: is missing"));
         }
         let mut seen = BTreeSet::new();
         for m in &self.measurements {

@@ -16,3 +16,4 @@ mod removal;
 mod rows;
 mod scan;
 mod sealed;
+mod views;
