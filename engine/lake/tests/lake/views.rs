@@ -88,17 +88,19 @@ impl Dice {
     }
 }
 
+/// By resource: its person and the values of its rows.
+type Resources = BTreeMap<i64, (i64, Vec<i64>)>;
+
 /// Against a model: resources come with any number of rows, also none, move, are deleted, and come again as they were.
 #[tokio::test]
 async fn a_lake_of_views_is_what_was_last_said_of_each_resource() {
     for seed in 0..6 {
         let (_home, lake) = with_readings();
         let mut dice = Dice(seed);
-        // By resource: person and values.
-        let mut model: BTreeMap<i64, (i64, Vec<i64>)> = BTreeMap::new();
+        let mut model: Resources = BTreeMap::new();
         for _ in 0..8 {
             let transaction = lake.begin().unwrap();
-            let mut said = BTreeMap::new();
+            let mut said = Resources::new();
             for _ in 0..dice.below(12) {
                 let rows = dice.below(5) as usize;
                 let values = (0..rows).map(|_| dice.below(3)).collect();
