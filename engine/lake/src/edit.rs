@@ -1,6 +1,7 @@
 //! Views come and go: changes of the catalog's text.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
@@ -10,8 +11,8 @@ use crate::files;
 use crate::lake::Lake;
 use crate::views::{table_name, with_views};
 
-/// Bytes that a definition may have.
-const LONGEST_DEFINITION: usize = 256 << 10;
+/// Bytes that the definition of a view may have.
+pub const LONGEST_DEFINITION: usize = 256 << 10;
 
 impl Lake {
     /// Declares a table that a view fills, and keeps the definition. Its `facts` name the hash of `definition`. Takes the
@@ -31,7 +32,7 @@ impl Lake {
         replace: bool,
     ) -> Result<Self> {
         table_name(name).map_err(Error::Catalog)?;
-        let sha256 = hash(definition);
+        let sha256 = definition_hash(definition);
         if facts.view.as_ref().is_none_or(|view| view.sha256 != sha256) {
             return Err(Error::Usage("the facts name another definition".into()));
         }
@@ -72,12 +73,25 @@ impl Lake {
         let view = self.view(table).ok_or_else(none)?;
         let file = self.places().views.join(format!("{}.json", view.sha256));
         let text = std::fs::read_to_string(&file).at("read", &file)?;
-        if hash(&text) == view.sha256 {
+        if definition_hash(&text) == view.sha256 {
             return Ok(text);
         }
         Err(Error::Corrupt(format!(
             "the definition of view {table} is not the one that the catalog names; put it back"
         )))
+    }
+
+    /// Under the lock: whether the catalog on disk is the one that this lake has. A transaction that knew less tables would
+    /// leave the others out of its snapshot.
+    pub(crate) fn check_catalog(&self) -> Result<()> {
+        let catalog = &self.places().catalog;
+        let yaml = std::fs::read_to_string(catalog).at("read", catalog)?;
+        if yaml == self.catalog_yaml() {
+            return Ok(());
+        }
+        Err(Error::Catalog(
+            "it was changed since the lake was opened; run the command again".into(),
+        ))
     }
 
     fn edit(
@@ -101,8 +115,12 @@ impl Lake {
     }
 }
 
-/// SHA-256 in hexadecimal.
-fn hash(text: &str) -> String {
+/// SHA-256 of a definition's text, in hexadecimal: how the catalog names it.
+pub fn definition_hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

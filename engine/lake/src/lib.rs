@@ -67,6 +67,7 @@ mod write;
 
 pub use catalog::{Bounds, Catalog, Column, ColumnType, Measurement, Table};
 pub use decimal::Decimal;
+pub use edit::{LONGEST_DEFINITION, definition_hash};
 pub use error::{Error, Result};
 pub use identity::IdentityIndex;
 pub use lake::{Lake, Vacuumed};

@@ -55,6 +55,7 @@ impl Transaction {
     pub(crate) fn begin(lake: Lake) -> Result<Self> {
         let places = lake.places();
         let lock = places.lock()?;
+        lake.check_catalog()?;
         let base = lake.snapshot()?;
         let mut bytes = [0_u8; 8];
         getrandom::fill(&mut bytes).doing("draw a name")?;

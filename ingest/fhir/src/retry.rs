@@ -243,7 +243,7 @@ pub fn about(line: &[u8]) -> Option<String> {
         match key {
             "resourceType" => patient = c.text()?.as_deref() == Some("Patient"),
             "id" => id = c.text()?.map(std::borrow::Cow::into_owned),
-            "subject" | "patient" | "beneficiary" => {
+            "subject" | "patient" | "beneficiary" | "for" | "individual" | "candidate" => {
                 if let Target::Id(of) = Reference::read(c)?.target("Patient") {
                     subject = Some(of.into_owned());
                 }

@@ -131,7 +131,7 @@ mod tests {
         let resource = evaluator.read(line.as_bytes())?;
         let mut all = Vec::new();
         resource.rows(0, |row| {
-            all.push(row.iter().map(|cell| format!("{cell:?}")).collect())
+            all.push(row.iter().map(|cell| format!("{cell:?}")).collect());
         })?;
         Ok(all)
     }

@@ -58,6 +58,8 @@ type Trails = BTreeSet<Vec<Step>>;
 
 /// Ways after which a column counts as too complicated to judge.
 const MOST_TRAILS: usize = 500;
+/// Steps of a way after which it counts as leading anywhere; resources nest 128 levels at most.
+const MOST_STEPS: usize = 200;
 
 fn columns(select: &Select, resource: &str, context: &Trails, shown: &mut [Option<Shown>]) {
     let here = |expr: &Expr| Walk { resource, context }.of(expr, context);
@@ -97,31 +99,16 @@ struct Walk<'w> {
 
 impl Walk<'_> {
     fn column(&self, expr: &Expr) -> Shown {
-        match self.key(expr) {
-            Some(key) => key,
-            None => {
-                let trails = self.of(expr, self.context);
-                if trails.len() > MOST_TRAILS {
-                    let what = "the expression is too complicated to tell what it shows";
-                    return Shown::Identifier(what.into());
-                }
-                let refused = trails.iter().find_map(|trail| judge(trail));
-                refused.map_or(Shown::Value, Shown::Identifier)
-            }
+        if let Some(key) = key(expr) {
+            return key;
         }
-    }
-
-    /// The key that an expression gives, if that is all it does.
-    fn key(&self, expr: &Expr) -> Option<Shown> {
-        match expr {
-            Expr::ReferenceKey(_, kind) => {
-                let kind = kind.as_ref().map(|kind| kind.name().to_owned());
-                Some(Shown::ReferenceKey(kind))
-            }
-            Expr::Call(Function::ResourceKey, ..) => Some(Shown::ResourceKey),
-            Expr::Call(Function::First | Function::Single | Function::Last, of, _) => self.key(of),
-            _ => None,
+        let trails = self.of(expr, self.context);
+        if trails.len() > MOST_TRAILS {
+            let what = "the expression is too complicated to tell what it shows";
+            return Shown::Identifier(what.into());
         }
+        let refused = trails.iter().find_map(|trail| judge(trail));
+        refused.map_or(Shown::Value, Shown::Identifier)
     }
 
     /// Where the values of `expr` come from, evaluated on `this`.
@@ -215,14 +202,32 @@ impl Walk<'_> {
     }
 }
 
+/// The key that an expression gives, if that is all it does.
+fn key(expr: &Expr) -> Option<Shown> {
+    match expr {
+        Expr::ReferenceKey(_, kind) => {
+            let kind = kind.as_ref().map(|kind| kind.name().to_owned());
+            Some(Shown::ReferenceKey(kind))
+        }
+        Expr::Call(Function::ResourceKey, ..) => Some(Shown::ResourceKey),
+        Expr::Call(Function::First | Function::Single | Function::Last, of, _) => key(of),
+        _ => None,
+    }
+}
+
 fn extended(trails: Trails, steps: impl IntoIterator<Item = Step>) -> Trails {
     let steps: Vec<Step> = steps.into_iter().collect();
-    let longer = |trail: Vec<Step>| trail.into_iter().chain(steps.iter().cloned()).collect();
+    let longer = |trail: Vec<Step>| {
+        if trail.len() + steps.len() > MOST_STEPS {
+            return vec![Step::Anything];
+        }
+        trail.into_iter().chain(steps.iter().cloned()).collect()
+    };
     trails.into_iter().map(longer).collect()
 }
 
 /// Elements that hold one person's name, address, number or portrait, or free text, or a raw id.
-const REFUSED: [(&str, &str); 18] = [
+const REFUSED: [(&str, &str); 24] = [
     ("family", "a name"),
     ("given", "a name"),
     ("line", "an address"),
@@ -232,6 +237,12 @@ const REFUSED: [(&str, &str); 18] = [
     ("div", "free text"),
     ("note", "free text"),
     ("comment", "free text"),
+    ("comments", "free text"),
+    ("patientInstruction", "free text"),
+    ("subscriberId", "an insurance number"),
+    ("serialNumber", "the number of a device"),
+    ("carrierHRF", "the number of a device"),
+    ("carrierAIDC", "the number of a device"),
     ("conclusion", "free text"),
     ("authorString", "a name"),
     ("data", "an attachment"),
@@ -317,6 +328,9 @@ fn judge(trail: &[Step]) -> Option<String> {
         };
         if name == "display" && !of_code {
             return Some("the display of a reference may be a name; take that of a coding".into());
+        }
+        if name == "url" && before == Some(&Step::Name("content".into())) {
+            return Some("it shows an attachment".into());
         }
         if name == "text" && at == 0 {
             return Some("it shows free text".into());
@@ -404,6 +418,9 @@ mod tests {
             "subscriberIdentifier.value",
             "name.repeat(given)",
             "communication.first().select(%context.name.family)",
+            "subscriberId",
+            "content.url",
+            "content.attachment.url",
         ] {
             assert!(matches!(path(hidden), Shown::Identifier(_)), "{hidden}");
         }
@@ -443,6 +460,14 @@ mod tests {
         ] {
             assert_eq!(path(plain), Shown::Value, "{plain}");
         }
+    }
+
+    #[test]
+    fn judging_takes_no_longer_than_the_definition_deserves() {
+        let doubled = "gender".to_owned() + &".select($this.a | $this.b)".repeat(90);
+        assert!(matches!(path(&doubled), Shown::Identifier(_)));
+        let long = "gender".to_owned() + &".a".repeat(20_000);
+        assert!(matches!(path(&long), Shown::Identifier(_)));
     }
 
     #[test]

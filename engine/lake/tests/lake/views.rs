@@ -199,6 +199,18 @@ async fn rows_above_the_cap_go_to_quarantine() {
     assert_eq!(stored(&lake).await, rows[..1000]);
 }
 
+/// Somebody else adds a view while an ingest waits for its server: its snapshot would not have the table.
+#[tokio::test]
+async fn a_lake_whose_catalog_was_changed_begins_nothing() {
+    let (home, lake) = with_readings();
+    let place = home.path().join("home");
+    let other = Lake::open(&place).unwrap();
+    let dropped = other.drop_view("reading").unwrap();
+    let refused = lake.begin().unwrap_err().to_string();
+    assert!(refused.contains("run the command again"), "{refused}");
+    dropped.begin().unwrap();
+}
+
 #[test]
 fn sections_that_do_not_fit_are_refused() {
     let refused = |from: &str, to: &str| {

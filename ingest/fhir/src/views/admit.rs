@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use salus_lake::{Bounds, Column, ColumnType, Table, ViewSource, table_name};
+use salus_lake::{
+    Bounds, Column, ColumnType, LONGEST_DEFINITION, Table, ViewSource, definition_hash, table_name,
+};
 use salus_views::View;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::bind::bind;
 use super::person::is_about_person;
@@ -59,6 +60,10 @@ pub fn admit(
     definition: &str,
     declared: &str,
 ) -> Result<Admitted, Vec<String>> {
+    if definition.len() > LONGEST_DEFINITION {
+        let what = format!("a definition may have {LONGEST_DEFINITION} bytes at most");
+        return Err(vec![what]);
+    }
     let view = View::parse(definition)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let mut wrong = Vec::new();
@@ -145,7 +150,7 @@ pub fn admit(
     Ok(Admitted {
         facts: Table {
             view: Some(ViewSource {
-                sha256: hash(definition),
+                sha256: definition_hash(definition),
                 resource: view.resource().to_owned(),
                 columns: binding
                     .columns
@@ -200,9 +205,4 @@ fn keys(resource: &str) -> BTreeMap<String, Column> {
             "Place of the row among those of its resource, from 0.".into(),
         ),
     ])
-}
-
-fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
