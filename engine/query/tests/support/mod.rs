@@ -93,10 +93,10 @@ impl Rows {
     }
 
     pub(crate) fn batch(&self) -> RecordBatch {
-        self.batch_as(schema(self.table).unwrap())
+        self.batch_as(&schema(self.table).unwrap())
     }
 
-    fn batch_as(&self, schema: SchemaRef) -> RecordBatch {
+    fn batch_as(&self, schema: &SchemaRef) -> RecordBatch {
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             let Some(at) = self.columns.iter().position(|c| c == field.name()) else {
                 return new_null_array(field.data_type(), self.values.len());
@@ -124,7 +124,7 @@ impl Home {
         let lake = Lake::create_with(&dir.path().join("home"), catalog).unwrap();
         let transaction = lake.begin().unwrap();
         for rows in tables {
-            let whole = rows.batch_as(lake.schema(rows.table).unwrap());
+            let whole = rows.batch_as(&lake.schema(rows.table).unwrap());
             let mut from = 0;
             while from < whole.num_rows() {
                 let length = batch.min(whole.num_rows() - from);

@@ -8,7 +8,7 @@ use salus_lake::{
 use salus_views::View;
 use serde::Deserialize;
 
-use super::bind::bind;
+use super::bind::{Binding, Bound, bind};
 use super::person::is_about_person;
 
 /// Rows of a person that a table holds when nothing is declared.
@@ -79,27 +79,11 @@ pub fn admit(
             view.resource()
         ));
     }
-    let declared = match declared.trim() {
-        "" => Ok(Declared::default()),
-        text => serde_yaml_ng::from_str(text),
-    };
-    let declared = declared.unwrap_or_else(|error| {
-        wrong.push(format!("catalog entry: {error}"));
-        Declared::default()
-    });
+    let declared = read(declared, &mut wrong);
     let binding = bind(&view).unwrap_or_else(|problems| {
         wrong.extend(problems);
-        super::bind::Binding::default()
+        Binding::default()
     });
-    if declared
-        .unit
-        .as_ref()
-        .is_some_and(|unit| unit != "person_id")
-    {
-        wrong.push(
-            "catalog entry: unit: every table has person_id for its unit; leave it out".into(),
-        );
-    }
     if wrong.is_empty() {
         let known = |column: &String| binding.columns.iter().any(|bound| bound.name == *column);
         let unknown = declared.columns.keys().filter(|column| !known(column));
@@ -110,38 +94,12 @@ pub fn admit(
         );
     }
     let mut columns = keys(view.resource());
-    let mut declarations = declared.columns;
-    for bound in &binding.columns {
-        let mut said = declarations.remove(&bound.name).unwrap_or_default();
-        if let Some(kind) = said.kind.filter(|kind| *kind != bound.kind) {
-            wrong.push(format!(
-                "catalog entry: columns.{}.type: is {}, the view gives {}",
-                bound.name,
-                kind.name(),
-                bound.kind.name()
-            ));
-        }
-        let of_view = view.columns().get(bound.place);
-        let described = of_view.and_then(|column| column.description.clone());
-        let doc = said
-            .doc
-            .take()
-            .or(described)
-            .unwrap_or_else(|| match &bound.key_of {
-                Some(kind) => format!("Opaque name of the {kind}; for joins only."),
-                None => format!("From {}, by the view.", view.resource()),
-            });
-        columns.insert(
-            bound.name.clone(),
-            Column {
-                kind: bound.kind,
-                doc,
-                domain: said.domain,
-                bounds: said.bounds,
-                source: said.source,
-            },
-        );
-    }
+    columns.extend(declare(
+        &view,
+        &binding.columns,
+        declared.columns,
+        &mut wrong,
+    ));
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -177,6 +135,58 @@ pub fn admit(
             .map(|(column, same)| (column, same.to_owned()))
             .collect(),
     })
+}
+
+/// What is declared; what is wrong with it goes to `wrong`.
+fn read(declared: &str, wrong: &mut Vec<String>) -> Declared {
+    let declared: Result<Declared, _> = match declared.trim() {
+        "" => Ok(Declared::default()),
+        text => serde_yaml_ng::from_str(text),
+    };
+    let declared = declared.unwrap_or_else(|error| {
+        wrong.push(format!("catalog entry: {error}"));
+        Declared::default()
+    });
+    let other = |unit: &String| unit != "person_id";
+    if declared.unit.as_ref().is_some_and(other) {
+        let what = "every table has person_id for its unit; leave it out";
+        wrong.push(format!("catalog entry: unit: {what}"));
+    }
+    declared
+}
+
+/// The facts of each column of the view.
+fn declare(
+    view: &View,
+    columns: &[Bound],
+    mut declared: BTreeMap<String, DeclaredColumn>,
+    wrong: &mut Vec<String>,
+) -> BTreeMap<String, Column> {
+    let mut facts = BTreeMap::new();
+    for bound in columns {
+        let said = declared.remove(&bound.name).unwrap_or_default();
+        if let Some(kind) = said.kind.filter(|kind| *kind != bound.kind) {
+            let (name, kind, gives) = (&bound.name, kind.name(), bound.kind.name());
+            wrong.push(format!(
+                "catalog entry: columns.{name}.type: is {kind}, the view gives {gives}"
+            ));
+        }
+        let of_view = view.columns().get(bound.place);
+        let described = of_view.and_then(|column| column.description.clone());
+        let usual = || match &bound.key_of {
+            Some(kind) => format!("Opaque name of the {kind}; for joins only."),
+            None => format!("From {}, by the view.", view.resource()),
+        };
+        let column = Column {
+            kind: bound.kind,
+            doc: said.doc.or(described).unwrap_or_else(usual),
+            domain: said.domain,
+            bounds: said.bounds,
+            source: said.source,
+        };
+        facts.insert(bound.name.clone(), column);
+    }
+    facts
 }
 
 /// The columns that every table of a view has.
