@@ -134,7 +134,7 @@ fn records(batch: &RecordBatch) -> Vec<BTreeMap<String, String>> {
         .map(|row| {
             let cells = columns.iter().filter(|(_, column, _)| column.is_valid(row));
             cells
-                .map(|(name, _, text)| (name.to_string(), text.value(row).to_string()))
+                .map(|(name, _, text)| ((*name).clone(), text.value(row).to_string()))
                 .collect()
         })
         .collect()
