@@ -14,7 +14,7 @@ pub struct Limits {
     /// Rows.
     pub rows: usize,
     /// Steps: one for each evaluation of a part of an expression, for each item, for each comparison of two items, and one
-    /// for eight bytes of text that is made. Some ten million take a second.
+    /// for eight bytes of text that is made. A million take a fraction of a second.
     pub steps: u64,
 }
 

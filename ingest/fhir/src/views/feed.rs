@@ -16,7 +16,7 @@ use crate::key::Keys;
 use crate::options::ViewSummary;
 use crate::tables::{BATCH_ROWS, BATCH_TEXT, Place};
 
-/// What one view may take for one resource: some half a second, and memory for so many rows.
+/// What one view may take for one resource: in the order of a second, and memory for so many rows.
 const LIMITS: Limits = Limits {
     rows: 4_096,
     steps: 5_000_000,
