@@ -54,7 +54,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Init(command) => commands::init::run(&home, command, format).await,
         Command::Synth(command) => commands::synth::run(&home, command, format).await,
         Command::Ingest(command) => commands::ingest::run(&home, command, format).await,
-        Command::View(command) => commands::view::run(command, format),
+        Command::View(command) => commands::view::run(&home, command, format).await,
         Command::Quarantine(command) => commands::quarantine::run(&home, command, format).await,
         Command::Expunge(command) => commands::quarantine::expunge(&home, command, format).await,
         Command::Identity(command) => commands::identity::run(&home, command, format).await,

@@ -52,7 +52,10 @@ class Lake:
 
     def files(self, table):
         """Paths of a table's files, in the order of person_id."""
-        return [self.home / "lake" / table / file["path"] for file in self.snapshot["tables"][table]["files"]]
+        version = self.snapshot["tables"][table]
+        # The directory of a table that a view fills names the definition.
+        directory = f"{table}-{version['view'][:12]}" if "view" in version else table
+        return [self.home / "lake" / directory / file["path"] for file in version["files"]]
 
     def open(self, path, columns=None):
         """One file as a pyarrow.Table."""

@@ -26,7 +26,7 @@ pub(crate) use oversight::{
 pub(crate) use quality::{Apart, Codes, Exact, PrivateQuality, Quality};
 pub(crate) use restricted::{BreakGlass, Finding, Restricted};
 pub(crate) use retention::{Erase, Recover, Seal, Succeed};
-pub(crate) use view::{Rows as RowFormat, Run as ViewRun, View};
+pub(crate) use view::{Add as ViewAdd, Rows as RowFormat, Run as ViewRun, View};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.
 #[derive(Debug, Parser)]
@@ -96,10 +96,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  salus ingest fhir export\n  salus ingest fhir https://ehr.example/fhir --group diabetes --client-id salus --client-key client.pem"
     )]
     Ingest(Ingest),
-    /// SQL on FHIR: ViewDefinitions over exports, outside of the lake.
+    /// SQL on FHIR: ViewDefinitions over exports outside of the lake, and as tables of it.
     #[command(
         subcommand,
-        after_help = "Examples:\n  salus view check patients.json\n  salus view run patients.json --from export > patients.csv"
+        after_help = "Examples:\n  salus view check patients.json\n  salus view run patients.json --from export > patients.csv\n  salus view add race.json --catalog race.yaml"
     )]
     View(View),
     /// Records that could not be used.

@@ -16,7 +16,7 @@ pub(crate) fn tables(root: &Path, format: Format) -> Result<(), Failure> {
     let mut json = serde_json::Map::new();
     for (name, table) in &lake.catalog().tables {
         let mut columns = Vec::new();
-        for (column, kind, doc) in columns_in_order(name, table) {
+        for (column, kind, doc) in columns_in_order(&lake, name, table) {
             rows.push([name.clone(), column.clone(), kind.clone(), doc.clone()]);
             columns.push(json!({"name": column, "type": kind, "doc": doc}));
         }
@@ -102,7 +102,7 @@ fn show_table(lake: &Lake, name: &str, format: Format) -> Result<(), Failure> {
         )));
     };
     let mut rows = Rows::new(&["column", "type", "domain or bounds", "source"]);
-    for (column, kind, _) in columns_in_order(name, table) {
+    for (column, kind, _) in columns_in_order(lake, name, table) {
         let facts = &table.columns[&column];
         let domain = facts.domain.as_ref().map(|values| values.join(", "));
         let bounds = facts
@@ -140,8 +140,8 @@ fn show_measurements(lake: &Lake, format: Format) {
 }
 
 /// Columns as the table has them, not by name.
-fn columns_in_order(name: &str, table: &Table) -> Vec<(String, String, String)> {
-    let schema = salus_lake::schema(name);
+fn columns_in_order(lake: &Lake, name: &str, table: &Table) -> Vec<(String, String, String)> {
+    let schema = lake.schema(name);
     let fields = schema.iter().flat_map(|schema| schema.fields().iter());
     fields
         .filter_map(|field| {

@@ -94,6 +94,18 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
         }
         tables.insert(name.clone(), entry);
     }
+    let mut views = Map::new();
+    for (name, view) in &summary.views {
+        rows.push([format!("{name} (view)"), view.rows.to_string()]);
+        if let Some(failure) = &view.failure {
+            eprintln!(
+                "salus: {failure} ({} of {} resources)",
+                view.failed, view.resources
+            );
+        }
+        let entry = json!({"rows": view.rows, "resources": view.resources, "failed": view.failed, "failure": view.failure});
+        views.insert(name.clone(), entry);
+    }
     for (reason, lines) in &summary.quarantined {
         rows.push([format!("quarantine: {reason}"), lines.to_string()]);
     }
@@ -101,6 +113,7 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
         rows.push([format!("units: {what}"), values.to_string()]);
     }
     for (what, lines) in [
+        ("lines that only views take", summary.viewed),
         ("bundles of deletions", summary.deletions),
         ("about expunged persons", summary.expunged),
         ("codes mapped", summary.mapped),
@@ -113,6 +126,8 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
         "snapshot": summary.snapshot,
         "changed": summary.changed,
         "tables": Value::Object(tables),
+        "views": Value::Object(views),
+        "viewed": summary.viewed,
         "quarantined": summary.quarantined,
         "deletions": summary.deletions,
         "deleted": summary.deleted,

@@ -9,6 +9,7 @@ pub(crate) mod identity;
 pub(crate) mod ingest;
 pub(crate) mod init;
 pub(crate) mod key;
+pub(crate) mod lake_view;
 pub(crate) mod ledger;
 pub(crate) mod officer;
 mod officer_views;

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use salus_accounting::epsilon_of;
-use salus_lake::{TABLES, schema};
+use salus_lake::Lake;
 use salus_ledger::entry::Kind;
 use salus_ledger::{Ledger, StoredEntry};
 use salus_oversight as oversight;
@@ -151,6 +151,7 @@ pub(super) async fn refusals(home: &Home, wanted: &Filter, format: Format) -> Re
 
 /// Pairs among the answered questions, from the plans that lie beside the log.
 async fn find(
+    lake: &Lake,
     ledger: &Ledger,
     entries: &[StoredEntry],
     wanted: &oversight::Filter,
@@ -173,19 +174,18 @@ async fn find(
             plan,
         })
         .collect();
-    Ok(oversight::differences(&asked, &columns()))
+    Ok(oversight::differences(&asked, &columns(lake)))
 }
 
 /// Names of the columns of each table, in order.
-fn columns() -> oversight::Columns {
+fn columns(lake: &Lake) -> oversight::Columns {
     let names = |table: &str| {
-        let schema = schema(table)?;
+        let schema = lake.schema(table)?;
         let fields = schema.fields().iter();
         Some(fields.map(|field| field.name().clone()).collect())
     };
-    TABLES
-        .iter()
-        .filter_map(|table| Some(((*table).to_owned(), names(table)?)))
+    lake.tables()
+        .filter_map(|table| Some((table.to_owned(), names(table)?)))
         .collect()
 }
 
@@ -200,7 +200,7 @@ pub(super) async fn differences(
     };
     let ledger = home.ledger().await?;
     let entries = ledger.entries().await?;
-    let found = find(&ledger, &entries, &wanted).await?;
+    let found = find(&home.lake()?, &ledger, &entries, &wanted).await?;
     ledger.close().await?;
     let mut rows = Rows::new(&["first", "second", "who", "difference"]);
     let mut json = Vec::new();
@@ -237,7 +237,13 @@ pub(super) async fn report(home: &Home, command: &Report, format: Format) -> Res
     let period = period(command.since.as_deref(), command.until.as_deref())?;
     let ledger = home.ledger().await?;
     let entries = ledger.entries().await?;
-    let differences = find(&ledger, &entries, &oversight::Filter::default()).await?;
+    let differences = find(
+        &home.lake()?,
+        &ledger,
+        &entries,
+        &oversight::Filter::default(),
+    )
+    .await?;
     let vkey = ledger.vkey();
     ledger.close().await?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -1,8 +1,8 @@
-//! `salus view`: SQL on FHIR outside of the lake.
+//! `salus view`: SQL on FHIR outside of the lake; what makes tables of it is in `lake_view`.
 
 use std::fs;
 use std::io::{BufWriter, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use salus_views::{
     CsvSink, Input, NdjsonSink, Options, RunError, Sink, Summary, View as Definition,
@@ -10,6 +10,7 @@ use salus_views::{
 use serde_json::json;
 
 use crate::arguments::{Format, RowFormat, View, ViewRun};
+use crate::commands::lake_view;
 use crate::failure::Failure;
 use crate::output::{Rows, print};
 use crate::progress::Progress;
@@ -17,10 +18,14 @@ use crate::progress::Progress;
 /// Failed lines that are told one by one.
 const TOLD: usize = 20;
 
-pub(crate) fn run(command: &View, format: Format) -> Result<(), Failure> {
+pub(crate) async fn run(root: &Path, command: &View, format: Format) -> Result<(), Failure> {
     match command {
         View::Check { files } => check(files, format),
         View::Run(run) => make(run, format),
+        View::Add(add) => lake_view::add(root, add, format).await,
+        View::List => lake_view::list(root, format),
+        View::Show { name } => lake_view::show(root, name),
+        View::Drop { name } => lake_view::drop(root, name, format).await,
     }
 }
 

@@ -40,7 +40,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("salus-linkage", &[]),
     ("salus-quality", &["salus-lake"]),
-    ("salus-fhir", &["salus-lake", "salus-units"]),
+    ("salus-fhir", &["salus-lake", "salus-units", "salus-views"]),
     ("salus-synth", &["salus-lake"]),
     ("salus-units", &[]),
     ("salus-views", &[]),

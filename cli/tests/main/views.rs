@@ -68,3 +68,122 @@ fn everything_that_is_wrong_with_a_view_is_said() {
         .args(["--from", "nowhere"]))
     .exits(2);
 }
+
+const RACE: &str = r#"{
+  "resourceType": "ViewDefinition", "name": "origin", "status": "draft", "resource": "Patient",
+  "select": [{"column": [
+    {"name": "id", "path": "getResourceKey()", "type": "id"},
+    {"name": "gender", "path": "gender", "type": "code"},
+    {"name": "born", "path": "birthDate", "type": "date"},
+    {"name": "name_count", "path": "name.count()", "type": "integer"}
+  ]}]
+}"#;
+
+const DECLARED: &str = "
+rows_per_person: 1
+columns:
+  gender: { domain: [female, male], source: \"http://hl7.org/fhir/ValueSet/administrative-gender\" }
+  name_count: { bounds: { low: \"0\", high: \"4\", granularity: \"1\" }, source: the form }
+";
+
+/// Number of catalogs that the ledger records.
+fn catalogs(home: &Home) -> usize {
+    let entries = home.entries();
+    entries
+        .iter()
+        .filter(|entry| entry["kind"] == "catalog")
+        .count()
+}
+
+#[test]
+fn a_view_becomes_a_table_that_analysts_ask() {
+    let home = Home::init(&["--epsilon", "100"]);
+    let export = home.export(60, 3);
+    let export = export.to_str().unwrap();
+    home.run(&["ingest", "fhir", export]).exits(0);
+    let (view, declared) = (home.beside("origin.json"), home.beside("origin.yaml"));
+    fs::write(&view, RACE).unwrap();
+    fs::write(&declared, DECLARED).unwrap();
+    let (view, declared) = (view.to_str().unwrap(), declared.to_str().unwrap());
+
+    let tried = home.json(&["view", "add", view, "--catalog", declared, "--dry-run"]);
+    assert_eq!(tried["added"], false);
+    assert_eq!(
+        tried["same"][0],
+        serde_json::json!({"column": "id", "is": "resource_id"})
+    );
+    assert_eq!(home.json(&["view", "list"])["views"], serde_json::json!([]));
+
+    let before = catalogs(&home);
+    home.run(&["view", "add", view, "--catalog", declared])
+        .exits(0);
+    assert_eq!(catalogs(&home), before + 1, "the ledger knows of the view");
+    home.run(&["view", "add", view]).exits(2);
+    let listed = home.json(&["view", "list"]);
+    assert_eq!(listed["views"][0]["table"], "origin");
+    assert_eq!(home.run(&["view", "show", "origin"]).exits(0).stdout, RACE);
+    assert!(
+        home.run(&["view", "show", "condition"])
+            .exits(0)
+            .stdout
+            .contains("clinicalStatus")
+    );
+    home.run(&["view", "show", "nothing"]).exits(2);
+    let tables = home.json(&["tables"]);
+    assert_eq!(
+        tables["tables"]["origin"]["columns"][0]["name"],
+        "person_id"
+    );
+
+    // Empty until the export comes again, which changes nothing else.
+    let summary = home.json(&["ingest", "fhir", export]);
+    assert_eq!(
+        summary["views"]["origin"],
+        serde_json::json!({"rows": 60, "resources": 60, "failed": 0, "failure": null})
+    );
+    let again = home.json(&["ingest", "fhir", export]);
+    assert_eq!(again["changed"], false);
+
+    let answer = home.json(&[
+        "query",
+        "SELECT gender, COUNT(*), SUM(name_count) FROM origin GROUP BY 1",
+        "--epsilon",
+        "40",
+    ]);
+    let rows = answer["rows"].as_array().expect("rows");
+    assert!(rows.len() >= 2, "{answer}");
+    home.run(&["query", "SELECT SUM(resource_id) FROM origin"])
+        .exits(3);
+
+    home.run(&["view", "drop", "origin"]).exits(0);
+    assert_eq!(catalogs(&home), before + 2);
+    home.run(&["view", "drop", "origin"]).exits(2);
+    home.run(&["query", "SELECT COUNT(*) FROM origin"]).exits(3);
+    home.run(&["query", "SELECT COUNT(*) FROM patient"])
+        .exits(0);
+}
+
+#[test]
+fn views_that_identify_are_refused() {
+    let home = Home::init(&[]);
+    let view = home.beside("names.json");
+    for hidden in [
+        "name.family.first()",
+        "identifier.value.first()",
+        "id",
+        "address.line.first()",
+    ] {
+        fs::write(
+            &view,
+            RACE.replace("gender\", \"type", &format!("{hidden}\", \"type")),
+        )
+        .unwrap();
+        let done = home.run(&["view", "add", view.to_str().unwrap()]).exits(2);
+        assert!(
+            done.stderr.contains("direct identifiers"),
+            "{}",
+            done.stderr
+        );
+    }
+    assert_eq!(home.json(&["view", "list"])["views"], serde_json::json!([]));
+}

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal::Decimal;
 use crate::error::{Error, Result};
-use crate::schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, schema};
+use crate::schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, instant, schema};
+use crate::views::{self, ViewSource};
 
 /// The catalog format that this crate reads, and with it the columns that tables have.
 const VERSION: u32 = 2;
@@ -37,12 +38,18 @@ pub struct Catalog {
     pub datasets: BTreeMap<String, Vec<String>>,
     /// Limits of measured values, by code and unit.
     pub measurements: Vec<Measurement>,
+    /// Where the text declares the tables of views; once read they stand among `tables`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    views: BTreeMap<String, Table>,
 }
 
 /// Public facts about a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
+    /// The view that fills the table; none for those that ship.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<ViewSource>,
     /// What a row is.
     pub doc: String,
     /// The column that names the person.
@@ -165,6 +172,19 @@ impl ColumnType {
         }
     }
 
+    /// How the lake stores it.
+    pub fn data_type(self) -> DataType {
+        match self {
+            Self::BigInt => DataType::Int64,
+            Self::Integer => DataType::Int32,
+            Self::Text => DataType::Utf8,
+            Self::Date => DataType::Date32,
+            Self::Timestamp => instant(),
+            Self::Decimal => DataType::Decimal128(MEASUREMENT_PRECISION, MEASUREMENT_SCALE),
+            Self::Boolean => DataType::Boolean,
+        }
+    }
+
     /// The name as written in the catalog and shown to analysts.
     pub fn name(self) -> &'static str {
         match self {
@@ -190,8 +210,18 @@ impl Catalog {
     /// # Errors
     /// [`Error::Catalog`] with the place in the catalog and what is wrong there.
     pub fn parse(yaml: &str) -> Result<Self> {
-        let catalog: Self =
+        let mut catalog: Self =
             serde_yaml_ng::from_str(yaml).map_err(|error| Error::Catalog(error.to_string()))?;
+        if let Some(name) = catalog
+            .tables
+            .iter()
+            .find_map(|(name, table)| table.view.is_some().then_some(name))
+        {
+            let what = format!("tables.{name}.view: tables of views stand under `views`");
+            return Err(Error::Catalog(what));
+        }
+        let views = views::admit(std::mem::take(&mut catalog.views)).map_err(Error::Catalog)?;
+        catalog.tables.extend(views);
         catalog.validate().map_err(Error::Catalog)?;
         Ok(catalog)
     }
@@ -199,6 +229,13 @@ impl Catalog {
     /// Facts about `table`.
     pub fn table(&self, table: &str) -> Option<&Table> {
         self.tables.get(table)
+    }
+
+    /// The tables that views fill, by name.
+    pub fn views(&self) -> impl Iterator<Item = (&String, &Table, &ViewSource)> {
+        self.tables
+            .iter()
+            .filter_map(|(name, table)| Some((name, table, table.view.as_ref()?)))
     }
 
     /// Facts about a column.
@@ -249,21 +286,21 @@ impl Catalog {
         if self.max_cells == 0 {
             return Err("max_cells: must be at least 1".into());
         }
-        if let Some(name) = self
-            .tables
-            .keys()
-            .find(|name| !TABLES.contains(&name.as_str()))
-        {
-            return Err(format!("tables.{name}: there is no such table"));
-        }
-        for name in TABLES {
-            let table = self
-                .tables
-                .get(*name)
-                .ok_or_else(|| format!("tables.{name}: is missing"))?;
+        for (name, table) in &self.tables {
+            let section = if table.view.is_some() {
+                "views"
+            } else {
+                "tables"
+            };
+            if table.view.is_none() && !TABLES.contains(&name.as_str()) {
+                return Err(format!("tables.{name}: there is no such table"));
+            }
             table
                 .validate(name)
-                .map_err(|what| format!("tables.{name}.{what}"))?;
+                .map_err(|what| format!("{section}.{name}.{what}"))?;
+        }
+        if let Some(name) = TABLES.iter().find(|name| !self.tables.contains_key(**name)) {
+            return Err(format!("tables.{name}: is missing"));
         }
         for (part, tables) in &self.datasets {
             self.validate_part(part, tables)
@@ -314,7 +351,17 @@ impl Table {
         if !(1..=self.max_rows_per_person).contains(&self.rows_per_person) {
             return Err("rows_per_person: not within 1 to max_rows_per_person".into());
         }
-        let schema = schema(name).ok_or("schema: unknown")?;
+        let lacking = self.view.iter().flat_map(|view| &view.columns);
+        if let Some(column) = lacking
+            .into_iter()
+            .find(|column| !self.columns.contains_key(*column))
+        {
+            return Err(format!("columns.{column}: is missing"));
+        }
+        let schema = match &self.view {
+            Some(view) => view.schema(self),
+            None => schema(name).ok_or("schema: unknown")?,
+        };
         if let Some(column) = self
             .columns
             .keys()

@@ -25,7 +25,7 @@ use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
 use crate::removed::{Removed, locate, moved};
 use crate::replaced::{Notes, Replaced};
 use crate::rewrite::{Hooks, Target, in_order, read_keys, rewrite};
-use crate::schema::{TABLES, child, parent, row_key};
+use crate::schema::{child, key_columns, parent, row_key};
 use crate::snapshot::{self, FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 use crate::sorted::Sorted;
 use crate::stage::{Runs, Stage};
@@ -51,7 +51,7 @@ pub(crate) struct Work {
     pub(crate) going: Mutex<Going>,
     /// Hashes of the code maps that rows were read with.
     pub(crate) code_maps: Mutex<BTreeSet<String>>,
-    pub(crate) tables: BTreeMap<&'static str, Intake>,
+    pub(crate) tables: BTreeMap<String, Intake>,
     /// The new files belong to a snapshot and stay.
     pub(crate) published: bool,
     /// Last: given back when everything else is gone.
@@ -62,7 +62,7 @@ pub(crate) struct Work {
 #[derive(Debug, Default)]
 pub(crate) struct Going {
     /// Row ids by table.
-    pub(crate) rows: BTreeMap<&'static str, HashSet<i64>>,
+    pub(crate) rows: BTreeMap<String, HashSet<i64>>,
     /// Persons with everything about them.
     pub(crate) persons: BTreeSet<i64>,
     /// Numbers of linked persons, with everything that came under them.
@@ -76,7 +76,9 @@ pub(crate) struct Going {
 pub(crate) struct Intake {
     pub(crate) target: Target,
     pub(crate) stage: Stage,
-    /// Whether the table has rows already, or somebody is kept out, so that even sorted rows must be merged.
+    /// Whether the table has rows already.
+    pub(crate) has_rows: bool,
+    /// Whether it has, or somebody is kept out, or a view fills it, so that even sorted rows must be merged.
     pub(crate) merged: bool,
     pub(crate) mode: Mutex<Mode>,
 }
@@ -91,7 +93,7 @@ pub(crate) enum Mode {
 /// What the blocking part of a commit made.
 pub(crate) struct Written {
     /// New file lists; none for tables that stay as they are.
-    tables: BTreeMap<&'static str, Vec<FileRef>>,
+    tables: BTreeMap<String, Vec<FileRef>>,
     identity: Option<IdentityVersion>,
     withheld: Option<SideFile>,
     direct: Option<Vec<SideFile>>,
@@ -107,9 +109,14 @@ impl Work {
             .ok_or_else(|| Error::Usage(format!("there is no table {table}")))
     }
 
+    fn old(&self, table: &str) -> Option<&TableVersion> {
+        self.lake.version(self.base.as_ref()?, table)
+    }
+
     pub(crate) fn old_files(&self, table: &str) -> Vec<FileRef> {
-        let old = self.base.as_ref().and_then(|base| base.tables.get(table));
-        old.map(|version| version.files.clone()).unwrap_or_default()
+        self.old(table)
+            .map(|version| version.files.clone())
+            .unwrap_or_default()
     }
 
     /// Puts rows above the cap of their person into quarantine, one JSON object each.
@@ -153,7 +160,8 @@ impl Work {
         let before = persons_of(&before, &self.links.before);
         let newly = withheld.difference(&before);
         let persons: BTreeSet<i64> = going.persons.iter().chain(newly).copied().collect();
-        for table in TABLES {
+        let lake = self.lake.clone();
+        for table in lake.tables() {
             let Some(intake) = self.tables.remove(table) else {
                 continue;
             };
@@ -167,7 +175,7 @@ impl Work {
             let mut overflow = |rows: &RecordBatch| self.cap(&target, rows);
             if let Mode::Sorted(sorted) = mode.into_inner().unwrap_or_else(PoisonError::into_inner)
             {
-                tables.insert(*table, sorted.finish(&mut overflow)?);
+                tables.insert(table.to_owned(), sorted.finish(&mut overflow)?);
                 continue;
             }
             let mut parents = replaced.remove(table);
@@ -199,7 +207,7 @@ impl Work {
             let mut report = |rows: u64| {
                 done += rows;
                 progress(Progress {
-                    table: (*table).into(),
+                    table: table.into(),
                     done,
                     total,
                 });
@@ -218,7 +226,7 @@ impl Work {
                 &mut removed,
                 &mut hooks,
             )?;
-            tables.extend(files.map(|files| (*table, files)));
+            tables.extend(files.map(|files| (table.to_owned(), files)));
             if let (Some(notes), Some(child)) = (notes, child(table)) {
                 replaced.insert(child, notes.into_replaced()?);
             }
@@ -247,9 +255,25 @@ impl Work {
         }
     }
 
+    /// Whether the last snapshot has the tables that the catalog declares, each of the same view.
+    fn has_same_tables(&self) -> bool {
+        let Some(base) = &self.base else {
+            return false;
+        };
+        let before: BTreeSet<Named<'_>> = base
+            .tables
+            .iter()
+            .map(|(table, version)| (table.as_str(), version.view.as_deref()))
+            .collect();
+        let view = |table| self.lake.view(table).map(|view| view.sha256.as_str());
+        let now = self.lake.tables().map(|table| (table, view(table)));
+        before == now.collect()
+    }
+
     /// Makes what was written the newest snapshot, and the Delta logs follow.
     pub(crate) async fn publish(mut self, mut written: Written) -> Result<Committed> {
         let same = written.tables.is_empty()
+            && self.has_same_tables()
             && written.identity.is_none()
             && written.withheld.is_none()
             && written.direct.is_none()
@@ -258,17 +282,18 @@ impl Work {
             && written.quarantine.is_none();
         if let (true, Some(base)) = (same, &self.base) {
             // Whoever committed it may have died before the logs were written.
-            let log_behind = delta::follow(self.lake.places()).await.is_err();
+            let log_behind = delta::follow(&self.lake).await.is_err();
             return Ok(committed(base, false, log_behind));
         }
         let mut tables = BTreeMap::new();
-        for table in TABLES {
+        let lake = self.lake.clone();
+        for table in lake.tables() {
             let now = self
                 .lake
                 .catalog()
                 .table(table)
                 .map_or(u64::MAX, |facts| facts.max_rows_per_person);
-            let old = self.base.as_ref().and_then(|base| base.tables.get(*table));
+            let old = self.old(table);
             // Files that stay were written under the cap of their own time.
             let (files, max_rows_per_person) = match (written.tables.remove(table), old) {
                 // Stretches that no new row touches are not rewritten, so the larger cap holds.
@@ -279,9 +304,10 @@ impl Work {
             };
             let rows = files.iter().map(|file| file.rows).sum();
             tables.insert(
-                (*table).to_string(),
+                table.to_owned(),
                 TableVersion {
                     rows,
+                    view: lake.view(table).map(|view| view.sha256.clone()),
                     max_rows_per_person,
                     files,
                 },
@@ -332,7 +358,7 @@ impl Work {
                 outcome?;
             }
         }
-        let log_behind = delta::follow(self.lake.places()).await.is_err();
+        let log_behind = delta::follow(&self.lake).await.is_err();
         Ok(committed(&snapshot, true, log_behind))
     }
 }
@@ -340,6 +366,9 @@ impl Work {
 fn persons_of(numbers: &BTreeSet<i64>, links: &Linkage) -> BTreeSet<i64> {
     numbers.iter().map(|number| links.person(*number)).collect()
 }
+
+/// A table's name, and the definition of the view that fills it.
+type Named<'n> = (&'n str, Option<&'n str>);
 
 fn keys_of(target: &Target, files: &[FileRef]) -> Batches {
     read_keys(&target.table, &target.folder, &target.vault, files)
@@ -349,7 +378,7 @@ fn keys_of(target: &Target, files: &[FileRef]) -> Batches {
 fn moved_rows(target: &Target, staged: &Runs, old: &[FileRef]) -> Result<Vec<Key>> {
     let table = target.table.as_str();
     // A child row has the number of its parent in its id and goes with it.
-    if staged.is_empty() || old.is_empty() || row_key(table).is_none() || parent(table).is_some() {
+    if staged.is_empty() || old.is_empty() || key_columns(table) == 1 || parent(table).is_some() {
         return Ok(Vec::new());
     }
     moved(table, staged.keys()?, &|| keys_of(target, old))
@@ -382,7 +411,7 @@ impl Drop for Work {
         places
             .identity
             .abandon(&format!("{}.members.parquet", self.token));
-        for folder in TABLES.iter().map(|table| places.table(table)) {
+        for folder in self.lake.tables().map(|table| self.lake.folder(table)) {
             // A store that is gone is not to be waited for at every table; a later vacuum has these files.
             let Ok(listed) = folder.list() else {
                 break;

@@ -25,9 +25,8 @@ use object_store::prefix::PrefixStore;
 
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
+use crate::lake::Lake;
 use crate::place::Folder;
-use crate::places::Places;
-use crate::schema::{TABLES, schema};
 use crate::snapshot::{self, FileRef};
 
 const LOG: &str = "_delta_log";
@@ -35,28 +34,28 @@ const LOG: &str = "_delta_log";
 const TRIES: usize = 5;
 
 /// Makes the files of the newest snapshot the active ones of every table.
-pub(crate) async fn follow(places: &Places) -> Result<()> {
+pub(crate) async fn follow(lake: &Lake) -> Result<()> {
     let mut tries = 0;
     loop {
-        let followed = follow_once(places).await;
+        let followed = follow_once(lake).await;
         tries += 1;
-        if followed.is_ok() || tries == TRIES || !places.shared() {
+        if followed.is_ok() || tries == TRIES || !lake.places().shared() {
             return followed;
         }
     }
 }
 
-async fn follow_once(places: &Places) -> Result<()> {
-    let open = |table: &'static str| open_or_create(places, table);
-    let logs = try_join_all(TABLES.iter().copied().map(open)).await?;
-    let Some(newest) = snapshot::newest(&places.snapshots)? else {
+async fn follow_once(lake: &Lake) -> Result<()> {
+    let open = |table| open_or_create(lake, table);
+    let logs = try_join_all(lake.tables().map(open)).await?;
+    let Some(newest) = snapshot::newest(&lake.places().snapshots)? else {
         return Ok(());
     };
-    for (table, log) in TABLES.iter().zip(logs) {
-        let version = newest.tables.get(*table);
+    for (table, log) in lake.tables().zip(logs) {
+        let version = lake.version(&newest, table);
         let files = version.map_or(&[][..], |version| version.files.as_slice());
         publish(&log, files).await?;
-        if let Some(dir) = places.table(table).directory() {
+        if let Some(dir) = lake.folder(table).directory() {
             make_private(&dir.join(LOG))?;
         }
     }
@@ -106,10 +105,10 @@ async fn publish(delta: &DeltaTable, files: &[FileRef]) -> Result<()> {
     commit.await.map(|_| ()).doing(STEP)
 }
 
-async fn open_or_create(places: &Places, table: &'static str) -> Result<DeltaTable> {
+async fn open_or_create(lake: &Lake, table: &str) -> Result<DeltaTable> {
     const STEP: &str = "open a Delta table";
-    let schema = schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
-    let folder = places.table(table);
+    let schema = lake.schema_of(table)?;
+    let folder = lake.folder(table);
     let store = log_store(&folder)?;
     if store.is_delta_table_location().await.doing(STEP)? {
         let mut delta = DeltaTable::new(store);

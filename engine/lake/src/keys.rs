@@ -1,31 +1,36 @@
-//! The key of a row: person, then row id. Tables are sorted by it and unique in it.
+//! The key of a row: person, then row id, then place within a resource. Tables are sorted by it and unique in it.
 
 use arrow::array::{Array as _, Int64Array, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 
 use crate::error::{Error, Result};
-use crate::schema::row_key;
+use crate::schema::key_columns;
 
-/// Person and row id; the row id of a table with one row per person is 0.
-pub(crate) type Key = (i64, i64);
+/// Person, row id, and place. What a table does not have is 0: the id where a person has one row, the place where a resource
+/// has one.
+pub(crate) type Key = (i64, i64, i64);
 
 /// The keys of a batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     persons: ScalarBuffer<i64>,
     ids: Option<ScalarBuffer<i64>>,
+    places: Option<ScalarBuffer<i64>>,
 }
 
 impl Keys {
-    /// The keys of a batch of `table`: its first column, and its second where the table has row ids.
+    /// The keys of a batch of `table`: as many of its first columns as name a row.
     pub(crate) fn of(table: &str, batch: &RecordBatch) -> Result<Self> {
-        let ids = match row_key(table) {
-            Some(_) => Some(integers(batch, 1)?),
-            None => None,
+        let columns = key_columns(table);
+        let key = |column| {
+            (column < columns)
+                .then(|| integers(batch, column))
+                .transpose()
         };
         Ok(Self {
             persons: integers(batch, 0)?,
-            ids,
+            ids: key(1)?,
+            places: key(2)?,
         })
     }
 
@@ -38,10 +43,8 @@ impl Keys {
     }
 
     pub(crate) fn at(&self, row: usize) -> Key {
-        (
-            self.persons[row],
-            self.ids.as_ref().map_or(0, |ids| ids[row]),
-        )
+        let at = |values: &Option<ScalarBuffer<i64>>| values.as_ref().map_or(0, |all| all[row]);
+        (self.persons[row], at(&self.ids), at(&self.places))
     }
 }
 

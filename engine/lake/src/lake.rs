@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
@@ -16,17 +17,18 @@ use crate::keys::Key;
 use crate::linkage::{Link, Linkage};
 use crate::links;
 use crate::members::Patients;
-use crate::place::Bucket;
+use crate::place::{Bucket, Folder};
 use crate::places::Places;
 use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
 use crate::removed::locate;
 use crate::rewrite::read_keys;
-use crate::schema::row_key;
-use crate::snapshot::{self, Snapshot};
+use crate::schema::{TABLES, key_columns, row_key, schema};
+use crate::snapshot::{self, Snapshot, TableVersion};
 use crate::sources::Sources;
 use crate::transaction::Transaction;
 use crate::vault::{KeyFile, KeyProvider, Vault};
+use crate::views::ViewSource;
 
 /// Handle of a lake; cheap to clone.
 #[derive(Debug, Clone)]
@@ -137,6 +139,17 @@ impl Lake {
         })
     }
 
+    pub(crate) fn with_catalog(&self, catalog: Catalog, yaml: String) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                places: self.places().clone(),
+                catalog,
+                yaml,
+                vault: self.vault().clone(),
+            }),
+        }
+    }
+
     /// The catalog.
     pub fn catalog(&self) -> &Catalog {
         &self.inner.catalog
@@ -145,6 +158,51 @@ impl Lake {
     /// The catalog's text: what the ledger hashes.
     pub fn catalog_yaml(&self) -> &str {
         &self.inner.yaml
+    }
+
+    /// Every table: those that ship, in their order, then those of views, by name.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        let views = self.catalog().views().map(|(name, ..)| name.as_str());
+        TABLES.iter().copied().chain(views)
+    }
+
+    /// The view that fills a table, if one does.
+    pub fn view(&self, table: &str) -> Option<&ViewSource> {
+        self.catalog().table(table)?.view.as_ref()
+    }
+
+    pub(crate) fn is_view(&self, table: &str) -> bool {
+        self.view(table).is_some()
+    }
+
+    /// The Arrow schema of a table.
+    pub fn schema(&self, table: &str) -> Option<SchemaRef> {
+        match self.view(table) {
+            Some(view) => Some(view.schema(self.catalog().table(table)?)),
+            None => schema(table),
+        }
+    }
+
+    pub(crate) fn schema_of(&self, table: &str) -> Result<SchemaRef> {
+        let none = || Error::Usage(format!("there is no table {table}"));
+        self.schema(table).ok_or_else(none)
+    }
+
+    /// Where the files of a table are.
+    pub(crate) fn folder(&self, table: &str) -> Folder {
+        let view = self.view(table).map(|view| view.sha256.as_str());
+        self.places().table(&snapshot::directory(table, view))
+    }
+
+    /// The state of a table in `snapshot`; none when a view fills it that is not the one of today.
+    pub(crate) fn version<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        table: &str,
+    ) -> Option<&'s TableVersion> {
+        let view = self.view(table).map(|view| view.sha256.as_str());
+        let version = snapshot.tables.get(table);
+        version.filter(|version| version.view.as_deref() == view)
     }
 
     pub(crate) fn places(&self) -> &Places {
@@ -224,12 +282,7 @@ impl Lake {
 
     /// The rows of `table` in `snapshot`, sorted by `person_id`, in one range of persons per partition of the session.
     pub fn provider(&self, snapshot: &Snapshot, table: &str) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(PinnedTable::new(
-            self.places().table(table),
-            self.vault(),
-            snapshot,
-            table,
-        )?))
+        Ok(Arc::new(PinnedTable::new(self, snapshot, table)?))
     }
 
     /// A provider with the schema of `table` whose scan always fails: for planning before a budget is reserved.
@@ -237,7 +290,7 @@ impl Lake {
     /// # Guarantee
     /// It holds no path and no snapshot, so planning on it cannot touch data.
     pub fn schema_provider(&self, table: &str) -> Result<Arc<dyn TableProvider>> {
-        Ok(Arc::new(SealedTable::new(table)?))
+        Ok(Arc::new(SealedTable::new(self, table)?))
     }
 
     /// Which of `ids` are row ids of `table` in the newest snapshot; for `patient`, which are persons with a row.
@@ -245,11 +298,11 @@ impl Lake {
         let snapshot = self.snapshot()?;
         let version = snapshot
             .as_ref()
-            .and_then(|snapshot| snapshot.tables.get(table));
+            .and_then(|snapshot| self.version(snapshot, table));
         let Some(version) = version.filter(|_| !ids.is_empty()) else {
             return Ok(HashSet::new());
         };
-        let folder = self.places().table(table);
+        let folder = self.folder(table);
         let keys = read_keys(table, &folder, self.vault(), &version.files);
         let mut found = locate(table, keys, ids)?;
         if let (None, Some(snapshot)) = (row_key(table), &snapshot) {
@@ -257,14 +310,15 @@ impl Lake {
             let linkage = self.linkage(snapshot)?;
             let members = snapshot.identity.members.as_ref();
             let patients = Patients::read(&self.places().identity, members, self.vault())?;
-            found.retain(|(person, _)| !linkage.linked().contains_key(person));
+            found.retain(|(person, ..)| !linkage.linked().contains_key(person));
             found.extend(
                 ids.iter()
                     .filter(|id| patients.contains(**id))
-                    .map(|id| (*id, 0)),
+                    .map(|id| (*id, 0, 0)),
             );
         }
-        let id = |(person, id): Key| if row_key(table).is_some() { id } else { person };
+        let by_id = key_columns(table) > 1;
+        let id = |(person, id, _): Key| if by_id { id } else { person };
         Ok(found.into_iter().map(id).collect())
     }
 

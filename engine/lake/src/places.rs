@@ -3,6 +3,7 @@
 //! ```text
 //! home/                                          bucket/prefix/, when the lake is in a bucket
 //!   catalog.yaml            public facts
+//!   views/                  definitions of views that fill tables, by their hash
 //!   keys/lake.key           master key of everything below, unless another provider holds it
 //!   lake/
 //!     .lock                 held by the writer of this home
@@ -39,6 +40,8 @@ const MARK: &str = "lake.json";
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     pub(crate) catalog: PathBuf,
+    /// Definitions of views that fill tables.
+    pub(crate) views: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) snapshots: Folder,
     /// Rows of the running transaction; always local.
@@ -73,6 +76,7 @@ impl Places {
         };
         Self {
             catalog: home.join("catalog.yaml"),
+            views: home.join("views"),
             key: home.join("keys/lake.key"),
             snapshots: folder("_snapshots", lake.join("_snapshots")),
             identity: folder("identity", home.join("identity")),
@@ -85,12 +89,25 @@ impl Places {
         }
     }
 
-    /// The files of a table.
+    /// The files of a table, by the name of its directory.
     pub(crate) fn table(&self, table: &str) -> Folder {
         match &self.bucket {
             None => Folder::local(self.lake.join(table)),
             Some(bucket) => Folder::remote(bucket, table, &self.spool),
         }
+    }
+
+    /// Names of the directories of tables in the home.
+    pub(crate) fn directories(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.lake).at("list", &self.lake)? {
+            let entry = entry.at("list", &self.lake)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && !name.starts_with(['_', '.']) {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 
     /// Whether other homes may write here too.

@@ -27,14 +27,15 @@ use parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 
 use crate::by_person::ByPersonExec;
 use crate::error::{Error, Result};
+use crate::lake::Lake;
 use crate::place::Folder;
-use crate::schema::schema;
+use crate::schema::TABLES;
 use crate::snapshot::{FileRef, Snapshot};
 use crate::vault::Vault;
 
 /// The schema of a table as it is scanned: text as views, which are read and grouped twice as fast as copies.
-fn scanned_schema(table: &str) -> Result<SchemaRef> {
-    let schema = schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+fn scanned_schema(lake: &Lake, table: &str) -> Result<SchemaRef> {
+    let schema = lake.schema_of(table)?;
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View)),
         _ => Arc::clone(field),
@@ -60,26 +61,26 @@ pub(crate) struct PinnedTable {
 }
 
 impl PinnedTable {
-    /// The files of `table` that `snapshot` names, in `folder`.
-    pub(crate) fn new(
-        folder: Folder,
-        vault: &Vault,
-        snapshot: &Snapshot,
-        table: &str,
-    ) -> Result<Self> {
-        let schema = scanned_schema(table)?;
-        let version = snapshot
-            .tables
-            .get(table)
-            .ok_or_else(|| Error::Corrupt(format!("the snapshot has no table {table}")))?;
+    /// The files of `table` that `snapshot` names.
+    pub(crate) fn new(lake: &Lake, snapshot: &Snapshot, table: &str) -> Result<Self> {
+        let schema = scanned_schema(lake, table)?;
+        let files = match lake.version(snapshot, table) {
+            Some(version) => version.files.clone(),
+            // Its view came after the snapshot.
+            None if !TABLES.contains(&table) => Vec::new(),
+            None => {
+                let what = format!("the snapshot has no table {table}");
+                return Err(Error::Corrupt(what));
+            }
+        };
         let all = snapshot.tables.values().flat_map(|version| &version.files);
         let stride = all.clone().map(|file| file.lanes.stride).max().unwrap_or(1);
         let last_person = all.map(|file| file.last_person).max().unwrap_or(0);
         Ok(Self {
             schema,
-            vault: vault.clone(),
-            folder,
-            files: version.files.clone(),
+            vault: lake.vault().clone(),
+            folder: lake.folder(table),
+            files,
             stride,
             next_person: last_person + 1,
         })
@@ -226,8 +227,8 @@ pub(crate) struct SealedTable {
 }
 
 impl SealedTable {
-    pub(crate) fn new(table: &str) -> Result<Self> {
-        let schema = scanned_schema(table)?;
+    pub(crate) fn new(lake: &Lake, table: &str) -> Result<Self> {
+        let schema = scanned_schema(lake, table)?;
         Ok(Self {
             table: table.into(),
             schema,

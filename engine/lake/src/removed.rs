@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use crate::error::Result;
 use crate::keys::{Key, Keys};
 use crate::merge::Batches;
-use crate::schema::row_key;
+use crate::schema::key_columns;
 
 /// Ids that are looked for in one reading of a table's keys.
 const AT_A_TIME: usize = 4 << 20;
@@ -49,7 +49,7 @@ impl Removed {
     /// The next person who may lose rows and was not yet passed.
     pub(crate) fn next_person(&self) -> Option<i64> {
         let person = self.persons.get(self.next_person).copied();
-        let of_row = self.rows.get(self.next_row).map(|(person, _)| *person);
+        let of_row = self.rows.get(self.next_row).map(|(person, ..)| *person);
         person.into_iter().chain(of_row).min()
     }
 
@@ -69,7 +69,7 @@ impl Removed {
     /// Moves on to the persons after `person`.
     pub(crate) fn pass(&mut self, person: i64) {
         self.pass_persons(person.saturating_add(1));
-        self.pass_rows((person.saturating_add(1), i64::MIN));
+        self.pass_rows((person.saturating_add(1), i64::MIN, i64::MIN));
     }
 
     fn pass_persons(&mut self, person: i64) {
@@ -86,7 +86,7 @@ impl Removed {
 /// The keys of existing rows whose id is among `ids`; of a table without row ids, whose person is.
 pub(crate) fn locate(table: &str, existing: Batches, ids: &HashSet<i64>) -> Result<Vec<Key>> {
     let mut found = Vec::new();
-    let by_id = row_key(table).is_some();
+    let by_id = key_columns(table) > 1;
     each_key(table, existing, |key| {
         if ids.contains(if by_id { &key.1 } else { &key.0 }) {
             found.push(key);
@@ -210,11 +210,13 @@ mod tests {
 
     #[test]
     fn a_resource_under_another_person_is_found_and_no_other() {
-        let old: Vec<Key> = (1..=50).map(|n| (n, n * 10)).collect();
-        let staged: Vec<Key> = vec![(1, 10), (2, 30), (7, 71), (20, 200), (49, 10), (60, 500)];
+        let old: Vec<Key> = (1..=50).map(|n| (n, n * 10, 0)).collect();
+        let staged: Vec<Key> = [(1, 10), (2, 30), (7, 71), (20, 200), (49, 10), (60, 500)]
+            .map(|(person, id)| (person, id, 0))
+            .to_vec();
         let found = moved("condition", batches(&staged), &|| batches(&old)).expect("keys");
         // 30 was the third's, 500 the fiftieth's; 10 is staged under two persons, of which one has it already.
-        assert_eq!(found, [(1, 10), (3, 30), (50, 500)]);
+        assert_eq!(found, [(1, 10, 0), (3, 30, 0), (50, 500, 0)]);
         assert!(
             moved("condition", batches(&old), &|| batches(&old))
                 .expect("keys")
@@ -224,22 +226,25 @@ mod tests {
 
     #[test]
     fn what_is_removed_is_told_in_the_order_of_keys() {
-        let mut removed =
-            Removed::new(&[4, 6, 9].into(), &[6].into(), vec![(8, 2), (3, 5), (8, 2)]);
+        let mut removed = Removed::new(
+            &[4, 6, 9].into(),
+            &[6].into(),
+            vec![(8, 2, 0), (3, 5, 0), (8, 2, 0)],
+        );
         let mut gone = Vec::new();
         assert_eq!(removed.next_person(), Some(3));
         for person in 1..=10 {
             for id in 1..=6 {
-                if removed.takes((person, id)) {
-                    gone.push((person, id));
+                if removed.takes((person, id, 0)) {
+                    gone.push((person, id, 0));
                 }
             }
             removed.pass(person);
         }
         let expected: Vec<Key> = [3, 4, 6, 8, 9]
             .into_iter()
-            .flat_map(|person| (1..=6).map(move |id| (person, id)))
-            .filter(|(person, id)| match person {
+            .flat_map(|person| (1..=6).map(move |id| (person, id, 0)))
+            .filter(|(person, id, _)| match person {
                 3 => *id == 5,
                 8 => *id == 2,
                 _ => true,

@@ -30,7 +30,7 @@ impl Notes {
         })
     }
 
-    pub(crate) fn push(&mut self, (person, id): Key) -> Result<()> {
+    pub(crate) fn push(&mut self, (person, id, _): Key) -> Result<()> {
         let mut note = [0; NOTE];
         note[..8].copy_from_slice(&person.to_le_bytes());
         note[8..].copy_from_slice(&id.to_le_bytes());
@@ -58,7 +58,7 @@ impl Notes {
 pub(crate) struct Replaced {
     path: PathBuf,
     file: BufReader<File>,
-    next: Option<Key>,
+    next: Option<(i64, i64)>,
     person: i64,
     ids: HashSet<i64>,
 }
@@ -90,7 +90,7 @@ impl Replaced {
         Ok(())
     }
 
-    fn read(&mut self) -> Result<Option<Key>> {
+    fn read(&mut self) -> Result<Option<(i64, i64)>> {
         let mut note = [0; NOTE];
         match self.file.read_exact(&mut note) {
             Ok(()) => {

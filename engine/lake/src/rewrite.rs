@@ -16,7 +16,7 @@ use crate::merge::Batches;
 use crate::place::Folder;
 use crate::removed::Removed;
 use crate::replaced::{Notes, Replaced};
-use crate::schema::row_key;
+use crate::schema::key_columns;
 use crate::snapshot::FileRef;
 use crate::upsert::{Ahead, Sink, Terms, upsert};
 use crate::vault::Vault;
@@ -70,7 +70,7 @@ pub(crate) fn rewrite(
     let mut changed = false;
     for (number, stretch) in stretches(old).into_iter().enumerate() {
         let before_end = |person: i64| stretch.end.is_none_or(|end| person < end);
-        let touched = staged.peek().is_some_and(|(person, _)| before_end(person));
+        let touched = staged.peek().is_some_and(|(person, ..)| before_end(person));
         let orphans = parents
             .as_ref()
             .and_then(|(parents, _)| parents.next_person());
@@ -164,10 +164,9 @@ pub(crate) fn in_order(table: &str, files: &[FileRef]) -> Result<()> {
     })
 }
 
-/// The keys of `files` of a table, in order: person, and the row's id where it has one.
+/// The keys of `files` of a table, in order.
 pub(crate) fn read_keys(table: &str, folder: &Folder, vault: &Vault, files: &[FileRef]) -> Batches {
-    let columns = 1 + usize::from(row_key(table).is_some());
-    read_columns(folder, vault, files, Some(columns))
+    read_columns(folder, vault, files, Some(key_columns(table)))
 }
 
 /// The rows of `files`, in order.

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-/// Every analytics table, in the order in which they are listed and committed.
+/// Every analytics table that ships, in the order in which they are listed and committed; views add others.
 pub const TABLES: &[&str] = &[
     "patient",
     "encounter",
@@ -37,15 +37,32 @@ pub fn instant() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
-/// The Arrow schema of `table`, or `None` when there is no such table.
+/// The Arrow schema of a table that ships with the lake. Those of views are in [`crate::Lake::schema`].
 pub fn schema(table: &str) -> Option<SchemaRef> {
     let at = TABLES.iter().position(|name| *name == table)?;
     SCHEMAS.get(at).cloned()
 }
 
-/// The column that names a row beside `person_id`: `None` for `patient`, whose person is its key.
-pub(crate) fn row_key(table: &str) -> Option<&'static str> {
-    (table != "patient").then_some("id")
+/// The columns that name a row, from the left: the person alone in `patient`; person and id in the other tables that ship;
+/// person, resource and place in tables of views, where a resource has any number of rows.
+pub(crate) fn key_columns(table: &str) -> usize {
+    match table {
+        "patient" => 1,
+        table if TABLES.contains(&table) => 2,
+        _ => VIEW_KEYS.len(),
+    }
+}
+
+/// The key of a table that a view fills, in the order of its columns. `row` counts the rows of a resource from 0.
+pub const VIEW_KEYS: [&str; 3] = ["person_id", "resource_id", "row"];
+
+/// The schema of a table that a view fills: its keys, then `columns`, which may all be null.
+pub(crate) fn view_schema<'c>(columns: impl Iterator<Item = (&'c str, DataType)>) -> SchemaRef {
+    let keys = VIEW_KEYS.map(|name| Field::new(name, KEY, false));
+    let columns = columns.map(|(name, kind)| Field::new(name, kind, true));
+    Arc::new(Schema::new(
+        keys.into_iter().chain(columns).collect::<Vec<_>>(),
+    ))
 }
 
 /// The parent whose upsert replaces all of this table's rows, and the column that points to it.
@@ -63,7 +80,7 @@ static SCHEMAS: LazyLock<Vec<SchemaRef>> =
 
 fn build(table: &str) -> SchemaRef {
     let mut fields = vec![Field::new("person_id", KEY, false)];
-    if row_key(table).is_some() {
+    if key_columns(table) > 1 {
         fields.push(Field::new("id", KEY, false));
     }
     let link = parent(table).map(|(_, column)| column);

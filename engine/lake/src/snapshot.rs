@@ -18,7 +18,7 @@ use crate::quarantine::QuarantineFile;
 pub struct Snapshot {
     /// 1 for the first; each later one is one more.
     pub number: u64,
-    /// Every table of [`crate::TABLES`].
+    /// Every table of [`crate::TABLES`], and those of the views that there were when it was made.
     pub tables: BTreeMap<String, TableVersion>,
     /// The identity index as of this snapshot.
     pub identity: IdentityVersion,
@@ -35,6 +35,9 @@ pub struct Snapshot {
 pub struct TableVersion {
     /// Rows of all files.
     pub rows: u64,
+    /// SHA-256 of the view's definition that made the rows; none for tables that ship.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// The cap on one person's rows that was enforced when the files were written.
     pub max_rows_per_person: u64,
     /// The files in the order of `person_id`; no person is in two of them.
@@ -169,6 +172,14 @@ pub(crate) fn read(folder: &Folder, number: u64) -> Result<Snapshot> {
 /// [`Error::Overtaken`] when there is one with its number. After any other error it may become visible all the same.
 pub(crate) fn publish(folder: &Folder, snapshot: &Snapshot) -> Result<()> {
     folder.publish(&file_name(snapshot.number), &snapshot.canonical_bytes())
+}
+
+/// The directory of a table. One that a view fills has another one for each definition: its rows are other rows.
+pub(crate) fn directory(table: &str, view: Option<&str>) -> String {
+    match view {
+        Some(sha256) => format!("{table}-{}", sha256.chars().take(12).collect::<String>()),
+        None => table.into(),
+    }
 }
 
 /// Numbers of all snapshots in `folder`, ascending.

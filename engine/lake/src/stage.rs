@@ -19,8 +19,9 @@ use arrow::ipc::writer::StreamWriter;
 
 use crate::error::{At as _, Doing as _, Error, Result};
 use crate::files;
-use crate::keys::{Keys, integers};
+use crate::keys::{Key, Keys, integers};
 use crate::merge::{Batches, Merge};
+use crate::schema::key_columns;
 use crate::vault::{Scratch, ScratchWriter};
 use crate::write::slice_bytes;
 
@@ -135,16 +136,15 @@ impl Stage {
         let keys = Keys::of(&self.table, &all)?;
         let order = integers(&all, all.num_columns() - 1)?;
         let rows = u32::try_from(keys.len()).doing(STEP)?;
-        let mut sorted: Vec<(i64, i64, i64, u32)> = (0..rows)
+        let mut sorted: Vec<(Key, i64, u32)> = (0..rows)
             .map(|row| {
                 let at = row as usize;
-                let (person, id) = keys.at(at);
-                (person, id, order[at], row)
+                (keys.at(at), order[at], row)
             })
             .collect();
         sorted.sort_unstable();
-        sorted.dedup_by_key(|(person, id, _, _)| (*person, *id));
-        let indices: UInt32Array = sorted.into_iter().map(|(_, _, _, row)| row).collect();
+        sorted.dedup_by_key(|(key, _, _)| *key);
+        let indices: UInt32Array = sorted.into_iter().map(|(_, _, row)| row).collect();
         take_record_batch(&all, &indices).doing(STEP)
     }
 
@@ -228,9 +228,10 @@ impl Runs {
         })))
     }
 
-    /// Their keys alone: person, id and the order column. For tables with row ids.
+    /// Their keys alone, and the order column.
     pub(crate) fn keys(&self) -> Result<Batches> {
-        let columns = [0, 1, self.schema.fields().len()];
+        let mut columns: Vec<usize> = (0..key_columns(&self.table)).collect();
+        columns.push(self.schema.fields().len());
         Ok(Box::new(merge(
             &self.table,
             &self.on_disk,

@@ -21,7 +21,7 @@ use crate::members::{under_persons, with_member};
 use crate::names;
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::rewrite::Target;
-use crate::schema::{TABLES, row_key, schema};
+use crate::schema::key_columns;
 use crate::sorted::Sorted;
 use crate::stage::{Stage, conform};
 use crate::withheld::{Withheld, WithheldList};
@@ -65,6 +65,7 @@ impl Transaction {
     pub(crate) fn begin(lake: Lake, linking: bool) -> Result<Self> {
         let places = lake.places();
         let lock = places.lock()?;
+        lake.check_catalog()?;
         let base = lake.snapshot()?;
         let mut bytes = [0_u8; 8];
         getrandom::fill(&mut bytes).doing("draw a name")?;
@@ -99,35 +100,38 @@ impl Transaction {
             .unwrap_or_default();
         let quarantine = Quarantine::new(&places.quarantine, vault, known, name);
         let mut tables = BTreeMap::new();
-        for table in TABLES {
-            let schema =
-                schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+        for table in lake.tables() {
+            let schema = lake.schema_of(table)?;
             let facts = lake.catalog().table(table);
             let cap = facts.map_or(u64::MAX, |facts| facts.max_rows_per_person);
-            let merged = base
-                .as_ref()
-                .and_then(|base| base.tables.get(*table))
-                .is_some_and(|old| old.rows > 0);
-            let merged = merged || anybody_withheld || linked;
+            let old = base.as_ref().and_then(|base| lake.version(base, table));
+            let has_rows = old.is_some_and(|old| old.rows > 0);
+            let merged = has_rows || anybody_withheld || linked || lake.is_view(table);
             let schema = if linked {
                 with_member(table, &schema)
             } else {
                 schema
             };
             let stage = Stage::new(table, &schema, staging.join(table));
+            let folder = lake.folder(table);
+            if let Some(dir) = folder.directory() {
+                // Views come after the lake was made.
+                files::private_dir(dir)?;
+            }
             let target = Target {
-                table: (*table).into(),
+                table: table.into(),
                 schema,
-                folder: places.table(table),
+                folder,
                 prefix: token.clone(),
                 cap,
                 vault: vault.clone(),
             };
             tables.insert(
-                *table,
+                table.to_owned(),
                 Intake {
                     target,
                     stage,
+                    has_rows,
                     merged,
                     mode: Mutex::new(Mode::Empty),
                 },
@@ -153,7 +157,9 @@ impl Transaction {
     }
 
     /// Adds rows in any order. Of rows with equal keys the last appended wins, over existing rows too; an observation takes
-    /// the place of the existing one with all its components. Memory is bounded; the rest waits on disk.
+    /// the place of the existing one with all its components. In a table that a view fills, all rows of a resource must be
+    /// appended together, and take the place of all its existing rows; one row with the place [`NO_ROWS`](crate::NO_ROWS)
+    /// says that it has none any more. Memory is bounded; the rest waits on disk.
     ///
     /// # Errors
     /// [`Error::Usage`] when the batch does not have the table's schema, or [`Transaction::append_sorted`] was used before.
@@ -240,14 +246,20 @@ impl Transaction {
     /// # Errors
     /// [`Error::Usage`] when there is no such table, or its rows have no ids of their own.
     pub fn remove(&self, table: &str, ids: impl IntoIterator<Item = i64>) -> Result<()> {
-        let (table, _) = self
-            .work
-            .tables
-            .get_key_value(table)
-            .filter(|(table, _)| row_key(table).is_some())
-            .ok_or_else(|| Error::Usage(format!("table {table} has no rows with ids")))?;
-        self.going().rows.entry(table).or_default().extend(ids);
+        if !self.work.tables.contains_key(table) || key_columns(table) == 1 {
+            return Err(Error::Usage(format!("table {table} has no rows with ids")));
+        }
+        let mut going = self.going();
+        going.rows.entry(table.to_owned()).or_default().extend(ids);
         Ok(())
+    }
+
+    /// Whether `table` has rows already, which what is appended may replace.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there is no such table.
+    pub fn has_rows(&self, table: &str) -> Result<bool> {
+        Ok(self.work.intake(table)?.has_rows)
     }
 
     /// Takes every existing row about `person` out of all tables; of a linked person, those that came under this number. Rows

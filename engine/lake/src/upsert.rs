@@ -1,7 +1,8 @@
 //! Staged rows over existing rows, for one stretch of persons.
 //!
 //! Both sides ascend by key and hold each key once. A staged row takes the place of the existing row with its key; an
-//! existing child row whose parent was replaced goes away; so does what the transaction removes (see [`crate::removed`]); of a person's rows only the first `cap` in the order of the row
+//! existing child row whose parent was replaced goes away; so does an existing row of a resource whose staged rows do not have
+//! its place, and what the transaction removes (see [`crate::removed`]); of a person's rows only the first `cap` in the order of the row
 //! id stay, and as row ids are hashes these are not the first in time.
 
 use arrow::array::RecordBatch;
@@ -102,7 +103,12 @@ struct Join<'a, S: Sink> {
     person: Option<i64>,
     count: u64,
     staged: u64,
+    /// Person and row id of the last staged row. All rows of a resource come together, so no existing row of it outlives them.
+    resource: Option<(i64, i64)>,
 }
+
+/// The place of a staged row that stands for no row: its resource has none any more. It comes before every other.
+pub const NO_ROWS: i64 = -1;
 
 /// Joins both sides up to `terms.end`; true when the result differs from the existing rows.
 pub(crate) fn upsert<S: Sink>(
@@ -124,6 +130,7 @@ pub(crate) fn upsert<S: Sink>(
         person: None,
         count: 0,
         staged: 0,
+        resource: None,
     };
     let mut new_at = join.hold(staged);
     let mut old_at = join.hold(existing);
@@ -141,15 +148,19 @@ pub(crate) fn upsert<S: Sink>(
             if is_old {
                 join.drop_existing(key)?;
             }
+        } else if is_new && key.2 == NO_ROWS {
+            join.staged += 1;
+            join.resource = Some((key.0, key.1));
         } else if is_new {
             let fits = join.put(key, new_row);
             join.staged += 1;
+            join.resource = Some((key.0, key.1));
             if is_old {
                 join.replace(key, fits, new_row, old_row)?;
             } else if fits {
                 join.changed = true;
             }
-        } else if join.terms.removed.takes(key) {
+        } else if join.terms.removed.takes(key) || join.resource == Some((key.0, key.1)) {
             join.drop_existing(key)?;
         } else if join.orphaned(key, links.as_deref(), existing.row)? || !join.put(key, old_row) {
             join.changed = true;
@@ -192,7 +203,7 @@ impl<S: Sink> Join<'_, S> {
     }
 
     /// Keeps a row, or puts it above the cap; true when it was kept.
-    fn put(&mut self, (person, _): Key, row: (usize, usize)) -> bool {
+    fn put(&mut self, (person, ..): Key, row: (usize, usize)) -> bool {
         if self.person != Some(person) {
             self.person = Some(person);
             self.count = 0;
@@ -235,7 +246,7 @@ impl<S: Sink> Join<'_, S> {
     }
 
     /// Whether an existing child row lost its parent row to a newer one.
-    fn orphaned(&mut self, (person, _): Key, links: Option<&[i64]>, row: usize) -> Result<bool> {
+    fn orphaned(&mut self, (person, ..): Key, links: Option<&[i64]>, row: usize) -> Result<bool> {
         match (&mut self.terms.parents, links) {
             (Some((parents, _)), Some(links)) => parents.contains(person, links[row]),
             _ => Ok(false),

@@ -6,12 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::delta;
-use crate::error::{Error, Result};
+use crate::error::{At as _, Error, Result};
 use crate::lake::Lake;
 use crate::names::written_for;
 use crate::place::Folder;
-use crate::schema::TABLES;
-use crate::snapshot;
+use crate::snapshot::{self, Snapshot};
 
 /// What [`Lake::vacuum`] removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,24 +38,49 @@ impl Lake {
         let _lock = places.lock()?;
         let numbers = snapshot::numbers(&places.snapshots)?;
         let (old, kept) = numbers.split_at(numbers.len().saturating_sub(keep));
+        let mut named = Named::default();
+        for table in self.tables() {
+            let view = self.view(table).map(|view| view.sha256.as_str());
+            named.stays(snapshot::directory(table, view));
+        }
+        for number in old {
+            // What cannot be read is going; its files may then stay, in a bucket.
+            if let Ok(snapshot) = self.snapshot_at(*number) {
+                named.directories(&snapshot);
+            }
+        }
         // Names first, files second: a crash in between leaves files without a name, never a name without files.
         for number in old {
             places.snapshots.retire(&snapshot::file_name(*number))?;
         }
         places.snapshots.sync()?;
-        let mut named = Named::default();
         for number in kept {
             named.add(&self.snapshot_at(*number)?);
         }
         if !kept.is_empty() {
             // A log may still be behind and name files that go now.
-            delta::follow(places).await?;
+            delta::follow(self).await?;
         }
         let newest = kept.last().copied().unwrap_or_default();
         let gone = |name: &str| !places.shared() || written_for(name).is_some_and(|n| n <= newest);
         let mut vacuumed = Vacuumed::default();
-        for (table, named) in &named.tables {
-            sweep(&places.table(table), named, &gone, &mut vacuumed)?;
+        for (directory, files) in &named.tables {
+            let folder = places.table(directory);
+            if folder.directory().is_some_and(|dir| !dir.exists()) {
+                continue;
+            }
+            sweep(&folder, files, &gone, &mut vacuumed)?;
+        }
+        for directory in places.directories()? {
+            if named.staying.contains(&directory) {
+                continue;
+            }
+            // Its view went, or has another definition.
+            let folder = places.table(&directory);
+            if let Some(dir) = folder.directory() {
+                sweep(&folder, &BTreeSet::new(), &gone, &mut vacuumed)?;
+                std::fs::remove_dir_all(dir).at("remove", dir)?;
+            }
         }
         sweep(&places.identity, &named.identity, &gone, &mut vacuumed)?;
         sweep(&places.quarantine, &named.quarantine, &gone, &mut vacuumed)?;
@@ -65,36 +89,44 @@ impl Lake {
 }
 
 /// Files that snapshots name.
+#[derive(Default)]
 struct Named {
-    tables: BTreeMap<&'static str, BTreeSet<String>>,
+    /// By directory of a table.
+    tables: BTreeMap<String, BTreeSet<String>>,
+    /// Directories that the catalog or a snapshot knows.
+    staying: BTreeSet<String>,
     identity: BTreeSet<String>,
     quarantine: BTreeSet<String>,
 }
 
-impl Default for Named {
-    fn default() -> Self {
-        Self {
-            tables: TABLES
-                .iter()
-                .map(|table| (*table, BTreeSet::new()))
-                .collect(),
-            identity: BTreeSet::new(),
-            quarantine: BTreeSet::new(),
+impl Named {
+    fn directory(&mut self, name: String) -> &mut BTreeSet<String> {
+        self.tables.entry(name).or_default()
+    }
+
+    /// The directories of a snapshot, without its files.
+    fn directories(&mut self, snapshot: &Snapshot) {
+        for (table, version) in &snapshot.tables {
+            self.directory(snapshot::directory(table, version.view.as_deref()));
         }
     }
-}
 
-impl Named {
-    fn add(&mut self, snapshot: &snapshot::Snapshot) {
+    fn add(&mut self, snapshot: &Snapshot) {
         let side = snapshot.identity.all();
         self.identity.extend(side.map(|file| file.path.clone()));
         let lines = snapshot.quarantine.iter();
         self.quarantine.extend(lines.map(|file| file.path.clone()));
-        for (table, named) in &mut self.tables {
-            let version = snapshot.tables.get(*table);
-            let files = version.into_iter().flat_map(|version| &version.files);
-            named.extend(files.map(|file| file.path.clone()));
+        for (table, version) in &snapshot.tables {
+            let files = version.files.iter().map(|file| file.path.clone());
+            let directory = snapshot::directory(table, version.view.as_deref());
+            self.directory(directory.clone()).extend(files);
+            self.staying.insert(directory);
         }
+    }
+
+    fn stays(&mut self, directory: String) {
+        self.directory(directory.clone());
+        self.staying.insert(directory);
     }
 }
 

@@ -18,7 +18,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionContext, lit, when};
 use futures::FutureExt;
-use salus_lake::{Catalog, Lake, Snapshot, TABLES};
+use salus_lake::{Catalog, Lake, Snapshot};
 use salus_ledger::{Charge, Column, Exact, Groups};
 
 use crate::question::Planned;
@@ -229,7 +229,9 @@ impl Executor {
     /// The same plan over the files of a snapshot.
     fn bound_to(&self, plan: &LogicalPlan, snapshot: &Snapshot) -> Result<LogicalPlan> {
         let bound = plan.clone().transform_up(|node| match node {
-            LogicalPlan::TableScan(mut scan) if TABLES.contains(&scan.table_name.table()) => {
+            LogicalPlan::TableScan(mut scan)
+                if self.lake.schema(scan.table_name.table()).is_some() =>
+            {
                 let provider = self
                     .lake
                     .provider(snapshot, scan.table_name.table())

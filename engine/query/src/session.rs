@@ -21,7 +21,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::Dialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
-use salus_lake::{Catalog, Lake, TABLES};
+use salus_lake::{Catalog, Lake};
 
 use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
@@ -46,11 +46,11 @@ const SCHEMA: &str = "public";
 /// A session that can plan over the lake's schemas and read nothing.
 pub(crate) fn planning(lake: &Lake) -> Result<SessionState, DataFusionError> {
     let schema = MemorySchemaProvider::new();
-    for table in TABLES {
+    for table in lake.tables() {
         let provider = lake
             .schema_provider(table)
             .map_err(|e| DataFusionError::External(Box::new(e)))?;
-        schema.register_table((*table).to_owned(), provider)?;
+        schema.register_table(table.to_owned(), provider)?;
     }
     schema.register_table(
         public::MEASUREMENT.to_owned(),

@@ -4,6 +4,8 @@
 //! mechanism's vector may move by at most the sensitivity that the RESERVE entry declares. No answer may depend on order or batches.
 
 mod support;
+#[path = "neighbours/views.rs"]
+mod views;
 
 use std::collections::BTreeMap;
 

@@ -39,9 +39,20 @@ pub enum IngestError {
     /// Whose consent changes could not be written down: mend that, and ingest again.
     #[error("nothing was changed, because the changes of consent could not be recorded: {0}")]
     Unrecorded(String),
+    /// A view that fills a table cannot be used: add it again.
+    #[error("view {table}: {what}")]
+    View {
+        /// The table.
+        table: String,
+        /// Why, and what to do.
+        what: String,
+    },
     /// The caller let go of the ingest.
     #[error("the ingest was given up")]
     Cancelled,
+    /// No thread can be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
     /// A defect of this crate; please report it.
     #[error("defect in salus-fhir: {0}")]
     Bug(String),

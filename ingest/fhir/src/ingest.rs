@@ -23,6 +23,7 @@ use crate::reason::{Reason, Rejection};
 use crate::references::{Identifiers, Medications};
 use crate::resource::{WITH_TABLE, kind_and_id};
 use crate::turn::Turns;
+use crate::views::Views;
 use crate::waiting::Waiting;
 use crate::workers::{Worker, feed_files, run};
 
@@ -69,13 +70,15 @@ async fn ingest(
     progress.started(export.bytes() * 2);
 
     let (sender, mut advances) = unbounded_channel();
-    let (listed, chosen) = (export.clone(), options.clone());
     let units = CatalogUnits::of(lake.catalog());
+    let (listed, chosen, reader) = (export.clone(), options.clone(), lake.clone());
     let reading = tokio::task::spawn_blocking(move || {
+        let views = Views::open(&reader, &transaction)?;
         let job = Job {
             export: &listed,
             units: &units,
             options: &chosen,
+            views: &views,
             advances: sender,
         };
         for map in &chosen.code_map.files {
@@ -143,6 +146,7 @@ struct Looking<'j> {
     census: &'j Census,
     deleted: &'j Deleted,
     consents: &'j Consents,
+    views: &'j Views,
     /// Whether what is deleted and decided is still to be done.
     news: bool,
 }
@@ -162,7 +166,8 @@ impl Worker for Looking<'_> {
                     }
                 }
                 (kind, Some(id))
-                    if WITH_TABLE.iter().any(|(with_table, _)| *with_table == kind) =>
+                    if WITH_TABLE.iter().any(|(with_table, _)| *with_table == kind)
+                        || self.views.take(kind) =>
                 {
                     self.census.note(kind, &id);
                 }
@@ -177,6 +182,7 @@ pub(crate) struct Job<'j> {
     pub(crate) export: &'j Export,
     pub(crate) units: &'j CatalogUnits,
     pub(crate) options: &'j Options,
+    pub(crate) views: &'j Views,
     /// Bytes, and the index of the file.
     pub(crate) advances: UnboundedSender<(u64, usize)>,
 }
@@ -216,6 +222,7 @@ impl Job<'_> {
                 census: &census,
                 deleted: &deleted,
                 consents: &consents,
+                views: self.views,
                 news: read_before.is_none(),
             })
         };
@@ -250,17 +257,20 @@ impl Job<'_> {
     /// Takes out of the lake what the export deletes.
     fn take_out(&self, transaction: &Transaction, gone: &Gone) -> Result<(), IngestError> {
         let keys = Keys::new(&self.options.source);
-        for (kind, table) in WITH_TABLE {
-            let Some(ids) = gone.deleted.get(kind) else {
-                continue;
-            };
-            if kind == "Patient" {
+        for (kind, ids) in &gone.deleted {
+            if **kind == *"Patient" {
                 let identity = transaction.identity();
                 let persons = ids
                     .iter()
                     .filter_map(|id| identity.lookup(&self.options.source, id));
                 persons.for_each(|person| transaction.remove_person(person));
-            } else {
+                continue;
+            }
+            let tables = WITH_TABLE.iter().filter(|(known, _)| **known == **kind);
+            for table in tables
+                .map(|(_, table)| *table)
+                .chain(self.views.tables_of(kind))
+            {
                 transaction.remove(table, ids.iter().map(|id| keys.row(kind, id)))?;
             }
         }
@@ -293,6 +303,7 @@ impl Job<'_> {
                 gone,
                 units: self.units,
                 map: &self.options.code_map,
+                views: self.views,
                 pass: Pass::First {
                     census,
                     waiting: &waiting,
@@ -330,6 +341,7 @@ impl Job<'_> {
             gone,
             units: self.units,
             map: &self.options.code_map,
+            views: self.views,
             pass: Pass::Last,
         };
         let lost = Rejection::new(Reason::Superseded, "a later version is in the same export");
@@ -409,6 +421,8 @@ pub(crate) fn summary(
         snapshot,
         changed,
         tables: tables.collect(),
+        views: tally.views.clone(),
+        viewed: tally.viewed,
         quarantined: tally.quarantined.clone(),
         deletions: tally.deletions,
         deleted: found.deleted.clone(),

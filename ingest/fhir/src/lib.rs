@@ -8,6 +8,7 @@
 //! * persons get their opaque numbers in the order of the export;
 //! * direct identifiers are not even read, except to find out whom a line is about;
 //! * numbers become decimals from their text, never through a float;
+//! * views of the user make more rows of the same lines, in tables of their own ([`admit`]);
 //! * the same export twice changes nothing;
 //! * what the server has deleted goes, and who denies consent is kept out.
 //!
@@ -22,7 +23,7 @@
 //! let summary = ingest_directory(&lake, "export".as_ref(), &Options::default(), &Silent).await?;
 //! let rows: u64 = summary.tables.values().map(|table| table.rows).sum();
 //! let aside: u64 = summary.quarantined.values().sum();
-//! assert_eq!(rows + aside + summary.deletions + summary.expunged, summary.lines);
+//! assert_eq!(rows + summary.viewed + aside + summary.deletions + summary.expunged, summary.lines);
 //! # Ok(())
 //! # }
 //! ```
@@ -65,6 +66,7 @@ mod spool;
 mod tables;
 mod turn;
 mod value;
+mod views;
 mod waiting;
 mod workers;
 
@@ -72,5 +74,6 @@ pub use code_map::{CodeMap, CodeMapError};
 pub use error::IngestError;
 pub use ingest::{ingest_directories, ingest_directory, parse_only};
 pub use notary::{ConsentChanges, Notary, Noted};
-pub use options::{Options, Progress, Silent, Summary, TableSummary};
+pub use options::{Options, Progress, Silent, Summary, TableSummary, ViewSummary};
 pub use retry::{about, expunge, retry_quarantine};
+pub use views::{Admitted, admit, shipped_view};

@@ -15,12 +15,14 @@ use crate::error::IngestError;
 use crate::files::Export;
 use crate::key::Keys;
 use crate::measure::{CatalogUnits, Measures};
+use crate::options::ViewSummary;
 use crate::reason::{Reason, Rejection};
 use crate::reference::Target;
 use crate::references::{Bearer, Identifiers, Medications};
 use crate::resource::{Line, Medication, Resource};
 use crate::tables::{Place, Tables};
 use crate::turn::Turns;
+use crate::views::{Feed, Views};
 use crate::waiting::Waiting;
 use crate::workers::Worker;
 
@@ -35,6 +37,7 @@ pub(crate) struct Shared<'j> {
     pub(crate) gone: &'j Gone,
     pub(crate) units: &'j CatalogUnits,
     pub(crate) map: &'j CodeMap,
+    pub(crate) views: &'j Views,
     pub(crate) pass: Pass<'j>,
 }
 
@@ -84,6 +87,10 @@ pub(crate) enum Pass<'j> {
 pub(crate) struct Tally {
     pub(crate) rows: BTreeMap<&'static str, u64>,
     pub(crate) components: u64,
+    /// By table that a view fills.
+    pub(crate) views: BTreeMap<String, ViewSummary>,
+    /// Resources that only views take.
+    pub(crate) viewed: u64,
     pub(crate) quarantined: BTreeMap<String, u64>,
     /// Bundles of deletions.
     pub(crate) deletions: u64,
@@ -107,6 +114,10 @@ impl Tally {
         for (what, values) in other.units {
             *self.units.entry(what).or_default() += values;
         }
+        for (table, summary) in other.views {
+            self.views.entry(table).or_default().add(summary);
+        }
+        self.viewed += other.viewed;
         self.components += other.components;
         self.mapped += other.mapped;
         self.deletions += other.deletions;
@@ -120,6 +131,8 @@ impl Tally {
 pub(crate) struct LineWorker<'j> {
     shared: &'j Shared<'j>,
     tables: Tables<'j>,
+    feed: Feed<'j>,
+    keys: Keys,
     pub(crate) tally: Tally,
     /// Lines of one person stand together in most exports.
     last_person: Option<(String, i64)>,
@@ -146,6 +159,8 @@ impl<'j> LineWorker<'j> {
                 Measures::new(shared.units),
                 shared.map,
             )?,
+            feed: Feed::new(shared.views)?,
+            keys: Keys::new(shared.source),
             tally: Tally::default(),
             last_person: None,
         })
@@ -162,7 +177,8 @@ impl<'j> LineWorker<'j> {
             Ok(line) => line,
             Err(rejection) => return self.reject(origin, bytes, &rejection),
         };
-        let Some(table) = line.table() else {
+        let table = line.table();
+        if table.is_none() && !self.shared.views.take(&line.kind) {
             if let (Resource::Medication(code), Pass::First { .. }) =
                 (&line.resource, &self.shared.pass)
             {
@@ -180,7 +196,7 @@ impl<'j> LineWorker<'j> {
             let detail = format!("no table takes {}", line.kind);
             let rejection = Rejection::new(Reason::NoTable(line.kind.as_ref().into()), detail);
             return self.reject(origin, bytes, &rejection);
-        };
+        }
         let Some(id) = line.header.id.clone() else {
             return self.reject(origin, bytes, &Rejection::new(Reason::MissingId, "no id"));
         };
@@ -211,7 +227,7 @@ impl<'j> LineWorker<'j> {
                 self.wait_for_versions(&line.kind, &id, origin, bytes)
             }
             Verdict::Row { person, medication } => {
-                self.row(table, person, &id, &line, medication.as_ref())
+                self.row((origin, bytes), person, &id, &line, medication.as_ref())
             }
             Verdict::Wait => match &self.shared.pass {
                 Pass::First { waiting, .. } => waiting.refers(origin, bytes),
@@ -346,7 +362,7 @@ impl<'j> LineWorker<'j> {
             return self.wait_for_versions(&line.kind, id, origin, bytes);
         }
         self.note_direct(person, line)?;
-        self.row("patient", person, id, line, None)
+        self.row((origin, bytes), person, id, line, None)
     }
 
     fn note_direct(&self, person: i64, line: &Line<'_>) -> Result<(), IngestError> {
@@ -377,9 +393,10 @@ impl<'j> LineWorker<'j> {
         }
     }
 
+    /// The rows of a line: that of its table, and those of views.
     fn row(
         &mut self,
-        table: &'static str,
+        (origin, bytes): (Origin, &[u8]),
         person: i64,
         id: &str,
         line: &Line<'_>,
@@ -389,6 +406,18 @@ impl<'j> LineWorker<'j> {
             person,
             kind: &line.kind,
             id,
+        };
+        let failed = self.feed.add(place, &self.keys, bytes)?;
+        for (table, batch) in self.feed.take_full() {
+            self.shared.transaction.append(table, batch)?;
+        }
+        let Some(table) = line.table() else {
+            let Some(what) = failed else {
+                self.tally.viewed += 1;
+                return Ok(());
+            };
+            let rejection = Rejection::new(Reason::ViewFailed, what);
+            return self.reject(origin, bytes, &rejection);
         };
         self.tables
             .add(table, place, &line.header, &line.resource, medication)?;
@@ -434,9 +463,13 @@ impl Worker for LineWorker<'_> {
         for (table, batch) in self.tables.take_rest()? {
             self.shared.transaction.append(table, batch)?;
         }
+        for (table, batch) in self.feed.take_rest()? {
+            self.shared.transaction.append(table, batch)?;
+        }
         self.tally.components = self.tables.components;
         self.tally.units = self.tables.measures.counts();
         self.tally.mapped = self.tables.mapped;
+        self.tally.views = std::mem::take(&mut self.feed.tally);
         Ok(())
     }
 }

@@ -76,7 +76,8 @@ pub struct Silent;
 
 impl Progress for Silent {}
 
-/// What an ingest did. `tables`, `quarantined`, `deletions` and `expunged` together account for every line of the export.
+/// What an ingest did. `tables`, `viewed`, `quarantined`, `deletions` and `expunged` together account for every line of the
+/// export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The newest snapshot: a new one if `changed`.
@@ -85,6 +86,10 @@ pub struct Summary {
     pub changed: bool,
     /// By table: the resources of the export that are rows now. All nine tables are listed.
     pub tables: BTreeMap<String, TableSummary>,
+    /// By table that a view fills: what became of the resources of its type.
+    pub views: BTreeMap<String, ViewSummary>,
+    /// Resources that no table takes but those of views.
+    pub viewed: u64,
     /// By reason: lines of the export that are in quarantine.
     pub quarantined: BTreeMap<String, u64>,
     /// Lines that are bundles of deletions.
@@ -110,6 +115,28 @@ pub struct Summary {
     pub bytes: u64,
     /// Time from listing to visible snapshot.
     pub elapsed: Duration,
+}
+
+/// What one view made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ViewSummary {
+    /// Resources of its type that are about a known person.
+    pub resources: u64,
+    /// Rows.
+    pub rows: u64,
+    /// Resources of which it makes no rows, because a value or a limit forbids it.
+    pub failed: u64,
+    /// Why one of them failed. Holds no value of it.
+    pub failure: Option<String>,
+}
+
+impl ViewSummary {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.resources += other.resources;
+        self.rows += other.rows;
+        self.failed += other.failed;
+        self.failure = self.failure.take().or(other.failure);
+    }
 }
 
 /// What became rows of one table.

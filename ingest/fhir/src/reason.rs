@@ -39,6 +39,8 @@ pub(crate) enum Reason {
     ConsentDenied,
     /// A consent that decides, about nobody who is understood.
     ConsentUnresolved,
+    /// No table takes resources of this type but those of views, and a view makes no rows of this one.
+    ViewFailed,
 }
 
 impl Reason {
@@ -62,6 +64,7 @@ impl Reason {
             Self::DeletedSubject => "deleted_subject",
             Self::ConsentDenied => "consent_denied",
             Self::ConsentUnresolved => "consent_unresolved",
+            Self::ViewFailed => "view_failed",
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Lines that wait in quarantine: ingested again after what kept them there was mended, or dropped for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::measure::CatalogUnits;
 use crate::options::{Options, Progress, Summary};
 use crate::reference::{Reference, Target};
 use crate::resource::{WITH_TABLE, kind_and_id};
+use crate::views::Views;
 
 /// Reasons for which a line stays where it is: rows that the lake itself put aside, and versions that are over.
 const FINAL: [&str; 4] = ["person_row_cap", "superseded", "deleted", "deleted_subject"];
@@ -48,6 +49,7 @@ pub async fn retry_quarantine(
             transaction.note_code_map(map);
         }
         transaction.drop_quarantined(&mut |line| pick(line))?;
+        let views = Views::open(&reader, &transaction)?;
         let mut found = Found::default();
         let mut whole = Export::of(Vec::new());
         for (source, (export, names)) in exports {
@@ -60,9 +62,10 @@ pub async fn retry_quarantine(
                 export: &export,
                 units: &units,
                 options: &options,
+                views: &views,
                 advances,
             };
-            let superseded = known(&reader, &transaction, &source, &names)?;
+            let superseded = known(&reader, &transaction, &views, &source, &names)?;
             found.add(job.read(&transaction, Some(superseded))?);
             whole.files.extend(export.files);
         }
@@ -175,24 +178,31 @@ impl Gathering {
 fn known(
     lake: &Lake,
     transaction: &Transaction,
+    views: &Views,
     source: &str,
     names: &Ids,
 ) -> Result<Ids, IngestError> {
     let keys = Keys::new(source);
     let mut known = Ids::new();
-    for (kind, table) in WITH_TABLE {
-        let Some(ids) = names.get(kind) else {
-            continue;
+    for (kind, ids) in names {
+        // Where only views take a type, a resource has rows in some of their tables, if in any.
+        let tables: Vec<_> = match WITH_TABLE.iter().find(|(known, _)| **known == **kind) {
+            Some((_, table)) => vec![*table],
+            None => views.tables_of(kind).collect(),
         };
-        let row = |id: &str| match kind {
+        let row = |id: &str| match &**kind {
             "Patient" => transaction.identity().lookup(source, id),
             _ => Some(keys.row(kind, id)),
         };
-        let rows = lake.known_rows(table, &ids.iter().filter_map(|id| row(id)).collect())?;
+        let wanted = ids.iter().filter_map(|id| row(id)).collect();
+        let mut rows = HashSet::new();
+        for table in tables {
+            rows.extend(lake.known_rows(table, &wanted)?);
+        }
         let here = ids
             .iter()
             .filter(|id| row(id).is_some_and(|row| rows.contains(&row)));
-        known.insert(kind.into(), here.cloned().collect());
+        known.insert(kind.clone(), here.cloned().collect());
     }
     Ok(known)
 }
@@ -256,7 +266,7 @@ pub fn about(line: &[u8]) -> Option<String> {
         match key {
             "resourceType" => patient = c.text()?.as_deref() == Some("Patient"),
             "id" => id = c.text()?.map(std::borrow::Cow::into_owned),
-            "subject" | "patient" | "beneficiary" => {
+            "subject" | "patient" | "beneficiary" | "for" | "individual" | "candidate" => {
                 if let Target::Id(of) = Reference::read(c)?.target("Patient") {
                     subject = Some(of.into_owned());
                 }

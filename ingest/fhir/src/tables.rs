@@ -16,9 +16,9 @@ use crate::resource::{
 };
 
 /// Rows that make a batch.
-const BATCH_ROWS: usize = 65_536;
+pub(crate) const BATCH_ROWS: usize = 65_536;
 /// Text that makes a batch before its rows do.
-const BATCH_TEXT: usize = 16 << 20;
+pub(crate) const BATCH_TEXT: usize = 16 << 20;
 const COMPONENT: &str = "observation_component";
 
 /// The rows that one worker has built and not yet handed on.

@@ -11,6 +11,9 @@ use crate::chunk::{Chunk, Lines, Origin, split};
 use crate::error::IngestError;
 use crate::files::{Export, ExportFile};
 
+/// Stack of a worker: expressions of views and resources nest, within their bounds.
+const STACK: usize = 16 << 20;
+
 /// One thread's part of a pass.
 pub(crate) trait Worker: Send {
     /// Works on one chunk.
@@ -54,12 +57,13 @@ pub(crate) fn run<W: Worker>(
     let (sender, receiver) = sync_channel(workers.len());
     let receiver = Arc::new(Mutex::new(receiver));
     let failed = Arc::new(AtomicBool::new(false));
-    thread::scope(|scope| {
-        let threads: Vec<_> = workers
+    thread::scope(move |scope| {
+        let threads: Result<Vec<_>, _> = workers
             .iter_mut()
             .map(|worker| {
                 let (chunks, failed) = (Arc::clone(&receiver), Arc::clone(&failed));
-                scope.spawn(move || {
+                let thread = thread::Builder::new().stack_size(STACK);
+                thread.spawn_scoped(scope, move || {
                     let result = drain(worker, &chunks, &failed);
                     failed.fetch_or(result.is_err(), Ordering::Relaxed);
                     result
@@ -68,6 +72,8 @@ pub(crate) fn run<W: Worker>(
             .collect();
         // When all workers have stopped the last receiver goes, and `feed` notices.
         drop(receiver);
+        // On an error `sender` goes too, and whoever has started ends.
+        let threads = threads.map_err(IngestError::Thread)?;
         let mut chunks = Feed {
             chunks: sender,
             number: 0,

@@ -37,7 +37,8 @@
 //! trees of them with every name resolved. A line becomes a flat tree that borrows from it
 //! (`json`); `eval` evaluates an expression on an element, `rows` follows the specification's
 //! algorithm from selects to rows, and `columns` makes typed cells and record batches. `run` reads,
-//! distributes and orders; `write` holds the sinks.
+//! distributes and orders; `write` holds the sinks. `evaluate` is for callers that have lines and want rows; `identifiers`
+//! tells which columns would show who somebody is.
 //!
 //! Nothing recurses deeper than the line (128 levels) and the expression (100 levels) do, whatever
 //! they hold. Errors name a resource by type and id and hold no other value of it.
@@ -47,8 +48,10 @@ mod compile;
 mod definition;
 mod elements;
 mod eval;
+mod evaluate;
 mod fault;
 mod fhirpath;
+mod identifiers;
 mod json;
 mod rows;
 mod run;
@@ -57,5 +60,7 @@ mod write;
 
 pub use columns::{Layout, schema};
 pub use definition::{Column, Problem, View, check};
+pub use evaluate::{Cell, Evaluator, Limits, Resource};
+pub use identifiers::{Shown, shown};
 pub use run::{Failure, Input, Options, Progress, RunError, Silent, Summary, ViewSummary, run};
 pub use write::{CsvSink, Format, NdjsonSink, ParquetSink, Sink, files};

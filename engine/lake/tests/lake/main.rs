@@ -18,3 +18,4 @@ mod removal;
 mod rows;
 mod scan;
 mod sealed;
+mod views;

@@ -101,9 +101,9 @@ pub(crate) fn session(lake: &Lake, partitions: usize) -> SessionContext {
     let session =
         SessionContext::new_with_config(SessionConfig::new().with_target_partitions(partitions));
     let snapshot = lake.snapshot().expect("snapshots").expect("a snapshot");
-    for table in salus_lake::TABLES {
+    for table in lake.tables() {
         let provider = lake.provider(&snapshot, table).expect(table);
-        session.register_table(*table, provider).expect(table);
+        session.register_table(table, provider).expect(table);
     }
     session
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use salus_accounting::{Delta, Loss, Rational, Rho};
@@ -92,7 +93,10 @@ impl Rows {
     }
 
     pub(crate) fn batch(&self) -> RecordBatch {
-        let schema = schema(self.table).unwrap();
+        self.batch_as(&schema(self.table).unwrap())
+    }
+
+    fn batch_as(&self, schema: &SchemaRef) -> RecordBatch {
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             let Some(at) = self.columns.iter().position(|c| c == field.name()) else {
                 return new_null_array(field.data_type(), self.values.len());
@@ -120,7 +124,7 @@ impl Home {
         let lake = Lake::create_with(&dir.path().join("home"), catalog).unwrap();
         let transaction = lake.begin().unwrap();
         for rows in tables {
-            let whole = rows.batch();
+            let whole = rows.batch_as(&lake.schema(rows.table).unwrap());
             let mut from = 0;
             while from < whole.num_rows() {
                 let length = batch.min(whole.num_rows() - from);

@@ -28,7 +28,8 @@ pub(crate) use procedure::Procedure;
 use crate::coding::{Coded, MEDICATION};
 use crate::json::{Broken, Cursor};
 use crate::reason::{Reason, Rejection};
-use crate::reference::Target;
+use crate::reference::{Reference, Target};
+use crate::views::names_person;
 
 /// What a line says.
 #[derive(Debug)]
@@ -90,7 +91,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The name of the line's table.
+    /// The name of the line's table; those of views come beside it.
     pub(crate) fn table(&self) -> Option<&'static str> {
         let found = WITH_TABLE.iter().find(|(kind, _)| *kind == self.kind);
         found.map(|(_, table)| *table)
@@ -216,7 +217,13 @@ fn read<'a>(
             Resource::Medication(code)
         }
         _ => {
-            c.skip()?;
+            c.object(|c, key| {
+                if names_person(kind, key) {
+                    header.subject = Reference::read(c)?;
+                    return Ok(());
+                }
+                header.member(key, c)
+            })?;
             Resource::Other
         }
     })

@@ -46,6 +46,11 @@ impl Home {
         self.batches(table).iter().flat_map(said).collect()
     }
 
+    /// The rows of a table, each by column without NULLs.
+    pub fn records(&self, table: &str) -> Vec<BTreeMap<String, String>> {
+        self.batches(table).iter().flat_map(records).collect()
+    }
+
     /// The persons of a table, in the order of its rows.
     pub fn persons(&self, table: &str) -> Vec<i64> {
         let persons = |batch: &RecordBatch| {
@@ -67,15 +72,20 @@ impl Home {
         let Some(snapshot) = self.lake.snapshot().expect("a lake") else {
             return Vec::new();
         };
-        let files = snapshot
-            .tables
-            .get(table)
+        let version = snapshot.tables.get(table);
+        let files = version
             .map(|version| version.files.clone())
             .unwrap_or_default();
+        // The directory of a view's table names the definition.
+        let directory = match version.and_then(|version| version.view.as_ref()) {
+            Some(view) => format!("{table}-{}", &view[..12]),
+            None => table.to_owned(),
+        };
         files
             .iter()
             .flat_map(|file| {
-                let path = self.dir.path().join("lake").join(table).join(&file.path);
+                let dir = self.dir.path().join("lake").join(&directory);
+                let path = dir.join(&file.path);
                 let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(
                     File::open(path).expect("a file"),
                     self.lake.reader_options(),
@@ -90,6 +100,22 @@ impl Home {
 }
 
 fn said(batch: &RecordBatch) -> Vec<String> {
+    let order: Vec<_> = batch
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect();
+    let line = |record: BTreeMap<String, String>| {
+        let cells = order
+            .iter()
+            .filter_map(|name| Some(format!("{name}={}", record.get(name)?)));
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    records(batch).into_iter().map(line).collect()
+}
+
+fn records(batch: &RecordBatch) -> Vec<BTreeMap<String, String>> {
     let options = FormatOptions::default();
     let schema = batch.schema();
     let columns: Vec<_> = schema
@@ -107,10 +133,9 @@ fn said(batch: &RecordBatch) -> Vec<String> {
     (0..batch.num_rows())
         .map(|row| {
             let cells = columns.iter().filter(|(_, column, _)| column.is_valid(row));
-            let cells: Vec<_> = cells
-                .map(|(name, _, text)| format!("{name}={}", text.value(row)))
-                .collect();
-            cells.join(" ")
+            cells
+                .map(|(name, _, text)| ((*name).clone(), text.value(row).to_string()))
+                .collect()
         })
         .collect()
 }
@@ -130,7 +155,7 @@ pub fn export(files: &[(&str, &[&str])]) -> TempDir {
 pub fn accounted(summary: &Summary) -> u64 {
     let rows: u64 = summary.tables.values().map(|table| table.rows).sum();
     let aside: u64 = summary.quarantined.values().sum();
-    rows + aside + summary.deletions + summary.expunged
+    rows + summary.viewed + aside + summary.deletions + summary.expunged
 }
 
 pub fn reasons(summary: &Summary) -> Vec<(&str, u64)> {

@@ -36,6 +36,7 @@ impl<'a> Scope<'a> {
 
     /// Whether two items are equal; `None` when that cannot be told.
     pub(super) fn equal(&self, left: &Item<'a>, right: &Item<'a>) -> Result<Option<bool>, Fault> {
+        self.spend(1)?;
         if let (Item::Node(left), Item::Node(right)) = (left, right)
             && left.at == right.at
         {
@@ -164,6 +165,7 @@ impl<'a> Scope<'a> {
     }
 
     fn equivalent(&self, left: &Item<'a>, right: &Item<'a>) -> Result<bool, Fault> {
+        self.spend(1)?;
         let (left, right) = (self.value(left)?, self.value(right)?);
         Ok(match (&left, &right) {
             (Item::Text(left), Item::Text(right)) => plain(left) == plain(right),

@@ -19,6 +19,7 @@ mod single;
 mod strings;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use crate::compile::{Expr, Function};
 use crate::fault::Fault;
@@ -35,6 +36,8 @@ pub(crate) struct Scope<'a> {
     document: Document<'a>,
     context: Item<'a>,
     row_index: i64,
+    /// Steps that are left.
+    work: &'a Cell<u64>,
 }
 
 /// What the innermost function that iterates sees.
@@ -63,11 +66,29 @@ pub(crate) const RESOURCE: Element = Element {
 };
 
 impl<'a> Scope<'a> {
-    pub(crate) fn new(document: Document<'a>, context: Item<'a>, row_index: i64) -> Self {
+    pub(crate) fn new(
+        document: Document<'a>,
+        context: Item<'a>,
+        row_index: i64,
+        work: &'a Cell<u64>,
+    ) -> Self {
         Self {
             document,
             context,
             row_index,
+            work,
+        }
+    }
+
+    /// Takes steps from those that are left: one for each evaluation, item and comparison, and one for eight bytes of text
+    /// that was made.
+    fn spend(&self, steps: usize) -> Result<(), Fault> {
+        match self.work.get().checked_sub(steps as u64) {
+            Some(left) => {
+                self.work.set(left);
+                Ok(())
+            }
+            None => Fault::new("the view takes too many steps for this resource; make it simpler"),
         }
     }
 
@@ -86,6 +107,11 @@ impl<'a> Scope<'a> {
     fn collect(&self, expr: &'a Expr, frame: Frame<'_, 'a>) -> Result<Items<'a>, Fault> {
         let mut items = Vec::new();
         self.eval(expr, frame, &mut items)?;
+        let made = |item: &Item<'_>| match item {
+            Item::Text(Cow::Owned(text)) => text.len() / 8,
+            _ => 0,
+        };
+        self.spend(items.len() + items.iter().map(made).sum::<usize>())?;
         Ok(items)
     }
 
@@ -102,6 +128,7 @@ impl<'a> Scope<'a> {
     }
 
     fn eval(&self, expr: &'a Expr, frame: Frame<'_, 'a>, out: &mut Items<'a>) -> Result<(), Fault> {
+        self.spend(1)?;
         match expr {
             Expr::Empty => {}
             Expr::Literal(item) => out.push(item.borrowed()),

@@ -1,6 +1,8 @@
 //! The rows of a view for one resource: the processing algorithm of the specification
 //! (<https://sql-on-fhir.org/ig/StructureDefinition-ViewDefinition.html#processing-algorithm>).
 
+use std::cell::Cell;
+
 use crate::columns::{Converter, Value};
 use crate::compile::Expr;
 use crate::definition::{Select, Source, View};
@@ -38,6 +40,8 @@ pub(crate) struct Evaluation<'a> {
     document: Document<'a>,
     /// Rows that one resource may give.
     limit: usize,
+    /// Steps that are left.
+    work: &'a Cell<u64>,
 }
 
 impl<'a> Rows<'a> {
@@ -93,12 +97,14 @@ impl<'a> Evaluation<'a> {
         converter: &'a Converter,
         document: Document<'a>,
         limit: usize,
+        work: &'a Cell<u64>,
     ) -> Self {
         Self {
             view,
             converter,
             document,
             limit,
+            work,
         }
     }
 
@@ -106,7 +112,7 @@ impl<'a> Evaluation<'a> {
     pub(crate) fn rows(&self) -> Result<Rows<'a>, Failed> {
         let resource = Item::Node(RESOURCE);
         for (condition, path) in &self.view.wheres {
-            let scope = Scope::new(self.document, resource.clone(), 0);
+            let scope = Scope::new(self.document, resource.clone(), 0, self.work);
             let holds = match scope.evaluate(condition) {
                 Ok(items) => Self::condition(&scope, &items),
                 Err(fault) => Err(fault),
@@ -151,7 +157,7 @@ impl<'a> Evaluation<'a> {
         let foci = match &select.source {
             Source::Here => return self.selection(select, focus, row_index),
             Source::ForEach(expr, path) | Source::ForEachOrNull(expr, path) => {
-                let scope = Scope::new(self.document, focus.clone(), row_index);
+                let scope = Scope::new(self.document, focus.clone(), row_index, self.work);
                 scope.evaluate(expr).map_err(|fault| failed(path, fault))?
             }
             Source::Repeat(paths) => {
@@ -180,7 +186,7 @@ impl<'a> Evaluation<'a> {
     ) -> Result<Rows<'a>, Failed> {
         let mut own = Vec::with_capacity(select.own.len());
         if !select.own.is_empty() {
-            let scope = Scope::new(self.document, focus.clone(), row_index);
+            let scope = Scope::new(self.document, focus.clone(), row_index, self.work);
             for (column, own_column) in (select.columns.start..).zip(&select.own) {
                 let items = scope.evaluate(&own_column.expr);
                 let cell = items.and_then(|items| self.converter.cell(column, items, &scope));
@@ -229,7 +235,7 @@ impl<'a> Evaluation<'a> {
     /// Nulls, but for the row index, which is 0.
     fn null(&self, select: &'a Select, focus: &Item<'a>) -> Result<Vec<Value<'a>>, Failed> {
         let mut cells = vec![Value::Null; select.columns.len()];
-        let scope = Scope::new(self.document, focus.clone(), 0);
+        let scope = Scope::new(self.document, focus.clone(), 0, self.work);
         self.null_indices(select, select.columns.start, &scope, &mut cells)?;
         Ok(cells)
     }
@@ -262,7 +268,7 @@ impl<'a> Evaluation<'a> {
         depth: usize,
         found: &mut Items<'a>,
     ) -> Result<(), Failed> {
-        let scope = Scope::new(self.document, focus.clone(), row_index);
+        let scope = Scope::new(self.document, focus.clone(), row_index, self.work);
         for (expr, path) in paths {
             let items = scope.evaluate(expr).map_err(|fault| failed(path, fault))?;
             if depth > MAX_REPEAT && !items.is_empty() {

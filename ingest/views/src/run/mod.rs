@@ -9,7 +9,7 @@ mod batches;
 mod chunk;
 mod input;
 mod report;
-mod work;
+pub(crate) mod work;
 
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -1,5 +1,6 @@
 //! From a chunk of lines to record batches.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use arrow::record_batch::RecordBatch;
@@ -151,7 +152,9 @@ impl<'v> Worker<'v> {
                 output,
             } = &mut self.views[position];
             done.tallies[position].resources += 1;
-            let evaluation = Evaluation::new(view, converter, document, self.most_rows);
+            // Who runs a view by hand waits as long as she likes.
+            let work = Cell::new(u64::MAX);
+            let evaluation = Evaluation::new(view, converter, document, self.most_rows, &work);
             match evaluation.rows() {
                 Ok(rows) => {
                     for row in rows.iter() {
@@ -173,7 +176,7 @@ impl<'v> Worker<'v> {
 }
 
 /// A line as a resource, or why it is none.
-fn parse<'a>(tape: &'a mut Tape, line: &'a [u8]) -> Result<Document<'a>, String> {
+pub(crate) fn parse<'a>(tape: &'a mut Tape, line: &'a [u8]) -> Result<Document<'a>, String> {
     let text = std::str::from_utf8(line).map_err(|_| "the line is not UTF-8".to_owned())?;
     let document = tape.parse(text).map_err(|broken| {
         let (what, at) = (broken.what, broken.at);
