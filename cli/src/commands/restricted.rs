@@ -256,7 +256,7 @@ impl Notary for Consents {
         Box::pin(async move {
             self.note(changes)
                 .await
-                .map_err(|failure| failure.to_string())
+                .map_err(|failure| failure.message())
         })
     }
 }
