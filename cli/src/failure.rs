@@ -45,7 +45,7 @@ impl Failure {
         }
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Usage(text) | Self::Exhausted(text) | Self::Integrity(text) => text.clone(),
             Self::Refused(refusal) => refusal.to_string(),

@@ -172,6 +172,7 @@ pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> R
     let (known, lines) = salus_fhir::expunge(&lake, &command.source, &command.patient).await?;
     let vacuumed = lake.vacuum(1).await?;
     home.record_snapshot(&lake).await?;
+    restricted::expunged(&home, command).await?;
     let mut rows = Rows::new(&["what", "value"]);
     rows.push([
         "known before".into(),

@@ -183,16 +183,32 @@ pub(crate) async fn breakglass(
     Ok(())
 }
 
+/// Whom a command is to expunge, as the restricted log knows her until it is done.
+fn whom(command: &Expunge) -> Vec<String> {
+    vec![format!("{}/Patient/{}", command.source, command.patient)]
+}
+
 /// Writes down that a person is to be expunged. Durable on return: nothing of her goes before.
 pub(crate) async fn expunging(home: &Home, command: &Expunge) -> Result<(), Failure> {
     let event = Event::Change {
         what: What::Expunge,
         principal: home.pseudonym(&user(None)?)?,
-        persons: vec![format!("{}/Patient/{}", command.source, command.patient)],
+        persons: whom(command),
         detail: Vec::new(),
     };
     let ledger = home.ledger().await?;
     ledger.restricted()?.record(event).await?;
+    ledger.close().await?;
+    Ok(())
+}
+
+/// The person is gone: what says beside the log who she was goes as well. Until here it says whose order is not carried out yet.
+pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failure> {
+    let ledger = home.ledger().await?;
+    let log = ledger.restricted()?;
+    let orders = log.changes_of(What::Expunge, &whom(command)).await?;
+    log.erase(&orders).await?;
+    drop(log);
     ledger.close().await?;
     Ok(())
 }
@@ -210,11 +226,11 @@ impl Consents {
         let principal = self.0.pseudonym(&user(None)?)?;
         let ledger = self.0.ledger().await?;
         let log = ledger.restricted()?;
-        let changed = [
+        let acts = [
             (What::Deny, &changes.denied),
             (What::Permit, &changes.permitted),
         ];
-        for (what, persons) in changed {
+        for (what, persons) in acts {
             if persons.is_empty() {
                 continue;
             }
@@ -240,7 +256,7 @@ impl Notary for Consents {
         Box::pin(async move {
             self.note(changes)
                 .await
-                .map_err(|failure| failure.to_string())
+                .map_err(|failure| failure.message())
         })
     }
 }

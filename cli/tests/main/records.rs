@@ -133,6 +133,59 @@ fn an_expunged_person_is_in_no_file_and_the_ledger_still_verifies() {
         (&Value::from(2), &Value::from(false))
     );
     home.run(&["ledger", "verify"]).exits(0);
+    // That it happened is in the restricted log, and of whom is in neither.
+    let listed = home.json(&["ledger", "restricted", "list"]);
+    let kinds = listed["entries"].as_array().unwrap().iter();
+    let kinds: Vec<&str> = kinds.map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["opening", "key", "expunge"]);
+    home.run(&["ledger", "restricted", "verify"]).exits(0);
+}
+
+/// A denial and what lifts it are written down before they count, and nobody is named.
+#[test]
+fn changes_of_consent_are_in_the_restricted_log() {
+    let home = Home::init(&[]);
+    let consent = |id: &str, day: &str, decision: &str| {
+        format!(
+            r#"{{"resourceType":"Consent","id":"{id}","status":"active","scope":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/consentscope","code":"patient-privacy"}}]}},"patient":{{"reference":"Patient/a"}},"dateTime":"{day}","provision":{{"type":"{decision}"}}}}"#
+        )
+    };
+    ingest(&home, "first", &[patient("a"), patient("b")]);
+    ingest(&home, "second", &[consent("1", "2024-01-01", "deny")]);
+    ingest(&home, "third", &[consent("1", "2024-01-01", "deny")]);
+    ingest(&home, "fourth", &[consent("2", "2024-02-01", "permit")]);
+    let listed = home.json(&["ledger", "restricted", "list"]);
+    let about = listed["entries"].as_array().unwrap().iter();
+    let about: Vec<&str> = about
+        .map(|entry| entry["about"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        about,
+        ["", "", "persons denied consent", "persons permit again"]
+    );
+    let open = home.json(&["ledger", "breakglass"]);
+    assert_eq!(open["breakglass"], serde_json::json!([]));
+    let review = [
+        "ledger",
+        "breakglass",
+        "--review",
+        "2",
+        "--finding",
+        "justified",
+        "--note",
+        "x",
+    ];
+    let refused = home.run(&review).exits(2);
+    assert!(
+        refused.stderr.contains("no break-glass access 2"),
+        "{}",
+        refused.stderr
+    );
+    let to = home.beside("restricted");
+    home.run(&["ledger", "restricted", "export", to.to_str().unwrap()])
+        .exits(0);
+    assert!(to.join("anchors").join("000000002").is_file());
+    home.run(&["ledger", "restricted", "verify"]).exits(0);
 }
 
 #[test]

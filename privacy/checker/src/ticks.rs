@@ -66,7 +66,7 @@ impl Ticks {
         let due = self.last.is_none_or(|last| tick > last);
         match entry {
             Entry::Seal(_) if before == Before::Other => {
-                fail("an anchor is missing before the seal")
+                fail("an anchor is missing before the seal");
             }
             Entry::Seal(_) => {}
             _ if before == Before::Repeated => {

@@ -168,15 +168,15 @@ fn what_was_anchored_must_be_there() {
         });
         both(&report).0
     };
-    let note = |origin: &str, size: usize, seed: u8| {
+    let signed = |origin: &str, size: usize, seed: u8| {
         let root = root(&pair.second.leaves()[..size]);
-        let note = checkpoint(origin, size, root, &signing_key(seed));
-        [&[7; 32][..], &note].concat()
+        let text = checkpoint(origin, size, root, &signing_key(seed));
+        [&[7; 32][..], &text].concat()
     };
-    assert_eq!(committed(note(SECOND, 6, 1)), none);
-    assert_eq!(committed(note(ORIGIN, 6, 1)), ["N2@4"]);
-    assert_eq!(committed(note(SECOND, 6, 2)), ["N2@4"]);
-    assert_eq!(committed(note(SECOND, 1, 1)), ["N2@4"]);
+    assert_eq!(committed(signed(SECOND, 6, 1)), none);
+    assert_eq!(committed(signed(ORIGIN, 6, 1)), ["N2@4"]);
+    assert_eq!(committed(signed(SECOND, 6, 2)), ["N2@4"]);
+    assert_eq!(committed(signed(SECOND, 1, 1)), ["N2@4"]);
     assert_eq!(
         committed(b"no checkpoint, and longer than thirty-two bytes".to_vec()),
         ["N2@4"]

@@ -107,9 +107,17 @@ async fn transplant(from: &Path, into: &Path) {
         sql.extend(["DROP TRIGGER ", name, ";"]);
     }
     for table in TABLES {
-        sql.push_str(&format!(
-            "DELETE FROM {table}; INSERT INTO {table} SELECT * FROM other.{table};"
-        ));
+        for part in [
+            "DELETE FROM ",
+            table,
+            "; INSERT INTO ",
+            table,
+            " SELECT * FROM other.",
+            table,
+            ";",
+        ] {
+            sql.push_str(part);
+        }
     }
     for (_, text) in &triggers {
         sql.extend([text.as_str(), ";"]);
@@ -201,17 +209,17 @@ async fn what_was_anchored_and_is_not_there_is_named() {
     assert!(short.restricted.unwrap().findings.is_empty());
     // An opening that is withheld, changed, or of nothing.
     let at = anchors[1].index.0;
-    let names = |report: salus_checker::Report, index: u64, rule: &str| {
+    let only = |report: salus_checker::Report, index: u64, rule: &str| {
         let found = report.findings.iter();
         let found: Vec<_> = found.map(|found| (found.index, found.rule)).collect();
         assert_eq!(found, [(Some(index), rule)], "{}", report.to_text());
     };
     let withheld = judge(&|restricted, _| drop(restricted.anchors.remove(&at)));
-    names(withheld, at, "N2");
+    only(withheld, at, "N2");
     let changed = judge(&|restricted, _| restricted.anchors.get_mut(&at).unwrap()[40] ^= 1);
-    names(changed, at, "N2");
+    only(changed, at, "N2");
     let other = judge(&|restricted, _| drop(restricted.anchors.insert(1, vec![0; 32])));
-    names(other, 1, "N2");
+    only(other, 1, "N2");
     // Any changed entry of the restricted log is named there.
     for index in 0..whole.log.entries.len() {
         let report =

@@ -74,7 +74,7 @@ fn read(kind: &str, body: &mut Fields<'_>) -> Result<Entry, Malformed> {
             Ok(Entry::BreakGlass)
         }
         "followup" => {
-            word(body.take("principal")?, "principal")?;
+            word(&body.take("principal")?, "principal")?;
             body.take("note")?.hash("note")?;
             let closes = one_of(body, "outcome", &["open", "justified", "unjustified"])? != "open";
             let breakglass = body.take("breakglass")?.uint("breakglass")?;
@@ -96,7 +96,7 @@ fn read(kind: &str, body: &mut Fields<'_>) -> Result<Entry, Malformed> {
 
 fn access(body: &mut Fields<'_>) -> Result<(), Malformed> {
     for name in ["principal", "role", "purpose"] {
-        word(body.take(name)?, name)?;
+        word(&body.take(name)?, name)?;
     }
     for name in ["persons", "columns"] {
         body.take(name)?.hash(name)?;
@@ -105,7 +105,7 @@ fn access(body: &mut Fields<'_>) -> Result<(), Malformed> {
 }
 
 fn change(body: &mut Fields<'_>, kind: &'static str) -> Result<Entry, Malformed> {
-    word(body.take("principal")?, "principal")?;
+    word(&body.take("principal")?, "principal")?;
     for name in ["persons", "detail"] {
         body.take(name)?.hash(name)?;
     }
@@ -126,7 +126,7 @@ fn one_of(
 }
 
 /// No text stands in the restricted log: what names somebody or something is one word.
-fn word(value: Value<'_>, name: &str) -> Result<(), Malformed> {
+fn word(value: &Value<'_>, name: &str) -> Result<(), Malformed> {
     let text = value.text(name)?;
     if (1..=WORD).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         Ok(())

@@ -129,11 +129,9 @@ impl Fold {
             }
             Ok(entry) => {
                 match (index, &entry) {
-                    (0, Entry::Opening { origin, log }) => {
-                        if *origin != self.origin || *log != self.log {
-                            fail("it is the restricted log of another");
-                        }
-                    }
+                    (0, Entry::Opening { origin, log })
+                        if *origin == self.origin && *log == self.log => {}
+                    (0, Entry::Opening { .. }) => fail("it is the restricted log of another"),
                     (0, _) => fail("not the opening"),
                     (_, Entry::Opening { .. }) => fail("a second opening"),
                     (1, Entry::Key(_)) => {}

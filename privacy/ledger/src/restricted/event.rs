@@ -141,7 +141,11 @@ impl Identified {
 
 /// A list of texts in canonical bytes, with a fresh salt.
 fn list(texts: &[String]) -> Result<Opening> {
-    Opening::fresh(Value::array(texts.iter().map(Value::text)).encode())
+    Opening::fresh(encoded(texts))
+}
+
+pub(super) fn encoded(texts: &[String]) -> Vec<u8> {
+    Value::array(texts.iter().map(Value::text)).encode()
 }
 
 fn word(what: &'static str, text: String) -> Result<String> {

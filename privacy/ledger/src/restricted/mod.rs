@@ -34,7 +34,7 @@ use crate::error::{Error, Result, integrity};
 use crate::ledger::Ledger;
 use crate::merkle::leaf_hash;
 use crate::store::{self, Connection};
-use entry::{Body, Entry, Outcome};
+use entry::{Body, Entry, Outcome, What};
 
 /// An entry of the restricted log that is on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +160,22 @@ impl Restricted {
     /// What opens the commitment `name` of an entry, unless it was erased: `persons`, `columns`, `justification`, `note`, `detail`.
     pub async fn opening(&self, entry: EntryIndex, name: &str) -> Result<Option<Opening>> {
         store::restricted::opening(&mut *self.ledger.reader().await, entry, name).await
+    }
+
+    /// Entries that say `what` of exactly these persons, as far as what opens them was not erased.
+    pub async fn changes_of(&self, what: What, persons: &[String]) -> Result<Vec<EntryIndex>> {
+        let wanted = event::encoded(persons);
+        let mut found = Vec::new();
+        for (index, entry) in self.entries().await? {
+            if !matches!(entry.body, Body::Change(change) if change.what == what) {
+                continue;
+            }
+            let opening = self.opening(index, "persons").await?;
+            if opening.is_some_and(|opening| opening.content == wanted) {
+                found.push(index);
+            }
+        }
+        Ok(found)
     }
 
     /// Erases what opens the commitments of these entries, salts included. The log and every proof stay as they are. Gives the number of

@@ -157,7 +157,7 @@ pub async fn what_is_recorded_stays_and_names_nobody(case: &Case<impl Store>) {
 
     // Texts do not stand in the log, and a follow-up is of a break-glass access.
     let mut told = seen(secret);
-    told.role = "he was unconscious".to_owned();
+    "he was unconscious".clone_into(&mut told.role);
     for wrong in [
         Event::Access(told),
         followup(salus_ledger::EntryIndex(0), Outcome::Justified),

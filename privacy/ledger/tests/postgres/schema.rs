@@ -14,7 +14,12 @@ pub(crate) const SCHEMA: &str = "riverside";
 const MAKE: &str = include_str!("../../src/store/postgres/schema.sql");
 
 /// Tables whose triggers are put away; all of them.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 18] = [
+    "restricted_entries",
+    "restricted_nodes",
+    "restricted_checkpoints",
+    "restricted_erasures",
+    "restricted_openings",
     "sequencer",
     "entries",
     "nodes",

@@ -48,6 +48,8 @@ pub(crate) async fn whatever_weakens_the_schema_is_refused(cluster: &Cluster) {
         "ALTER TABLE entries ENABLE TRIGGER remain",
         "ALTER TABLE entries ENABLE REPLICA TRIGGER fenced",
         "ALTER TABLE endings DISABLE TRIGGER ALL",
+        "ALTER TABLE restricted_entries DISABLE TRIGGER fenced",
+        "DROP TRIGGER by_erasure ON restricted_openings",
         "DROP TRIGGER remain ON nodes",
         "CREATE TRIGGER more BEFORE INSERT ON nodes EXECUTE FUNCTION fence()",
         "CREATE OR REPLACE FUNCTION forbid() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT \
@@ -72,7 +74,7 @@ pub(crate) async fn whatever_weakens_the_schema_is_refused(cluster: &Cluster) {
         assert!(what.contains("tables or triggers"), "{change}: {what}");
         case.store.restore().await;
     }
-    case.store.tamper("UPDATE sequencer SET format = 5").await;
+    case.store.tamper("UPDATE sequencer SET format = 6").await;
     assert!(case.integrity().await.contains("another version"));
     case.store.restore().await;
     verified(&case.open().await.unwrap()).await;
