@@ -25,7 +25,7 @@ use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
 use crate::removed::{Removed, locate, moved};
 use crate::replaced::{Notes, Replaced};
 use crate::rewrite::{Hooks, Target, in_order, read_keys, rewrite};
-use crate::schema::{child, key_columns, parent, row_key};
+use crate::schema::{child, key_columns, parent};
 use crate::snapshot::{self, FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 use crate::sorted::Sorted;
 use crate::stage::{Runs, Stage};
@@ -186,9 +186,9 @@ impl Work {
             };
             let parted = self.gone_rows(&target, &old, &going.members)?;
             let rows = [rows, parted, moved_rows(&target, &staged, &old)?].concat();
-            let mut removed = match row_key(table) {
-                None => Removed::new(&(&persons | &going.patients), &withheld, rows),
-                Some(_) => Removed::new(&persons, &withheld, rows),
+            let mut removed = match key_columns(table) {
+                1 => Removed::new(&(&persons | &going.patients), &withheld, rows),
+                _ => Removed::new(&persons, &withheld, rows),
             };
             if staged.is_empty() && parents.is_none() && removed.next_person().is_none() {
                 continue;

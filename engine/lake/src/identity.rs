@@ -136,7 +136,7 @@ impl IdentityIndex {
     pub fn names_of(&self, numbers: &BTreeSet<i64>) -> Result<Vec<(i64, String, String)>> {
         let mut names = Vec::new();
         for file in &self.base.files {
-            for batch in read(&self.dir.join(&file.path), &self.vault)? {
+            for batch in read(&self.folder, &file.path, &self.vault)? {
                 let wanted = assignments(&batch?)?.into_iter().filter(|row| {
                     numbers.contains(&row.person) && row.count.is_none() && row.system != FORGOTTEN
                 });

@@ -1,6 +1,6 @@
 //! A lake: what is visible, and what can be asked of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::provider::{PinnedTable, SealedTable};
 use crate::quarantine::{self, Quarantined};
 use crate::removed::locate;
 use crate::rewrite::read_keys;
-use crate::schema::{TABLES, key_columns, row_key, schema};
+use crate::schema::{TABLES, key_columns, schema};
 use crate::snapshot::{self, Snapshot, TableVersion};
 use crate::sources::Sources;
 use crate::transaction::Transaction;
@@ -305,7 +305,8 @@ impl Lake {
         let folder = self.folder(table);
         let keys = read_keys(table, &folder, self.vault(), &version.files);
         let mut found = locate(table, keys, ids)?;
-        if let (None, Some(snapshot)) = (row_key(table), &snapshot) {
+        let by_id = key_columns(table) > 1;
+        if let (false, Some(snapshot)) = (by_id, &snapshot) {
             // The rows of linked persons are known by number.
             let linkage = self.linkage(snapshot)?;
             let members = snapshot.identity.members.as_ref();
@@ -317,7 +318,6 @@ impl Lake {
                     .map(|id| (*id, 0, 0)),
             );
         }
-        let by_id = key_columns(table) > 1;
         let id = |(person, id, _): Key| if by_id { id } else { person };
         Ok(found.into_iter().map(id).collect())
     }

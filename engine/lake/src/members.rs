@@ -16,19 +16,19 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use crate::error::{Doing as _, Error, Result};
 use crate::keys::{Key, Keys, integers};
 use crate::linkage::Linkage;
-use crate::schema::{row_key, schema};
+use crate::schema::{key_columns, schema};
 use crate::place::Folder;
 use crate::side::{self, SideWriter};
 use crate::snapshot::SideFile;
 use crate::vault::Vault;
 
 /// The hidden column.
-const MEMBER: &str = "member_id";
+pub(crate) const MEMBER: &str = "member_id";
 const STEP: &str = "move rows of linked persons";
 
 /// The schema of the files of `table` in a lake with links.
 pub(crate) fn with_member(table: &str, schema: &SchemaRef) -> SchemaRef {
-    if row_key(table).is_none() {
+    if key_columns(table) == 1 {
         return Arc::clone(schema);
     }
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();

@@ -180,8 +180,7 @@ impl Transaction {
     /// The batch in the shape of the table's files, its rows under their persons.
     fn conform(&self, table: &str, batch: RecordBatch) -> Result<RecordBatch> {
         let target = &self.work.intake(table)?.target;
-        let plain =
-            schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+        let plain = self.work.lake.schema_of(table)?;
         let batch = conform(table, &plain, batch)?;
         if self.work.links.changed() {
             return Err(Error::Usage(
@@ -189,7 +188,7 @@ impl Transaction {
             ));
         }
         let links = &self.work.links.before;
-        if row_key(table).is_some() {
+        if key_columns(table) > 1 {
             return match target.schema.fields().len() == plain.fields().len() {
                 true => Ok(batch),
                 false => under_persons(&batch, &target.schema, links),
@@ -225,8 +224,7 @@ impl Transaction {
         if intake.merged {
             return self.append(table, batch);
         }
-        let plain =
-            schema(table).ok_or_else(|| Error::Usage(format!("there is no table {table}")))?;
+        let plain = self.work.lake.schema_of(table)?;
         let batch = conform(table, &plain, batch)?;
         let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*mode, Mode::Empty) {
@@ -338,8 +336,8 @@ impl Transaction {
 
     fn may_link(&self) -> Result<()> {
         let hidden = |intake: &Intake| {
-            intake.target.schema.fields().len()
-                > schema(&intake.target.table).map_or(0, |s| s.fields().len())
+            let plain = self.work.lake.schema(&intake.target.table);
+            intake.target.schema.fields().len() > plain.map_or(0, |s| s.fields().len())
         };
         let ready = self.work.intake("condition").is_ok_and(hidden);
         if ready

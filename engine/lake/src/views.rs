@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::parser::Parser;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Table;
+use crate::members::MEMBER;
 use crate::schema::{TABLES, VIEW_KEYS, view_schema};
 
 /// Tables that views may add.
@@ -85,7 +86,7 @@ pub fn table_name(name: &str) -> Result<(), String> {
 /// # Errors
 /// Why it may not, and what to do.
 pub fn column_name(name: &str) -> Result<(), String> {
-    if VIEW_KEYS.contains(&name) {
+    if VIEW_KEYS.contains(&name) || name == MEMBER {
         return Err(format!(
             "{name} is a column of every table that a view fills; take another name"
         ));
