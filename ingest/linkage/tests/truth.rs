@@ -242,10 +242,10 @@ proptest! {
 
     #[test]
     fn hostile_elements_link_nobody_and_break_nothing(texts in prop::collection::vec("\\PC{0,40}", 8)) {
-        let records: Vec<Record> = texts.iter().enumerate().map(|(n, text)| {
-            let name = format!(r#"{{"text":{:?},"family":{:?}}}"#, text, text);
+        let records: Vec<Record> = texts.iter().zip(0_i64..).map(|(text, n)| {
+            let name = format!(r#"{{"text":{text:?},"family":{text:?}}}"#);
             let elements = salus_linkage::Elements { name: Some(&name), telecom: Some(text), ..Default::default() };
-            Record::new(n as i64, if n % 2 == 0 { "a" } else { "b" }, text, elements)
+            Record::new(n, if n % 2 == 0 { "a" } else { "b" }, text, elements)
         }).collect();
         let found = link(&records, &Decided::default(), &Options::default()).expect("records");
         prop_assert!(found.links.is_empty());
