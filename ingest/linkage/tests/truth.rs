@@ -225,7 +225,7 @@ fn a_source_may_say_that_two_of_its_ids_are_one_person() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn the_order_of_records_does_not_matter(seed in 0_u64..1000, turn in 1_usize..400) {
