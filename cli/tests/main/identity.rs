@@ -122,7 +122,7 @@ fn records_are_joined_asked_about_and_split() {
     for table in ["identity", "direct", "links"] {
         let question = format!("SELECT COUNT(*) AS n FROM {table}");
         let done = home.run(&["query", &question, "--epsilon", "0.1"]);
-        assert!(done.exits(2).stderr.contains(table));
+        assert!(done.exits(3).stderr.contains(table));
     }
     home.run(&[
         "query",
@@ -130,5 +130,5 @@ fn records_are_joined_asked_about_and_split() {
         "--epsilon",
         "0.1",
     ])
-    .exits(2);
+    .exits(3);
 }

@@ -22,6 +22,7 @@ use crate::linkage::Linkage;
 use crate::links::{self, LinkTable};
 use crate::merge::Batches;
 use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
+use crate::relink::Members;
 use crate::removed::{Removed, locate, moved};
 use crate::replaced::{Notes, Replaced};
 use crate::rewrite::{Hooks, Target, in_order, read_keys, rewrite};
@@ -98,7 +99,7 @@ pub(crate) struct Written {
     withheld: Option<SideFile>,
     direct: Option<Vec<SideFile>>,
     links: Option<links::Changed>,
-    members: Option<Option<SideFile>>,
+    members: Members,
     quarantine: Option<Vec<QuarantineFile>>,
 }
 
@@ -278,7 +279,7 @@ impl Work {
             && written.withheld.is_none()
             && written.direct.is_none()
             && written.links.is_none()
-            && written.members.is_none()
+            && matches!(written.members, Members::Same)
             && written.quarantine.is_none();
         if let (true, Some(base)) = (same, &self.base) {
             // Whoever committed it may have died before the logs were written.
@@ -322,7 +323,9 @@ impl Work {
         if let Some((links, events)) = written.links {
             (identity.links, identity.events) = (Some(links), events);
         }
-        identity.members = written.members.unwrap_or(identity.members);
+        if let Members::Now(members) = written.members {
+            identity.members = members;
+        }
         identity.direct = written.direct.unwrap_or(identity.direct);
         let mut code_maps = old
             .as_ref()

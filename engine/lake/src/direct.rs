@@ -85,20 +85,20 @@ impl std::fmt::Debug for DirectRecord {
 }
 
 impl DirectRecord {
-    fn texts(&self) -> [&Option<String>; 7] {
+    fn texts(&self) -> [Option<&str>; 7] {
         [
-            &self.name,
-            &self.birth_date,
-            &self.sex,
-            &self.address,
-            &self.telecom,
-            &self.identifier,
-            &self.link,
+            self.name.as_deref(),
+            self.birth_date.as_deref(),
+            self.sex.as_deref(),
+            self.address.as_deref(),
+            self.telecom.as_deref(),
+            self.identifier.as_deref(),
+            self.link.as_deref(),
         ]
     }
 
     fn bytes(&self) -> usize {
-        let texts = self.texts().into_iter().flatten().map(String::len);
+        let texts = self.texts().into_iter().flatten().map(str::len);
         self.source.len() + self.source_id.len() + texts.sum::<usize>()
     }
 
@@ -115,7 +115,7 @@ impl DirectRecord {
         add(Some(&self.source));
         add(Some(&self.source_id));
         for text in self.texts() {
-            add(text.as_deref());
+            add(text);
         }
         let digest = hash.finalize();
         let leading = digest.iter().take(8);
@@ -372,7 +372,7 @@ fn to_batch(records: &[DirectRecord]) -> Result<RecordBatch> {
         required(records.iter().map(|record| &record.source_id)),
     ];
     for text in 0..7 {
-        let values = records.iter().map(|record| record.texts()[text].as_deref());
+        let values = records.iter().map(|record| record.texts()[text]);
         columns.push(Arc::new(values.collect::<StringArray>()));
     }
     RecordBatch::try_new(Arc::clone(&SCHEMA), columns).doing(STEP)

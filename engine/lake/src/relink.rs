@@ -16,12 +16,20 @@ use crate::snapshot::{FileRef, SideFile};
 
 const PATIENT: &str = "patient";
 
+/// The file of linked patients' rows after a commit.
+pub(crate) enum Members {
+    /// As before.
+    Same,
+    /// This one, if anybody is linked.
+    Now(Option<SideFile>),
+}
+
 impl Work {
     /// Stages the rows of numbers whose person changed. Tells the new file of patients' rows, or that it stays as it is.
-    pub(crate) fn relink(&self, going: &mut Going) -> Result<Option<Option<SideFile>>> {
+    pub(crate) fn relink(&self, going: &mut Going) -> Result<Members> {
         let (before, now) = (&self.links.before, self.links.now());
         if before.is_empty() && now.is_empty() {
-            return Ok(None);
+            return Ok(Members::Same);
         }
         let concerned = before.linked().keys().chain(now.linked().keys()).copied();
         let moves: BTreeMap<i64, i64> = concerned
@@ -56,10 +64,10 @@ impl Work {
         going: &mut Going,
         now: &Linkage,
         moves: &BTreeMap<i64, i64>,
-    ) -> Result<Option<Option<SideFile>>> {
+    ) -> Result<Members> {
         let before = &self.links.before;
         let Some(intake) = self.tables.get(PATIENT) else {
-            return Ok(None);
+            return Ok(Members::Same);
         };
         let base = self.base.as_ref().map(|base| &base.identity);
         let folder = &self.lake.places().identity;
@@ -134,10 +142,12 @@ impl Work {
             patients.remove(number);
         }
         if patients.all()? == earlier {
-            return Ok(None);
+            return Ok(Members::Same);
         }
         let name = format!("{}.members.parquet", self.token);
-        patients.write(folder, &name, self.lake.vault()).map(Some)
+        patients
+            .write(folder, &name, self.lake.vault())
+            .map(Members::Now)
     }
 
     /// The keys of rows of linked persons that came under numbers which go.

@@ -179,6 +179,7 @@ impl Transaction {
 
     /// The batch in the shape of the table's files, its rows under their persons.
     fn conform(&self, table: &str, batch: RecordBatch) -> Result<RecordBatch> {
+        const STEP: &str = "put rows of linked persons aside";
         let target = &self.work.intake(table)?.target;
         let plain = self.work.lake.schema_of(table)?;
         let batch = conform(table, &plain, batch)?;
@@ -189,10 +190,10 @@ impl Transaction {
         }
         let links = &self.work.links.before;
         if key_columns(table) > 1 {
-            return match target.schema.fields().len() == plain.fields().len() {
-                true => Ok(batch),
-                false => under_persons(&batch, &target.schema, links),
-            };
+            if target.schema.fields().len() == plain.fields().len() {
+                return Ok(batch);
+            }
+            return under_persons(&batch, &target.schema, links);
         }
         // Of the rows of a linked person one is chosen at the commit.
         let numbers = integers(&batch, 0)?;
@@ -203,7 +204,6 @@ impl Transaction {
         if linked.true_count() == 0 {
             return Ok(batch);
         }
-        const STEP: &str = "put rows of linked persons aside";
         let mut aside = self
             .work
             .aside

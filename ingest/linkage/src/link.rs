@@ -267,6 +267,8 @@ impl<'r> Linking<'r> {
                 sure.push(candidate(Why::Exact));
             } else if bits >= link && plausible(&pattern) && trusted.is_none() {
                 sure.push(candidate(Why::Score));
+            } else if pattern[GIVEN] == Some(0) && pattern[BIRTH] == Some(0) {
+                // A household shares the rest.
             } else if bits >= link {
                 review.push(candidate(Why::Implausible));
             } else if bits >= near && self.across(a, b) {

@@ -143,7 +143,7 @@ fn blur(person: &mut Person, rng: &mut ChaCha8Rng) {
     }
     match rng.random_range(0..100) {
         0..2 if person.birth.2 <= 12 => {
-            person.birth = (person.birth.0, person.birth.2, person.birth.1)
+            person.birth = (person.birth.0, person.birth.2, person.birth.1);
         }
         2..4 => person.birth.0 += 1,
         _ => {}
