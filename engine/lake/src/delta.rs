@@ -38,7 +38,8 @@ const TRIES: usize = 5;
 pub(crate) async fn follow(places: &Places) -> Result<()> {
     let mut tries = 0;
     loop {
-        let followed = follow_once(places).await;
+        // On the heap: opening ten logs at once takes a large future.
+        let followed = Box::pin(follow_once(places)).await;
         tries += 1;
         if followed.is_ok() || tries == TRIES || !places.shared() {
             return followed;
