@@ -37,7 +37,8 @@ const TRIES: usize = 5;
 pub(crate) async fn follow(lake: &Lake) -> Result<()> {
     let mut tries = 0;
     loop {
-        let followed = follow_once(lake).await;
+        // On the heap: opening ten logs at once takes a large future.
+        let followed = Box::pin(follow_once(lake)).await;
         tries += 1;
         if followed.is_ok() || tries == TRIES || !lake.places().shared() {
             return followed;

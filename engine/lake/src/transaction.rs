@@ -425,7 +425,8 @@ impl Transaction {
             progress(event);
         }
         let (work, written) = outcome.await.doing("write the tables")?;
-        work.publish(written?).await
+        // On the heap: it is large.
+        Box::pin(work.publish(written?)).await
     }
 }
 

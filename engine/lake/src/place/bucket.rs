@@ -99,7 +99,7 @@ impl Bucket {
                     "the AWS_* variables do not describe an object store: AWS_REGION, AWS_ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_ALLOW_HTTP=true for an endpoint without TLS".into(),
                 )
             })?;
-            Ok(Arc::new(Discreet(store, Arc::clone(&io))))
+            Ok(Arc::new(Discreet::new(store, Arc::clone(&io))))
         };
         let (store, once) = (store(RETRIES)?, store(0)?);
         let mut name = [0; 8];

@@ -22,7 +22,16 @@ const FORBIDDEN: &str = "it does not permit this; look at the credentials, AWS_A
 
 /// The store inside, with other errors, and the threads that it needs: a session of DataFusion may keep it longer than anybody
 /// keeps the lake.
-pub(super) struct Discreet<S>(pub(super) S, pub(super) Arc<Io>);
+pub(super) struct Discreet<S> {
+    store: S,
+    _io: Arc<Io>,
+}
+
+impl<S> Discreet<S> {
+    pub(super) fn new(store: S, io: Arc<Io>) -> Self {
+        Self { store, _io: io }
+    }
+}
 
 impl<S> fmt::Debug for Discreet<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +48,7 @@ impl<S> fmt::Display for Discreet<S> {
 #[async_trait]
 impl<S: ObjectStore> ObjectStore for Discreet<S> {
     async fn put_opts(&self, at: &Path, bytes: PutPayload, how: PutOptions) -> Result<PutResult> {
-        self.0.put_opts(at, bytes, how).await.map_err(plain)
+        self.store.put_opts(at, bytes, how).await.map_err(plain)
     }
 
     async fn put_multipart_opts(
@@ -47,32 +56,32 @@ impl<S: ObjectStore> ObjectStore for Discreet<S> {
         at: &Path,
         how: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.0.put_multipart_opts(at, how).await.map_err(plain)
+        self.store.put_multipart_opts(at, how).await.map_err(plain)
     }
 
     async fn get_opts(&self, at: &Path, how: GetOptions) -> Result<GetResult> {
-        self.0.get_opts(at, how).await.map_err(plain)
+        self.store.get_opts(at, how).await.map_err(plain)
     }
 
     fn delete_stream(
         &self,
         locations: BoxStream<'static, Result<Path>>,
     ) -> BoxStream<'static, Result<Path>> {
-        let deleted = self.0.delete_stream(locations);
+        let deleted = self.store.delete_stream(locations);
         deleted.map(|path| path.map_err(plain)).boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let listed = self.0.list(prefix);
+        let listed = self.store.list(prefix);
         listed.map(|object| object.map_err(plain)).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.0.list_with_delimiter(prefix).await.map_err(plain)
+        self.store.list_with_delimiter(prefix).await.map_err(plain)
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, how: CopyOptions) -> Result<()> {
-        self.0.copy_opts(from, to, how).await.map_err(plain)
+        self.store.copy_opts(from, to, how).await.map_err(plain)
     }
 }
 

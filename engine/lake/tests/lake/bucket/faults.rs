@@ -1,6 +1,7 @@
 //! Servers and networks that misbehave, and what is said about it.
 
 use std::error::Error as _;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use salus_lake::{Bucket, Catalog, Error, Lake};
@@ -14,7 +15,7 @@ fn all_words(error: &Error) -> String {
     let mut words = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(inner) = source {
-        words += &format!(" {inner} {inner:?}");
+        let _ = write!(words, " {inner} {inner:?}");
         source = inner.source();
     }
     words

@@ -13,7 +13,9 @@ use crate::rows::{commit, ingest, keys, rows, stored};
 async fn active(server: &Server, table: &str) -> Vec<String> {
     let mut active = std::collections::BTreeSet::new();
     for (name, bytes) in server.objects().await {
-        if !name.contains(&format!("/{table}/_delta_log/")) || !name.ends_with(".json") {
+        if !name.contains(&format!("/{table}/_delta_log/"))
+            || !name.to_lowercase().ends_with(".json")
+        {
             continue;
         }
         for line in String::from_utf8(bytes).unwrap().lines() {
