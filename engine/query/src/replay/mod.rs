@@ -332,7 +332,7 @@ async fn hold(begin: u64) {
     };
     let cases = setting("SALUS_REPLAY_CASES", usual);
     let seed = setting("SALUS_REPLAY_SEED", 1_000) + begin;
-    let (admitted, full, fault) = play(seed, cases, (cases / 100).max(1)).await;
+    let (admitted, full, fault) = Box::pin(play(seed, cases, (cases / 100).max(1))).await;
     println!("{cases} questions, {admitted} admitted, {full} reached their sensitivity");
     assert!(fault.is_none(), "{}", fault.unwrap_or_default());
     // The test has power: most questions are admitted, and many vectors move by nearly all that is declared.
@@ -353,7 +353,7 @@ async fn nor_another_half_of_them() {
 /// With a fault planted the same test finds it.
 async fn finds(fault: Fault) {
     plant(Some(fault));
-    let (_, _, found) = play(5_000, 600, 6).await;
+    let (_, _, found) = Box::pin(play(5_000, 600, 6)).await;
     plant(None);
     assert!(found.is_some(), "{fault:?} was not found");
 }
