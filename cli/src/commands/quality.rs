@@ -116,12 +116,22 @@ fn show(report: &Report, format: Format) {
         }));
     }
     for (reason, lines) in &report.quarantined {
-        let mut row = vec![String::new(); 11];
-        row[0] = Category::Conformance.name().to_owned();
-        row[1] = "quarantine".to_owned();
-        row[3].clone_from(reason);
-        row[7] = lines.to_string();
-        rows.push(row);
+        let (category, none) = (Category::Conformance.name(), "");
+        let lines = lines.to_string();
+        let cells = [
+            category,
+            "quarantine",
+            none,
+            reason,
+            none,
+            none,
+            none,
+            &lines,
+            none,
+            none,
+            none,
+        ];
+        rows.push(cells.map(str::to_owned));
     }
     let quarantined: serde_json::Map<String, Value> = report
         .quarantined

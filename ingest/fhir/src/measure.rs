@@ -240,11 +240,8 @@ mod tests {
         let mut measures = Measures::new(&units);
         let kilograms = value("0.0000001234", Some("kg/L"));
         let creatinine = loinc("2160-0");
-        let measured = measures.measured(&creatinine, &kilograms);
-        assert_eq!(
-            (measured.value, measured.value_original),
-            (Some(12_340), Some(0))
-        );
+        let cells = measures.measured(&creatinine, &kilograms);
+        assert_eq!((cells.value, cells.value_original), (Some(12_340), Some(0)));
     }
 
     #[test]
