@@ -93,8 +93,8 @@ pub use schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, VIEW_KEYS, in
 pub use snapshot::{FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 pub use sources::Sources;
 pub use transaction::{Committed, Progress, Transaction};
-pub use vacuum::Vacuumed;
 pub use upsert::NO_ROWS;
+pub use vacuum::Vacuumed;
 pub use vault::{KEY_BYTES, KeyFile, KeyProvider, Scratch, ScratchReader, ScratchWriter};
 pub use views::{ViewSource, column_name, table_name};
 pub use withheld::Withheld;

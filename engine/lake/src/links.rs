@@ -179,7 +179,7 @@ impl LinkTable {
             return Ok(None);
         }
         let pairs: Vec<Link> = inner.now.pairs().cloned().collect();
-        let list = self.write(&mut inner, "links", &pairs)?;
+        let holding = self.write(&mut inner, "links", &pairs)?;
         let mut files = self.events.clone();
         if !inner.events.is_empty() {
             let mut last: i64 = files.iter().map(|file| file.records.cast_signed()).sum();
@@ -191,7 +191,7 @@ impl LinkTable {
             files.push(self.write(&mut inner, "events", &events)?);
         }
         self.folder.sync()?;
-        Ok(Some((list, files)))
+        Ok(Some((holding, files)))
     }
 
     fn write(&self, inner: &mut Inner, kind: &str, links: &[Link]) -> Result<SideFile> {

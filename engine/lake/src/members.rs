@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, Int64Array, RecordBatch, UInt32Array, new_null_array,
+    Array as _, ArrayRef, AsArray, Int64Array, RecordBatch, UInt32Array, new_null_array,
 };
 use arrow::compute::{interleave_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
@@ -16,8 +16,8 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use crate::error::{Doing as _, Error, Result};
 use crate::keys::{Key, Keys, integers};
 use crate::linkage::Linkage;
-use crate::schema::{key_columns, schema};
 use crate::place::Folder;
+use crate::schema::{key_columns, schema};
 use crate::side::{self, SideWriter};
 use crate::snapshot::SideFile;
 use crate::vault::Vault;
@@ -88,7 +88,7 @@ fn numbers(batch: &RecordBatch) -> Result<Vec<i64>> {
     let persons = integers(batch, 0)?;
     let members = batch
         .column_by_name(MEMBER)
-        .map(|column| column.as_primitive::<Int64Type>());
+        .map(AsArray::as_primitive::<Int64Type>);
     let number = |(row, person): (usize, &i64)| match members {
         Some(members) if members.is_valid(row) => members.value(row),
         _ => *person,
@@ -202,7 +202,12 @@ impl Patients {
     }
 
     /// Writes all rows to the file `name` in `folder`.
-    pub(crate) fn write(&self, folder: &Folder, name: &str, vault: &Vault) -> Result<Option<SideFile>> {
+    pub(crate) fn write(
+        &self,
+        folder: &Folder,
+        name: &str,
+        vault: &Vault,
+    ) -> Result<Option<SideFile>> {
         let Some(rows) = self.all()? else {
             return Ok(None);
         };

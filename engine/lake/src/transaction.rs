@@ -31,7 +31,7 @@ use crate::withheld::{Withheld, WithheldList};
 /// Thread-safe. Dropping it without [`Transaction::commit`] leaves the lake as it was.
 #[derive(Debug)]
 pub struct Transaction {
-    work: Work,
+    work: Box<Work>,
 }
 
 /// What a commit did.
@@ -137,7 +137,7 @@ impl Transaction {
                 },
             );
         }
-        let work = Work {
+        let work = Box::new(Work {
             token,
             base,
             identity,
@@ -152,7 +152,7 @@ impl Transaction {
             published: false,
             _lock: lock,
             lake,
-        };
+        });
         Ok(Self { work })
     }
 
@@ -426,7 +426,7 @@ impl Transaction {
         }
         let (work, written) = outcome.await.doing("write the tables")?;
         // On the heap: it is large.
-        Box::pin(work.publish(written?)).await
+        Box::pin((*work).publish(written?)).await
     }
 }
 

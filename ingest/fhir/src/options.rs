@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::notary::Notary;
 use crate::code_map::CodeMap;
+use crate::notary::Notary;
 
 /// How to ingest.
 #[derive(Debug, Clone)]

@@ -54,7 +54,10 @@ pub(crate) enum Entry {
     Grant(Box<Grant>),
     Review(Box<Review>),
     Incident(Box<Incident>),
-    Anchor { tick: u64, checkpoint: Hash },
+    Anchor {
+        tick: u64,
+        checkpoint: Hash,
+    },
     Seal(Box<Seal>),
 }
 

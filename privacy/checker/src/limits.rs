@@ -254,7 +254,7 @@ impl Limits {
     /// Scope and cap of the limits that count, in the policy's order. A limit with the name of whom it counts stands for the nameless one
     /// of the same share and period.
     fn expected(&self, charged: &Charged<'_>, counts: fn(&Limit) -> bool) -> Vec<(String, Loss)> {
-        let names = |limit: &Limit| match limit.of.as_str() {
+        let counted = |limit: &Limit| match limit.of.as_str() {
             "space" => vec![self.space.as_str()],
             "dataset" => charged.datasets.clone(),
             "analyst" => vec![charged.principal],
@@ -262,7 +262,7 @@ impl Limits {
         };
         let mut expected = Vec::new();
         for limit in self.in_force.iter().filter(|limit| counts(limit)) {
-            for name in names(limit) {
+            for name in counted(limit) {
                 let named = |limit: &Limit| limit.name.as_deref() == Some(name);
                 let stood_for = self.in_force.iter().any(|other| {
                     named(other) && (&other.of, other.seconds) == (&limit.of, limit.seconds)
