@@ -72,6 +72,30 @@ class Limits(unittest.TestCase):
         report = self.expect(self.log)
         self.assertEqual([total[3] for total in report.books.limits.totals], [3, 2, 2, 2])
 
+    def test_parts(self):
+        """A question counts in each part of a dataset that it reads a table of, as the newest entry of its name has it."""
+        log, _ = limited()
+        space = log.entries[0]["body"]["space"]
+        read = sorted({step["table"] for step in log.entries[16]["body"]["certificate"]["steps"] if "table" in step})
+        part = lambda name, tables: log.push("dataset", dataset=name, unit="person_id", space=space, tables=tables)  # noqa: E731
+        part("labs", ["of before"])
+        labs, outside = part("labs", sorted([read[0], "~"])), part("outside", ["~"])
+        policy = log.push("policy", version=100, sha256=bytes(32), query_rho=1 << 60, limits=[limit("dataset")])
+        reserve = log.reserve(16, policy=policy)
+        body = log.entries[reserve]["body"]
+        settle(body)
+        cost = units(body["loss"])
+        spent = lambda n: {"rho": n * cost["rho"], "delta": (n * cost["delta"]).to_bytes(16, "big")}  # noqa: E731
+        account = lambda scope, n: {"scope": scope, "cap": dict(CAP), "before": spent(n), "after": spent(n + 1)}  # noqa: E731
+        body["accounts"] = body["accounts"][:1] + [account("dataset:main", 2), account("dataset:labs", 0)]
+        self.expect(log)
+        self.expect(log.put(outside, ("body", "tables", 0), read[0]), f"B3@{reserve}")
+        self.expect(log.put(labs, ("body", "tables"), ["~"]), f"B3@{reserve}")
+        self.expect(log.put(labs, ("body", "tables"), []), f"B3@{reserve}")
+        self.expect(log.put(outside, ("body", "tables"), []))
+        self.expect(log.put(outside, ("body", "tables"), ["b", "a"]), f"F1@{outside}")
+        self.expect(log.put(reserve, ("body", "accounts"), body["accounts"][:2]), f"B3@{reserve}")
+
     def test_whom_and_when(self):
         first, accounts = self.first, ("body", "accounts")
         self.expect(self.log.put(first, ("body", "principal"), "p-other"), f"B3@{first}")

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use salus_lake::{Lake, Link as Said, LinkState, Linkage, Snapshot, Transaction};
+use salus_ledger::restricted::entry::What;
 use salus_linkage::{Decided, Elements, Found, Options, Record, Why, link as find};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, Identity, IdentityReview as Review, Link, Patient};
+use crate::commands::restricted::relinking;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print};
-
-/// Where each link, split and decision is told after it is durable in the lake.
-type Sink<'a> = &'a mut dyn FnMut(&Said) -> Result<(), Failure>;
 
 pub(crate) async fn run(root: &Path, command: &Identity, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
@@ -74,13 +73,16 @@ async fn link(home: &Home, lake: &Lake, command: &Link, format: Format) -> Resul
         .map_err(|_| Failure::Other(anyhow::anyhow!("linkage ended unexpectedly")))??;
     let mut done = Vec::new();
     if !command.dry_run {
+        let mut joined = Vec::new();
         for pair in &found.links {
-            transaction.say(said(pair, LinkState::Linked))?;
+            let link = said(pair, LinkState::Linked);
+            transaction.say(link.clone())?;
+            joined.push(link);
         }
         for pair in &found.review {
             transaction.say(said(pair, LinkState::Review))?;
         }
-        done = commit(home, lake, transaction).await?;
+        done = commit(home, lake, transaction, What::Merge, &joined).await?;
     }
     report(&found, &done, command.dry_run, format);
     Ok(())
@@ -150,26 +152,31 @@ fn user() -> String {
     named.unwrap_or_default()
 }
 
-/// Makes changes durable and tells what happened to whom.
-async fn commit(home: &Home, lake: &Lake, transaction: Transaction) -> Result<Vec<Said>, Failure> {
+/// Has what is to happen written into the restricted log, makes it durable, and gives what happened to whom.
+async fn commit(
+    home: &Home,
+    lake: &Lake,
+    transaction: Transaction,
+    what: What,
+    pairs: &[Said],
+) -> Result<Vec<Said>, Failure> {
+    if !pairs.is_empty() {
+        let numbers = pairs.iter().flat_map(|pair| [pair.left, pair.right]);
+        let detail: Vec<Value> = pairs.iter().map(event_json).collect();
+        let detail = serde_json::to_vec(&detail)?;
+        relinking(home, what, &numbers.collect(), detail).await?;
+    }
     let before = lake.snapshot()?.map_or(0, |snapshot| events_of(&snapshot));
     transaction.commit(&|_| ()).await?;
     home.record_snapshot(lake).await?;
-    let mut told = Vec::new();
-    tell(lake, before, &mut |event| {
-        told.push(event.clone());
-        Ok(())
-    })?;
-    Ok(told)
+    events_after(lake, before)
 }
 
-/// Tells the events after the first `from`. They are durable: whoever could not take one asks again with what he has.
-fn tell(lake: &Lake, from: i64, sink: Sink<'_>) -> Result<(), Failure> {
-    let events = lake.linkage_events(&newest(lake)?)?;
-    events
-        .iter()
-        .filter(|event| event.number > from)
-        .try_for_each(sink)
+/// The events after the first `from`.
+fn events_after(lake: &Lake, from: i64) -> Result<Vec<Said>, Failure> {
+    let mut events = lake.linkage_events(&newest(lake)?)?;
+    events.retain(|event| event.number > from);
+    Ok(events)
 }
 
 fn events_of(snapshot: &Snapshot) -> i64 {
@@ -250,10 +257,16 @@ fn at(event: &Said) -> String {
 async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
     let transaction = lake.begin_linking()?;
     let number = number(lake, &newest(lake)?, patient)?;
+    let members = transaction.linkage().members(number);
     transaction
         .split(number, &user())
         .map_err(|error| usage(&error))?;
-    let done = commit(home, lake, transaction).await?;
+    let parted: Vec<Said> = members
+        .into_iter()
+        .filter(|other| *other != number)
+        .map(|other| parting(number, other))
+        .collect();
+    let done = commit(home, lake, transaction, What::Split, &parted).await?;
     print_events(&done, format);
     if format == Format::Table {
         println!(
@@ -261,6 +274,21 @@ async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> R
         );
     }
     Ok(())
+}
+
+/// That two numbers are to be two persons.
+fn parting(number: i64, other: i64) -> Said {
+    Said {
+        number: 0,
+        left: number.min(other),
+        right: number.max(other),
+        state: LinkState::Apart,
+        why: "split".into(),
+        millionths: None,
+        at: now(),
+        by: user(),
+        ids: 0,
+    }
 }
 
 fn number(lake: &Lake, snapshot: &Snapshot, patient: &Patient) -> Result<i64, Failure> {
@@ -379,8 +407,14 @@ async fn decide(
         by: user(),
         ..pair.clone()
     };
-    transaction.say(decision).map_err(|error| usage(&error))?;
-    let done = commit(home, lake, transaction).await?;
+    transaction
+        .say(decision.clone())
+        .map_err(|error| usage(&error))?;
+    let what = match state {
+        LinkState::Linked => What::Merge,
+        _ => What::Split,
+    };
+    let done = commit(home, lake, transaction, what, &[decision]).await?;
     print_events(&done, format);
     Ok(())
 }
@@ -388,10 +422,7 @@ async fn decide(
 fn events(lake: &Lake, format: Format) -> Result<(), Failure> {
     let mut all = Vec::new();
     if lake.snapshot()?.is_some() {
-        tell(lake, 0, &mut |event| {
-            all.push(event.clone());
-            Ok(())
-        })?;
+        all = events_after(lake, 0)?;
     }
     print_events(&all, format);
     Ok(())

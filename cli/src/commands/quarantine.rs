@@ -139,6 +139,7 @@ async fn retry(
         move |line| picked.takes(line),
         &Options {
             code_map,
+            notary: Some(restricted::Consents::of(home)),
             ..Options::default()
         },
         &progress,

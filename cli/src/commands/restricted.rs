@@ -1,5 +1,6 @@
 //! `salus ledger restricted` and `salus ledger breakglass`, and what other commands write there before they do it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use salus_checker::{Evidence as Exhibit, Restricted as Beside, Trust, audit_with};
@@ -209,6 +210,28 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
     let orders = log.changes_of(What::Expunge, &whom(command)).await?;
     log.erase(&orders).await?;
     drop(log);
+    ledger.close().await?;
+    Ok(())
+}
+
+/// Writes down that records are to be joined or told apart, before they are.
+pub(crate) async fn relinking(
+    home: &Home,
+    what: What,
+    numbers: &BTreeSet<i64>,
+    detail: Vec<u8>,
+) -> Result<(), Failure> {
+    let event = Event::Change {
+        what,
+        principal: home.pseudonym(&user(None)?)?,
+        persons: numbers
+            .iter()
+            .map(|number| format!("person/{number}"))
+            .collect(),
+        detail,
+    };
+    let ledger = home.ledger().await?;
+    ledger.restricted()?.record(event).await?;
     ledger.close().await?;
     Ok(())
 }

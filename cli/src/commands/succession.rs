@@ -117,7 +117,7 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
     let proposal = after_loss(&lost, &successor, &build())
         .await
         .map_err(refused)?;
-    keep(home, &origin, &entries)?;
+    keep(&past(home, &origin), |dir| entries.write(dir))?;
     Paper::new(proposal).write_new(&asked.out, format)
 }
 
@@ -140,16 +140,23 @@ fn build() -> Build {
 /// The whole sealed log, which is kept before anything else happens.
 async fn sealed(home: &Home) -> Result<Evidence, Failure> {
     let ledger = home.ledger().await?;
-    let evidence = ledger.evidence().await;
+    let evidence = ledger.evidence().await?;
+    let beside = match ledger.genesis().restricted {
+        Some(_) => Some(ledger.restricted()?.evidence().await?),
+        None => None,
+    };
     ledger.close().await?;
-    let evidence = evidence?;
     let ends = evidence.entries.last().map(|bytes| Entry::decode(bytes));
     if !matches!(ends, Some(Ok(entry)) if matches!(entry.body, Body::Seal(_))) {
         return Err(Failure::usage(
             "this log is not sealed: `salus ledger seal` proposes it, and its officers approve. If the ledger is lost, see `salus ledger recover`",
         ));
     }
-    keep(home, &origin(&evidence)?, &evidence)?;
+    let place = past(home, &origin(&evidence)?);
+    if let Some(beside) = beside {
+        keep(&restricted(&place), |dir| beside.write(dir))?;
+    }
+    keep(&place, |dir| evidence.write(dir))?;
     Ok(evidence)
 }
 
@@ -164,12 +171,20 @@ fn past(home: &Home, origin: &str) -> PathBuf {
     home.root().join("past").join(format!("log.{name}"))
 }
 
+/// Where its restricted log is kept.
+fn restricted(past: &Path) -> PathBuf {
+    let mut place = past.to_owned().into_os_string();
+    place.push(".restricted");
+    place.into()
+}
+
 /// Keeps a log, whole or not at all, over what was kept of it.
-fn keep(home: &Home, origin: &str, evidence: &Evidence) -> Result<(), Failure> {
-    let place = past(home, origin);
+fn keep(place: &Path, write: impl Fn(&Path) -> salus_ledger::Result<()>) -> Result<(), Failure> {
     let unwritten = || format!("cannot write {}", place.display());
-    files::private_dir(&home.root().join("past"))?;
-    let mut draft = place.clone().into_os_string();
+    if let Some(dir) = place.parent() {
+        files::private_dir(dir)?;
+    }
+    let mut draft = place.to_owned().into_os_string();
     draft.push(".new");
     let draft = PathBuf::from(draft);
     let removed = |dir: &Path| match fs::remove_dir_all(dir) {
@@ -177,10 +192,10 @@ fn keep(home: &Home, origin: &str, evidence: &Evidence) -> Result<(), Failure> {
         _ => Ok(()),
     };
     removed(&draft).with_context(unwritten)?;
-    evidence.write(&draft)?;
-    removed(&place)
-        .and_then(|()| fs::rename(&draft, &place))
-        .and_then(|()| files::sync_parent(&place))
+    write(&draft)?;
+    removed(place)
+        .and_then(|()| fs::rename(&draft, place))
+        .and_then(|()| files::sync_parent(place))
         .with_context(unwritten)?;
     Ok(())
 }

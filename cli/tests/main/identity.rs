@@ -77,6 +77,16 @@ fn records_are_joined_asked_about_and_split() {
         (&0.into(), &Value::Array(Vec::new()))
     );
 
+    // What joins persons is written down before it does.
+    let log = home.json(&["ledger", "restricted", "list"]);
+    let joined = log["entries"].as_array().unwrap().iter();
+    assert_eq!(
+        joined
+            .filter(|entry| entry["about"] == "records were linked")
+            .count(),
+        1
+    );
+
     let asked = home.json(&["identity", "review", "list"]);
     let pair = &asked["pairs"][0];
     assert_eq!(

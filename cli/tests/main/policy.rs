@@ -167,6 +167,60 @@ fn a_policy_that_was_changed_behind_the_ledgers_back_is_not_followed() {
 
 /// A limit for a name that never occurs would limit nothing.
 #[test]
+fn parts_of_the_lake_are_limited_by_themselves() {
+    let home = Home::populated(&["--epsilon", "5"], 20);
+    let unknown = r#"[{ of: dataset, name: "laboratory", epsilon: "0.5" }]"#;
+    let refused = apply(&home, 2, unknown).exits(2);
+    assert!(refused.stderr.contains("catalog.yaml"), "{refused:?}");
+    let file = home.root().join("catalog.yaml");
+    let catalog = fs::read_to_string(&file).unwrap();
+    for wrong in [
+        "main: [patient]",
+        "laboratory: []",
+        "laboratory: [labs]",
+        "laboratory: [observation, observation]",
+        "\"a b\": [observation]",
+    ] {
+        fs::write(&file, format!("{catalog}\ndatasets: {{ {wrong} }}\n")).unwrap();
+        let done = home.run(&["tables"]);
+        assert_ne!(done.code, Some(0), "{wrong}: {done:?}");
+    }
+    let parts = "{ laboratory: [observation, observation_component], registry: [condition] }";
+    fs::write(&file, format!("{catalog}\ndatasets: {parts}\n")).unwrap();
+    let limits = r#"[{ of: dataset, name: "laboratory", epsilon: "0.5" }, { of: dataset, name: "registry", epsilon: "2" }]"#;
+    apply(&home, 2, limits).exits(0);
+    let of = |table: &str| {
+        let sql = format!("SELECT COUNT(DISTINCT person_id) AS persons FROM {table}");
+        home.run(&["query", "--fresh", &sql, "--epsilon", "0.4"])
+    };
+    let both = "observation WHERE person_id IN (SELECT person_id FROM condition)";
+    let before = home.budget("spent");
+    of(both).exits(0);
+    let once = home.budget("spent") - before;
+    // A question about both was charged to both, and to the purse once.
+    let limited = of(both).exits(4);
+    assert!(limited.stderr.contains("dataset:laboratory"), "{limited:?}");
+    of("observation").exits(4);
+    of("condition").exits(0);
+    of("patient").exits(0);
+    assert_eq!(home.budget("spent") - before, once * 3);
+    let listed = home.json(&[
+        "ledger",
+        "list",
+        "--dataset",
+        "registry",
+        "--kind",
+        "reserve",
+    ]);
+    assert_eq!(listed["entries"].as_array().unwrap().len(), 2);
+    home.run(&["ledger", "verify"]).exits(0);
+    // A catalog without parts ends them.
+    fs::write(&file, &catalog).unwrap();
+    of("observation").exits(0);
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
+#[test]
 fn limits_for_names_that_never_occur_are_refused() {
     let home = Home::init(&[]);
     for (limit, known) in [

@@ -24,6 +24,8 @@ const MOST_COLUMNS: usize = 256;
 const LONGEST_NAME: usize = 60;
 /// Names that are tables already, or would be taken for something else.
 const TAKEN: [&str; 3] = ["measurement", "identity", "quarantine"];
+/// Words that begin an expression, which the parser takes for columns where no expression follows.
+const WORDS: [&str; 5] = ["case", "cast", "exists", "interval", "not"];
 /// The line that begins the section of views.
 const SECTION: &str = "views:";
 
@@ -106,7 +108,7 @@ fn plain(name: &str) -> Result<(), String> {
             name.chars().take(LONGEST_NAME).collect::<String>()
         ));
     }
-    if !is_identifier(name) {
+    if WORDS.contains(&name) || !is_identifier(name) {
         return Err(format!("{name} is a word of SQL; take another name"));
     }
     Ok(())

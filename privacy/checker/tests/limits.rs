@@ -24,6 +24,24 @@ fn changed(index: usize, path: &str, new: Item) -> Vec<String> {
 }
 
 #[test]
+fn a_part_that_is_read_is_charged_as_well() {
+    assert!(findings(&Log::with_parts()).is_empty());
+    let changed = |index: usize, path: &str, new: Item| {
+        let mut log = Log::with_parts();
+        *log.entries[index].at(path) = new;
+        findings(&log)
+    };
+    // A table that is not read, and one that is: the account of the part is missing, or one too many.
+    let tables = "body.tables.0";
+    assert_eq!(changed(32, tables, text("death")), ["B3@35"]);
+    assert_eq!(changed(33, tables, text("patient")), ["B3@35"]);
+    assert_eq!(changed(33, tables, text("death")), [""; 0]);
+    assert_eq!(changed(32, tables, text("person")), ["F1@32"]);
+    let whole = text("ehr");
+    assert_eq!(changed(32, "body.dataset", whole), ["B3@35"]);
+}
+
+#[test]
 fn accounts_are_those_of_the_policy_and_add_up() {
     let log = Log::with_limits();
     let report = audit(&log.evidence());

@@ -44,6 +44,16 @@ pub fn dataset(name: &str) -> Item {
     )
 }
 
+/// A part of a dataset.
+pub fn part(name: &str, tables: &[&str]) -> Item {
+    let mut item = dataset(name);
+    let tables = Array(tables.iter().map(|table| text(table)).collect());
+    if let Map(fields) = item.at("body") {
+        fields.push(("tables".to_owned(), tables));
+    }
+    item
+}
+
 pub fn catalog(dataset: &str, version: u64) -> Item {
     let sha256 = hash(&format!("catalog {dataset} {version}"));
     let (dataset, version) = (text(dataset), Uint(version));

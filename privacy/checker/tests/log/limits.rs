@@ -1,7 +1,7 @@
 //! The sample, longer: a policy with limits, and what is charged to them.
 
 use super::Item::{Array, Map, Uint};
-use super::{DELTA, Item, Log, entry, hash, loss, map, release, reserve, reuse, text};
+use super::{DELTA, Item, Log, entry, hash, loss, map, part, release, reserve, reuse, text};
 
 /// The time of every entry, in days.
 pub const DAY: u64 = 1_790_000_000 / 86_400;
@@ -95,6 +95,22 @@ impl Log {
         log.push(with(reuse(26), vec![account("analyst:a7", hers, cost, 2)])); // 29
         log.push(super::policy(4, 1 << 40)); // 30
         log.push(reuse(22)); // 31
+        log
+    }
+
+    /// The same, with two parts of datasets (32, 33), a policy that limits them (34) and a reserve that reads a table of one (35).
+    pub fn with_parts() -> Log {
+        let mut log = Log::with_limits();
+        let (mut spent, cost) = (log.spent(), log.cost());
+        log.push(part("labs", &["observation", "outside"])); // 32
+        log.push(part("pharmacy", &["medication_request"])); // 33
+        log.push(policy(5, vec![limit("dataset", None, None, CAP)])); // 34
+        let accounts = vec![
+            account("dataset:ehr", CAP, cost, 1),
+            account("dataset:labs", CAP, cost, 0),
+        ];
+        let reserve = log.push(with(reserve([2, 8, 15, 34], &mut spent), accounts));
+        log.push(release(reserve));
         log
     }
 }

@@ -9,10 +9,7 @@ use crate::error::{Error, Result};
 use crate::note::Checkpoint;
 use crate::store::{self, Connection, Place};
 
-/// Entries of a log that was only created.
-const CREATED: u64 = 2;
-
-/// The checkpoint of the first two entries of the ledger in `home`, which must be that of `genesis`.
+/// The first checkpoint of the ledger in `home`, which must be that of `genesis`.
 pub(super) async fn first_checkpoint(home: &Place, genesis: &Genesis) -> Result<Vec<u8>> {
     let mut db = Connection::open(home).await?;
     let first = store::entry(&mut db, EntryIndex(0)).await?;
@@ -26,7 +23,7 @@ pub(super) async fn first_checkpoint(home: &Place, genesis: &Genesis) -> Result<
             ));
         }
     }
-    let first = checkpoints.into_iter().find(|(size, _)| *size == CREATED);
+    let first = checkpoints.into_iter().min_by_key(|(size, _)| *size);
     let (_, note) = first.ok_or_else(|| crate::error::integrity("the first checkpoint is gone"))?;
     crate::cosign::own(&note).map_err(|_| Error::Bug("a checkpoint that is none"))
 }
