@@ -71,7 +71,7 @@ pub const FIELDS: &[Field] = &[
     v("genesis", "approvals[].signature", &["A1"], "by that officer over the statement"),
     v("key", "public", &["T2", "K1"], "verifies the checkpoints, and the key after it"),
     v("key", "signature", &["K1"], "by the key before it"),
-    v("dataset", "dataset", &["F3"], "as snapshots and catalogs that are cited name it"),
+    l("dataset", "dataset", &["F3", "B3"], "as snapshots and catalogs that are cited name it; of a part, as the accounts of what reads it do"),
     a("dataset", "unit", "read the catalog"),
     v("dataset", "space", &["F3"], "the genesis's"),
     l("dataset", "tables[]", &["F1", "B3"], "in order; the limits that count for questions about it"),
