@@ -60,7 +60,10 @@ class Lake:
     def open(self, path, columns=None):
         """One file as a pyarrow.Table."""
         keys = self.factory.file_decryption_properties(encryption.KmsConnectionConfig())
-        return parquet.ParquetFile(path, decryption_properties=keys).read(columns)
+        read = parquet.ParquetFile(path, decryption_properties=keys).read(columns)
+        # Under which number a row of a linked person came is the lake's own business, and not every file says it.
+        hidden = columns is None and "member_id" in read.column_names
+        return read.drop_columns(["member_id"]) if hidden else read
 
     def table(self, name, columns=None):
         """A whole table."""

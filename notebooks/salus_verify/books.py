@@ -126,7 +126,7 @@ class Books:
         cited = {}
         for kind in ("dataset", "snapshot", "catalog", "policy"):
             right, cited[kind] = self._cited(index, certificate[kind], kind)
-            if not right:
+            if not right or "tables" in (cited[kind] or ()):  # a part is charged beside its whole, never in its place
                 yield "F3", f"cites no earlier {kind}"
         names = {cited[kind]["dataset"] for kind in ("dataset", "snapshot", "catalog") if cited[kind]}
         if len(names) > 1:

@@ -28,6 +28,12 @@ pub(crate) struct Succeed {
     /// What two officers decided of a lost log (`salus ledger recover`); several copies, each with some approvals, count together.
     #[arg(long, value_name = "FILE")]
     pub decision: Vec<PathBuf>,
+    /// Directory of the anchor of the log before, if it is not the home's; that which `salus ledger recover` read.
+    #[arg(long, value_name = "DIR")]
+    pub before_anchor: Option<PathBuf>,
+    /// Go on under the default policy where that of the log before is not here.
+    #[arg(long)]
+    pub default_policy: bool,
     /// Directory of its anchor, empty or new; beside the present one, in the home, when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,

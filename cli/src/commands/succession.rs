@@ -49,12 +49,22 @@ pub(crate) async fn succeed(home: &Home, asked: &Succeed, format: Format) -> Res
             asked.key.display()
         )));
     }
-    let past = Evidence::load(&past(home, &origin)).ok();
+    let carried = policy_of(home, &origin);
+    if carried.is_none() && !asked.default_policy {
+        return Err(Failure::usage(
+            "the policy that was in force is not here (policies/, past/): put it back, or go on under the default one with --default-policy; nothing was changed",
+        ));
+    }
+    let before = match &asked.before_anchor {
+        Some(dir) => dir.clone(),
+        None => home.root().join(&present.anchor),
+    };
     let next = next_settings(&present, &signer, asked)?;
     home.keep_key(&asked.key, &signer)?;
     let conversion = genesis.conversion_delta;
-    let ledger = begin(home, signer, genesis, &present, &next).await?;
-    let policy = carry_policy(home, &ledger, past.as_ref()).await?;
+    let ledger = begin(home, signer, genesis, &before, &next).await?;
+    let policy = carried.is_some();
+    apply_once(home, &ledger, carried).await?;
     home.books(&home.lake()?, &ledger).await?;
     let (name, vkey) = (ledger.genesis().origin.clone(), ledger.vkey());
     ledger.close().await?;
@@ -239,12 +249,15 @@ fn seen(home: &Home, origin: &str, named: &[PathBuf]) -> Result<Vec<Vec<u8>>, Fa
         }
         seen.push(note.to_vec());
     }
-    let receipts = fs::read_dir(home.receipts())
-        .into_iter()
-        .flatten()
-        .flatten();
-    for file in receipts {
-        let bytes = fs::read(file.path()).unwrap_or_default();
+    let receipts = home.receipts();
+    let unread = || format!("cannot read {}", receipts.display());
+    let files = match fs::read_dir(&receipts) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(seen),
+        files => files.with_context(unread)?,
+    };
+    for file in files {
+        // One that cannot be read may be the newest.
+        let bytes = fs::read(file.with_context(unread)?.path()).with_context(unread)?;
         let note = checkpoint(&bytes);
         if is_of(note, origin) {
             seen.push(note.to_vec());
@@ -308,44 +321,45 @@ async fn begin(
     home: &Home,
     signer: Signer,
     genesis: Genesis,
-    present: &Settings,
+    before: &Path,
     next: &Settings,
 ) -> Result<Ledger, Failure> {
     let place = next.place(home.root())?;
-    let before: SharedAnchor = Arc::new(Directory::at(&home.root().join(&present.anchor))?);
+    let before: SharedAnchor = Arc::new(Directory::at(before)?);
     // Witnesses cannot know it yet.
     let around = salus_ledger::Surroundings {
         anchor: Some(Arc::new(Directory::at(&home.root().join(&next.anchor))?)),
         ..Default::default()
     };
-    Ledger::succeed(&place, signer, genesis, around, Some(before))
+    let ledger = Ledger::succeed(&place, signer, genesis, around, Some(before))
         .await
-        .map_err(refused)
+        .map_err(refused)?;
+    // One that was begun before may have been put back since.
+    Memory::of(&ledger.genesis().origin)?.check(&ledger).await?;
+    Ok(ledger)
 }
 
-/// Brings the policy of the log before into force, unless that was done, and says whether it was found.
-async fn carry_policy(
-    home: &Home,
-    ledger: &Ledger,
-    past: Option<&Evidence>,
-) -> Result<bool, Failure> {
-    if ledger.newest(Kind::Policy).await?.is_some() {
-        return Ok(true);
-    }
-    let mut entries = past.iter().flat_map(|past| past.entries.iter().rev());
-    let recorded = entries.find_map(|bytes| {
+/// The policy that was in force in the log before, as what is kept of that log and of policies says.
+fn policy_of(home: &Home, origin: &str) -> Option<String> {
+    let kept = Evidence::load(&past(home, origin)).ok()?;
+    let recorded = kept.entries.iter().rev().find_map(|bytes| {
         let Body::Policy(policy) = Entry::decode(bytes).ok()?.body else {
             return None;
         };
         Some(policy.sha256)
     });
-    let known = recorded.and_then(|sha256| home.policy_text(&sha256).ok());
-    let text = known
-        .clone()
-        .unwrap_or_else(|| Policy::default_yaml().to_owned());
+    home.policy_text(&recorded?).ok()
+}
+
+/// Brings a policy into force, unless that was done.
+async fn apply_once(home: &Home, ledger: &Ledger, carried: Option<String>) -> Result<(), Failure> {
+    if ledger.newest(Kind::Policy).await?.is_some() {
+        return Ok(());
+    }
+    let text = carried.unwrap_or_else(|| Policy::default_yaml().to_owned());
     let policy = Policy::parse(&text).map_err(Failure::usage)?;
     home.apply_policy(ledger, &policy, &text).await?;
-    Ok(known.is_some())
+    Ok(())
 }
 
 fn refused(error: Error) -> Failure {

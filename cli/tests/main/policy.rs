@@ -214,8 +214,11 @@ fn parts_of_the_lake_are_limited_by_themselves() {
     ]);
     assert_eq!(listed["entries"].as_array().unwrap().len(), 2);
     home.run(&["ledger", "verify"]).exits(0);
-    // A catalog without parts ends them.
+    // A catalog without the parts that the policy limits is not followed, until a policy without them comes into force.
     fs::write(&file, &catalog).unwrap();
+    let stopped = of("observation").exits(1);
+    assert!(stopped.stderr.contains("laboratory"), "{stopped:?}");
+    apply(&home, 3, "[]").exits(0);
     of("observation").exits(0);
     home.run(&["ledger", "verify"]).exits(0);
 }

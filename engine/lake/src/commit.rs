@@ -68,6 +68,8 @@ pub(crate) struct Going {
     pub(crate) persons: BTreeSet<i64>,
     /// Numbers of linked persons, with everything that came under them.
     pub(crate) members: BTreeSet<i64>,
+    /// Numbers whose person changes: the rows under the old one go.
+    pub(crate) moved: BTreeSet<i64>,
     /// Persons whose row of `patient` goes.
     pub(crate) patients: BTreeSet<i64>,
 }
@@ -185,7 +187,7 @@ impl Work {
                 Some(ids) => locate(table, keys_of(&target, &old), ids)?,
                 None => Vec::new(),
             };
-            let parted = self.gone_rows(&target, &old, &going.members)?;
+            let parted = self.gone_rows(&target, &old, &(&going.members | &going.moved))?;
             let rows = [rows, parted, moved_rows(&target, &staged, &old)?].concat();
             let mut removed = match key_columns(table) {
                 1 => Removed::new(&(&persons | &going.patients), &withheld, rows),
@@ -366,7 +368,7 @@ impl Work {
     }
 }
 
-fn persons_of(numbers: &BTreeSet<i64>, links: &Linkage) -> BTreeSet<i64> {
+pub(crate) fn persons_of(numbers: &BTreeSet<i64>, links: &Linkage) -> BTreeSet<i64> {
     numbers.iter().map(|number| links.person(*number)).collect()
 }
 

@@ -334,7 +334,9 @@ impl Lake {
     /// Which source names which person of `snapshot`: for operators.
     pub fn sources(&self, snapshot: &Snapshot) -> Result<Sources> {
         let files = &snapshot.identity.files;
-        Sources::read(&self.places().identity, files, self.vault())
+        let mut sources = Sources::read(&self.places().identity, files, self.vault())?;
+        sources.link(&self.linkage(snapshot)?);
+        Ok(sources)
     }
 
     /// Everything in quarantine, oldest first, byte for byte.

@@ -213,9 +213,11 @@ impl Patients {
         };
         let mut writer = SideWriter::create(folder, name, &rows.schema(), vault)?;
         writer.write(&rows)?;
+        let size = writer.finish()?;
+        folder.sync()?;
         Ok(Some(SideFile {
             path: name.into(),
-            size: writer.finish()?,
+            size,
             records: rows.num_rows() as u64,
         }))
     }

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 
 use arrow::array::RecordBatch;
 
-use crate::commit::{Going, Mode, Work};
+use crate::commit::{Going, Mode, Work, persons_of};
 use crate::error::Result;
 use crate::keys::Key;
 use crate::linkage::Linkage;
@@ -36,6 +36,8 @@ impl Work {
             .map(|number| (number, now.person(number)))
             .filter(|(number, person)| before.person(*number) != *person)
             .collect();
+        // Rows of a child whose parent is not in the table are found by number alone.
+        going.moved.extend(moves.keys());
         let from: BTreeSet<i64> = moves.keys().map(|number| before.person(*number)).collect();
         for (table, intake) in self.tables.iter().filter(|(table, _)| **table != PATIENT) {
             let files = concerning(&self.old_files(table), &from);
@@ -99,6 +101,12 @@ impl Work {
         for batch in aside {
             touched.extend(crate::keys::integers(&batch, 0)?.iter());
             patients.put(batch, |number| now.linked().contains_key(&number))?;
+        }
+        // Of whoever is kept out nothing is kept aside, under none of her numbers.
+        for person in persons_of(&self.withheld.persons().0, now) {
+            for number in now.members(person) {
+                patients.remove(number);
+            }
         }
         // A split leaves both sides to choose anew.
         let parted: Vec<i64> = before

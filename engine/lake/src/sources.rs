@@ -1,9 +1,10 @@
 //! Which source system names a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::Result;
 use crate::identity::named;
+use crate::linkage::Linkage;
 use crate::place::Folder;
 use crate::snapshot::SideFile;
 use crate::vault::Vault;
@@ -20,6 +21,8 @@ pub struct Sources {
     names: Vec<String>,
     /// First person, last person, index of the name; by first person, not overlapping.
     runs: Vec<(i64, i64, usize)>,
+    /// Persons under whom records of several sources are linked.
+    linked: BTreeSet<i64>,
 }
 
 impl Sources {
@@ -31,6 +34,13 @@ impl Sources {
         })?;
         sources.settle();
         Ok(sources)
+    }
+
+    /// Persons whose numbers several sources gave.
+    pub(crate) fn link(&mut self, linkage: &Linkage) {
+        let linked = linkage.linked().iter();
+        let several = linked.filter(|(number, person)| self.of(**number) != self.of(**person));
+        self.linked = several.map(|(_, person)| *person).collect();
     }
 
     fn note(&mut self, system: &str, first: i64, count: i64) {
@@ -84,6 +94,9 @@ impl Sources {
 
     /// The source that names `person`; in brackets when there are several, or none.
     pub fn of(&self, person: i64) -> &str {
+        if self.linked.contains(&person) {
+            return SEVERAL;
+        }
         let after = self.runs.partition_point(|(first, _, _)| *first <= person);
         let run = after.checked_sub(1).and_then(|at| self.runs.get(at));
         run.filter(|(_, last, _)| person <= *last)

@@ -22,6 +22,7 @@ use crate::names;
 use crate::quarantine::{Quarantine, Quarantined};
 use crate::rewrite::Target;
 use crate::schema::key_columns;
+use crate::snapshot::Snapshot;
 use crate::sorted::Sorted;
 use crate::stage::{Stage, conform};
 use crate::withheld::{Withheld, WithheldList};
@@ -67,6 +68,9 @@ impl Transaction {
         let lock = places.lock()?;
         lake.check_catalog()?;
         let base = lake.snapshot()?;
+        if let Some(base) = &base {
+            knows_views(&lake, base)?;
+        }
         let mut bytes = [0_u8; 8];
         getrandom::fill(&mut bytes).doing("draw a name")?;
         let number = base.as_ref().map_or(0, |base| base.number) + 1;
@@ -340,7 +344,11 @@ impl Transaction {
             intake.target.schema.fields().len() > plain.map_or(0, |s| s.fields().len())
         };
         let ready = self.work.intake("condition").is_ok_and(hidden);
+        let going = self.going();
+        let whole = going.rows.is_empty() && going.persons.is_empty() && going.members.is_empty();
+        drop(going);
         if ready
+            && whole
             && self
                 .work
                 .tables
@@ -428,6 +436,24 @@ impl Transaction {
         // On the heap: it is large.
         Box::pin((*work).publish(written?)).await
     }
+}
+
+/// Whether this home knows, or knew, each view that filled a table: another home of the bucket may have added one, and what this one
+/// commits would take its table away.
+fn knows_views(lake: &Lake, base: &Snapshot) -> Result<()> {
+    let places = lake.places();
+    for (table, version) in base.tables.iter().filter(|_| places.shared()) {
+        let Some(sha256) = &version.view else {
+            continue;
+        };
+        let same = lake.view(table).is_some_and(|view| view.sha256 == *sha256);
+        if !same && !places.views.join(format!("{sha256}.json")).is_file() {
+            return Err(Error::Catalog(format!(
+                "a view fills the table {table}, which another home added and this one does not know; copy its catalog.yaml and views/ first"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn mixed(table: &str) -> Error {

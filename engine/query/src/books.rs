@@ -1,6 +1,5 @@
 //! Which ledger entries the lake is described by, and the act of recording what has changed.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use salus_accounting::{Delta, Rho};
@@ -74,28 +73,15 @@ impl Books {
                     .await?
             }
         };
-        record_parts(lake.catalog(), ledger).await?;
+        policy_file.check_datasets(lake.catalog()).map_err(unread)?;
         let sha256 = digest(lake.catalog_yaml().as_bytes());
         let catalog = match newest(Kind::Catalog).await? {
             Some((index, Body::Catalog(entry))) if entry.sha256 == sha256 => index,
             Some((_, Body::Catalog(entry))) => {
-                ledger
-                    .record(Fact::Catalog {
-                        dataset: DATASET.into(),
-                        version: entry.version + 1,
-                        sha256,
-                    })
-                    .await?
+                let version = entry.version + 1;
+                ledger.record(described(lake, version, sha256)).await?
             }
-            _ => {
-                ledger
-                    .record(Fact::Catalog {
-                        dataset: DATASET.into(),
-                        version: 1,
-                        sha256,
-                    })
-                    .await?
-            }
+            _ => ledger.record(described(lake, 1, sha256)).await?,
         };
         let sha256 = digest(policy_yaml.as_bytes());
         let policy = match newest(Kind::Policy).await? {
@@ -180,30 +166,14 @@ impl Books {
     }
 }
 
-/// Brings the ledger up to date with the parts that the catalog has.
-async fn record_parts(catalog: &Catalog, ledger: &Ledger) -> Result<(), AskError> {
-    let mut recorded = BTreeMap::new();
-    for stored in ledger.all_of(Kind::Dataset).await? {
-        if let Body::Dataset(part) = stored.entry.body
-            && let Some(tables) = part.tables
-        {
-            recorded.insert(part.dataset, tables);
-        }
+/// The catalog and the parts that it has, which the ledger takes together.
+fn described(lake: &Lake, version: u64, sha256: [u8; 32]) -> Fact {
+    Fact::Described {
+        dataset: DATASET.into(),
+        version,
+        sha256,
+        parts: lake.catalog().datasets.clone(),
     }
-    let mut wanted: BTreeMap<String, Vec<String>> = catalog.datasets.clone();
-    for tables in wanted.values_mut() {
-        tables.sort_unstable();
-    }
-    let gone = recorded.keys().filter(|part| !wanted.contains_key(*part));
-    let gone: Vec<String> = gone.cloned().collect();
-    wanted.extend(gone.into_iter().map(|part| (part, Vec::new())));
-    for (part, tables) in wanted {
-        if recorded.get(&part) != Some(&tables) {
-            let of = DATASET.to_owned();
-            ledger.record(Fact::Part { part, of, tables }).await?;
-        }
-    }
-    Ok(())
 }
 
 /// The salt of a snapshot's commitment is as random as anything, and does not depend on the rows.

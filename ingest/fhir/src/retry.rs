@@ -1,6 +1,6 @@
 //! Lines that wait in quarantine: ingested again after what kept them there was mended, or dropped for good.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
@@ -22,8 +22,10 @@ use crate::reference::{Reference, Target};
 use crate::resource::{WITH_TABLE, kind_and_id};
 use crate::views::Views;
 
+/// Why rows above the cap of their person are in quarantine.
+const ROW_CAP: &str = "person_row_cap";
 /// Reasons for which a line stays where it is: rows that the lake itself put aside, and versions that are over.
-const FINAL: [&str; 4] = ["person_row_cap", "superseded", "deleted", "deleted_subject"];
+const FINAL: [&str; 4] = [ROW_CAP, "superseded", "deleted", "deleted_subject"];
 
 /// Ingests again the lines in quarantine that `pick` chooses: those that can be used now become rows, the others go back.
 /// One new snapshot, or nothing when no line could be used. The source of `options` is not looked at: each line has its own.
@@ -219,13 +221,18 @@ pub async fn expunge(lake: &Lake, source: &str, patient: &str) -> Result<(bool, 
     let done = tokio::task::spawn_blocking(move || {
         let known = transaction.identity().lookup(&source, &patient);
         let mut names = vec![(source, patient)];
+        let mut members = BTreeSet::new();
         if let Some(number) = known {
-            // A linked person goes under all her names.
-            let members = transaction.linkage().members(number);
+            // A linked person goes under all her names, and numbers that have none.
+            members = transaction.linkage().members(number);
+            members.insert(number);
             let others = transaction.identity().names_of(&members)?;
             names.extend(others.into_iter().map(|(_, source, id)| (source, id)));
         }
         let lines = transaction.drop_quarantined(&mut |line| {
+            if line.reason_code == ROW_CAP {
+                return number_of_row(&line.bytes).is_some_and(|number| members.contains(&number));
+            }
             let about = about(&line.bytes);
             let same = |(source, id): &(String, String)| {
                 *source == line.source && about.as_ref() == Some(id)
@@ -234,6 +241,9 @@ pub async fn expunge(lake: &Lake, source: &str, patient: &str) -> Result<(bool, 
         })?;
         for (source, patient) in &names {
             expunge_person(&transaction, source, patient)?;
+        }
+        for member in &members {
+            transaction.withhold(*member, Withheld::Expunged);
         }
         let known = known.is_some();
         Ok::<_, IngestError>((known, lines, transaction))
@@ -244,6 +254,13 @@ pub async fn expunge(lake: &Lake, source: &str, patient: &str) -> Result<(bool, 
     let (known, lines, transaction) = done?;
     transaction.commit(&|_| ()).await?;
     Ok((known, lines))
+}
+
+/// The number that a row came under which was above its person's cap.
+fn number_of_row(row: &[u8]) -> Option<i64> {
+    let row: serde_json::Value = serde_json::from_slice(row).ok()?;
+    let number = |name: &str| row.get(name)?.as_i64();
+    number("member_id").or_else(|| number("person_id"))
 }
 
 /// She gets a number in any case: it is what later lines are dropped by.

@@ -60,7 +60,11 @@ impl References {
                 self.keys.push((index, key.public));
                 Known::Other
             }
-            Entry::Dataset { dataset, space, .. } => {
+            Entry::Dataset {
+                dataset,
+                space,
+                tables,
+            } => {
                 if self.space.as_ref().is_some_and(|genesis| genesis != space) {
                     findings.push(Finding::at(
                         index,
@@ -68,7 +72,11 @@ impl References {
                         "not the identity space of the genesis",
                     ));
                 }
-                Known::Dataset(dataset.clone())
+                match tables {
+                    None => Known::Dataset(dataset.clone()),
+                    // A part is charged beside its whole, never in its place.
+                    Some(_) => Known::Other,
+                }
             }
             Entry::Catalog { dataset } => {
                 self.newest_catalog.insert(dataset.clone(), index);

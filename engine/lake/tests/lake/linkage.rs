@@ -378,3 +378,32 @@ async fn direct_identifiers_are_apart_sealed_and_out_of_reach_of_sql() {
     left.sort_unstable();
     assert_eq!((left, newest(&lake).identity.direct.len()), (vec![1, 2], 1));
 }
+
+#[tokio::test]
+async fn of_whoever_was_linked_and_is_expunged_nothing_is_kept_aside() {
+    let (_home, lake) = fresh();
+    ingest(&lake, &[1, 2, 3, 4, 5, 6], 0).await;
+    say(
+        &lake,
+        &[link(1, 2, LinkState::Linked), link(3, 4, LinkState::Linked)],
+    )
+    .await;
+    let aside = |snapshot: &Snapshot| {
+        let members = snapshot.identity.members.as_ref();
+        members.map_or(0, |file| file.records)
+    };
+    assert_eq!(aside(&newest(&lake)), 4);
+    let transaction = lake.begin().unwrap();
+    transaction.withhold(1, Withheld::Expunged);
+    commit(transaction).await;
+    assert_eq!(aside(&newest(&lake)), 2);
+    assert_eq!(
+        counts(&lake, "patient").await,
+        [(3, 1), (5, 1), (6, 1)],
+        "her other number went as well"
+    );
+    // Nor is anything kept that comes later.
+    ingest(&lake, &[1, 2], 1).await;
+    assert_eq!(aside(&newest(&lake)), 2);
+    assert_eq!(counts(&lake, "condition").await, [(3, 6), (5, 3), (6, 3)]);
+}

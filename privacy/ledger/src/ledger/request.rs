@@ -1,5 +1,7 @@
 //! What is said to the ledger, and what it says.
 
+use std::collections::BTreeMap;
+
 use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, EntryIndex, Hash};
 
@@ -34,6 +36,17 @@ pub enum Fact {
         version: u64,
         /// Hash of the catalog file, which is public.
         sha256: Hash,
+    },
+    /// A version of a dataset's catalog, and the parts that the dataset has under it: they change together, or not at all.
+    Described {
+        /// Name of the dataset.
+        dataset: String,
+        /// Version of the catalog.
+        version: u64,
+        /// Hash of the catalog file, which is public.
+        sha256: Hash,
+        /// All its parts, with their tables.
+        parts: BTreeMap<String, Vec<String>>,
     },
     /// A version of the policy.
     Policy {

@@ -33,6 +33,7 @@ pub(super) async fn claim(
     place: &dyn Anchor,
     predecessor: &Predecessor,
     first: &[u8],
+    closed: bool,
 ) -> Result<()> {
     let size = Checkpoint::stated_size(&predecessor.checkpoint)
         .ok_or(Error::Bug("a predecessor without a size"))?;
@@ -46,7 +47,15 @@ pub(super) async fn claim(
     };
     loop {
         // The name under which the next record goes.
-        let next = match anchor::newest(place).await? {
+        let newest = anchor::newest(place).await?;
+        let before = newest.as_ref().map(|(name, _)| *name);
+        let next = match newest {
+            // The log's anchor held something once. Where all may be spent already, it does not matter.
+            None if !closed => {
+                return Err(Error::Refused(
+                    "the anchor of the log before is empty, so it is not that one; name the one that it had".to_owned(),
+                ));
+            }
             None => 0,
             Some((_, record)) if record.checkpoint == first => return Ok(()),
             Some((_, record)) if anchor::is_of_another(&record, &predecessor.origin) => {
@@ -68,7 +77,12 @@ pub(super) async fn claim(
             }
         };
         // Where somebody else was first, what she put is looked at.
-        place.create(next, &record.encode()).await?;
+        let created = place.create(next, &record.encode()).await?;
+        if !created && anchor::newest(place).await?.map(|(name, _)| name) == before {
+            return Err(Error::Refused(
+                "the anchor of the log before is no chain that can be gone on from".to_owned(),
+            ));
+        }
     }
 }
 

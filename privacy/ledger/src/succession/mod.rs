@@ -110,7 +110,8 @@ impl Ledger {
         }
         let first = claim::first_checkpoint(&place, &genesis).await?;
         if let Some(before) = before {
-            claim::claim(before.as_ref(), &predecessor, &first).await?;
+            let closed = genesis.ceiling.fits_within(&predecessor.spent);
+            claim::claim(before.as_ref(), &predecessor, &first, closed).await?;
         }
         if let Some(anchor) = &around.anchor {
             claim::begin(anchor.as_ref(), &first, predecessor.spent).await?;

@@ -1,6 +1,9 @@
 //! What may be trusted of a log that was lost.
 
+use std::collections::BTreeMap;
+
 use salus_accounting::Loss;
+use salus_certificate::Hash;
 
 use super::Build;
 use super::estate::Estate;
@@ -72,15 +75,22 @@ struct Known {
 impl Known {
     async fn of(estate: &Estate, lost: &Lost<'_>) -> Result<Self> {
         let mut newest = (estate.size(), estate.checkpoint.clone());
+        let mut roots = BTreeMap::new();
         let mut spent = match lost.anchor {
-            Some(place) => records(estate, place, &mut newest).await?,
+            Some(place) => records(estate, place, &mut newest, &mut roots).await?,
             None => None,
         };
         for note in lost.seen {
             let own = crate::cosign::own(note)
                 .map_err(|why| Error::Refused(format!("a checkpoint that was kept: {why}")))?;
             match estate.opened(&own) {
-                Ok(seen) if seen.size <= newest.0 => {}
+                // The entries at hand say what is below them; above them the anchor alone does.
+                Ok(seen) if seen.size <= estate.size() => {}
+                Ok(seen) if seen.size <= newest.0 => {
+                    if roots.get(&seen.size) != Some(&seen.root) {
+                        spent = None;
+                    }
+                }
                 Ok(seen) => {
                     spent = None;
                     newest = (seen.size, own);
@@ -103,6 +113,7 @@ async fn records(
     estate: &Estate,
     place: &dyn Anchor,
     newest: &mut (u64, Vec<u8>),
+    roots: &mut BTreeMap<u64, Hash>,
 ) -> Result<Option<Loss>> {
     let names = place.newest(usize::MAX).await?;
     let mut spent = Loss::ZERO;
@@ -124,6 +135,7 @@ async fn records(
         match own.as_ref().map(|own| estate.opened(own)) {
             Ok(Ok(checkpoint)) => {
                 let size = checkpoint.size;
+                roots.insert(size, checkpoint.root);
                 whole &= after < size && follower.is_none_or(|follower| follower == size);
                 // What the entries say and the anchor does not was not given to anybody, or the anchor was put back.
                 whole &= follower.is_some() || estate.is_covered_by(size);

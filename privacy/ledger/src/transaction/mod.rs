@@ -2,25 +2,26 @@
 
 mod buffer;
 mod enter;
+mod facts;
+mod grounds;
 mod parts;
 mod reuse;
 
 use buffer::Buffer;
+use grounds::{Grounds, References};
 pub(crate) use parts::{Draft, Released};
-use parts::{Grounds, References};
 pub(crate) use reuse::Former;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use salus_accounting::Loss;
-use salus_certificate::{Certificate, EntryIndex};
+use salus_certificate::EntryIndex;
 
 use crate::audit::{check_checkpoint, stated_balance};
 use crate::commitment::Opening;
 use crate::entry::{
-    Abort, Anchor, Asker, Body, Catalog, Dataset, Entry, Genesis, Kind, LONGEST, Limit, Movement,
-    Policy, Reason, Refuse, Release, Reserve, Snapshot,
+    Abort, Anchor, Asker, Body, Entry, Genesis, Kind, LONGEST, Movement, Reason, Refuse, Release,
+    Reserve,
 };
 use crate::error::{Error, ReserveError, Result, integrity};
 use crate::key::Signer;
@@ -28,7 +29,7 @@ use crate::merkle::{Frontier, leaf_hash};
 use crate::note::Checkpoint;
 use crate::restricted;
 use crate::store::{self, Session};
-use crate::{Fact, limits, ration};
+use crate::{limits, ration};
 
 /// Rule that a refused entry names when the purse is empty.
 const BUDGET: &str = "budget";
@@ -281,135 +282,6 @@ impl<'t> Transaction<'t> {
         self.buffer.openings.push(row);
     }
 
-    /// A fact about datasets, catalogs, policies or snapshots.
-    pub(crate) async fn record(&mut self, fact: Fact) -> Result<EntryIndex> {
-        self.flush().await?;
-        self.grounds = None;
-        let mut opening = None;
-        let body = match fact {
-            Fact::Dataset { dataset, unit } => {
-                if self.dataset(&dataset).await?.is_some() {
-                    return Err(Error::Refused(
-                        "the dataset is in the log already".to_owned(),
-                    ));
-                }
-                Body::Dataset(Dataset {
-                    dataset,
-                    unit,
-                    space: self.genesis.space.clone(),
-                    tables: None,
-                })
-            }
-            Fact::Part { part, of, tables } => self.part(part, &of, tables).await?,
-            Fact::Catalog {
-                dataset,
-                version,
-                sha256,
-            } => {
-                self.expect_dataset(&dataset).await?;
-                Body::Catalog(Catalog {
-                    dataset,
-                    version,
-                    sha256,
-                })
-            }
-            Fact::Policy {
-                version,
-                sha256,
-                query_rho,
-                limits,
-            } => {
-                self.expect_policy(version, &limits).await?;
-                Body::Policy(Policy {
-                    version,
-                    sha256,
-                    query_rho,
-                    limits,
-                })
-            }
-            Fact::Snapshot {
-                dataset,
-                snapshot,
-                content,
-            } => {
-                self.expect_dataset(&dataset).await?;
-                let commitment = Opening::fresh(content)?;
-                let body = Snapshot {
-                    dataset,
-                    snapshot,
-                    commitment: commitment.commitment(),
-                };
-                opening = Some(commitment);
-                Body::Snapshot(body)
-            }
-        };
-        let (index, _) = self.append(body)?;
-        if let Some(opening) = opening {
-            self.open_with(index, "commitment", opening);
-        }
-        Ok(index)
-    }
-
-    /// A part of the dataset `of`, under a name that no whole dataset has.
-    async fn part(&mut self, part: String, of: &str, mut tables: Vec<String>) -> Result<Body> {
-        let refused = |what: &str| Err(Error::Refused(what.to_owned()));
-        let whole = store::newest_of(self.db, Kind::Dataset, of).await?;
-        let Some(Body::Dataset(whole)) = whole.map(|stored| stored.entry.body) else {
-            return refused("the dataset is not in the log");
-        };
-        let known = store::newest_of(self.db, Kind::Dataset, &part).await?;
-        if let Some(Body::Dataset(known)) = known.map(|stored| stored.entry.body)
-            && known.tables.is_none()
-        {
-            return refused("a part has the name of a whole dataset");
-        }
-        tables.sort_unstable();
-        tables.dedup();
-        Ok(Body::Dataset(Dataset {
-            dataset: part,
-            tables: Some(tables),
-            ..whole
-        }))
-    }
-
-    async fn dataset(&mut self, name: &str) -> Result<Option<EntryIndex>> {
-        let found = store::newest_of(self.db, Kind::Dataset, name).await?;
-        Ok(found.map(|stored| stored.index))
-    }
-
-    async fn expect_dataset(&mut self, name: &str) -> Result<()> {
-        match self.dataset(name).await? {
-            Some(_) => Ok(()),
-            None => Err(Error::Refused("the dataset is not in the log".to_owned())),
-        }
-    }
-
-    /// Policies are numbered upwards, so that an older file cannot come back unseen.
-    async fn expect_policy(&mut self, version: u64, limits: &[Limit]) -> Result<()> {
-        Limit::check(limits).map_err(|what| Error::Refused(format!("F1: {what}")))?;
-        match self.policy().await? {
-            Some((
-                _,
-                Policy {
-                    version: newest, ..
-                },
-            )) if version <= newest => Err(Error::Refused(format!(
-                "the policy in force is version {newest}; the next one needs a higher number"
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    async fn policy(&mut self) -> Result<Option<(EntryIndex, Policy)>> {
-        let Some(stored) = store::newest(self.db, Kind::Policy).await? else {
-            return Ok(None);
-        };
-        match stored.entry.body {
-            Body::Policy(policy) => Ok(Some((stored.index, policy))),
-            _ => Err(Error::Bug("a policy entry that is none")),
-        }
-    }
-
     /// Decides on a reservation and takes its price from the purse, or refuses.
     pub(crate) async fn reserve(&mut self, draft: &Draft) -> Result<EntryIndex, ReserveError> {
         if let Some(key) = &draft.retry {
@@ -500,82 +372,6 @@ impl<'t> Transaction<'t> {
             purpose: &draft.purpose,
             time: self.time,
         }
-    }
-
-    /// What the certificate rests on, and how many questions have failed under its policy.
-    async fn grounds(&mut self, certificate: &Certificate) -> Result<(Arc<Grounds>, usize)> {
-        let wanted = References::of(certificate);
-        if let Some((references, grounds, failures)) = &self.grounds
-            && *references == wanted
-        {
-            return Ok((Arc::clone(grounds), *failures));
-        }
-        let grounds = Arc::new(self.check_references(certificate).await?);
-        let failures = store::failures(self.db, grounds.policy_entry).await?.len();
-        self.grounds = Some((wanted, Arc::clone(&grounds), failures));
-        Ok((grounds, failures))
-    }
-
-    /// Rule F3: the certificate rests on entries of this log, and on the newest catalog and policy.
-    async fn check_references(&mut self, certificate: &Certificate) -> Result<Grounds> {
-        self.flush().await?;
-        let refused = |what: &str| Error::Refused(format!("F3: {what}"));
-        let Some(Body::Dataset(dataset)) = self.body(certificate.dataset).await? else {
-            return Err(refused("the certificate's dataset is no dataset entry"));
-        };
-        if dataset.space != self.genesis.space || dataset.unit != certificate.unit {
-            return Err(refused(
-                "the certificate's unit is not the one of its dataset",
-            ));
-        }
-        match self.body(certificate.snapshot).await? {
-            Some(Body::Snapshot(snapshot)) if snapshot.dataset == dataset.dataset => {}
-            _ => return Err(refused("the certificate's snapshot is none of its dataset")),
-        }
-        match self.body(certificate.catalog).await? {
-            Some(Body::Catalog(catalog)) if catalog.dataset == dataset.dataset => {}
-            _ => return Err(refused("the certificate's catalog is none of its dataset")),
-        }
-        let newest_catalog = store::newest_of(self.db, Kind::Catalog, &dataset.dataset).await?;
-        let newest_catalog = newest_catalog.map(|stored| stored.index);
-        let Some((newest_policy, policy)) = self.policy().await? else {
-            return Err(refused("there is no policy"));
-        };
-        if newest_catalog != Some(certificate.catalog) || newest_policy != certificate.policy {
-            return Err(Error::Stale);
-        }
-        Ok(Grounds {
-            parts: self.parts().await?,
-            dataset: dataset.dataset,
-            policy,
-            policy_entry: newest_policy,
-        })
-    }
-
-    /// The tables of each part, as the newest entry of its name has them.
-    async fn parts(&mut self) -> Result<BTreeMap<String, Vec<String>>> {
-        let mut parts = BTreeMap::new();
-        for stored in store::all_of(self.db, Kind::Dataset).await? {
-            if let Body::Dataset(Dataset {
-                dataset,
-                tables: Some(tables),
-                ..
-            }) = stored.entry.body
-            {
-                parts.insert(dataset, tables);
-            }
-        }
-        Ok(parts)
-    }
-
-    async fn body(&mut self, index: EntryIndex) -> Result<Option<Body>> {
-        if let Some(bytes) = self.buffer.entry(index) {
-            let entry = Entry::decode(bytes).map_err(|_| Error::Bug("an entry that is none"))?;
-            return Ok(Some(entry.body));
-        }
-        Ok(store::entry(self.db, index)
-            .await?
-            .map(|stored| stored.entry.body))
     }
 
     /// Ends `reserve` with an answer.

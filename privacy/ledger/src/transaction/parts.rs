@@ -1,66 +1,14 @@
-//! What a transaction is given, what it rests on, and what it gives.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What a transaction is given, and what it gives.
 
 use salus_accounting::Loss;
 use salus_certificate::{Certificate, EntryIndex, Hash};
 use sha2::{Digest as _, Sha256};
 
 use crate::commitment::Opening;
-use crate::entry::Policy;
 use crate::error::Result;
 use crate::merkle::inclusion_path;
 use crate::receipt;
 use crate::store::{self, Session};
-
-/// What the ledger holds of the entries that a certificate rests on.
-pub(super) struct Grounds {
-    pub(super) dataset: String,
-    /// Tables of the parts of datasets, by name.
-    pub(super) parts: BTreeMap<String, Vec<String>>,
-    pub(super) policy: Policy,
-    pub(super) policy_entry: EntryIndex,
-}
-
-impl Grounds {
-    /// The dataset, then the parts of it whose tables are read, ascending: each is charged, and their purse once.
-    pub(super) fn datasets(&self, certificate: &Certificate) -> Vec<&str> {
-        let read: BTreeSet<&str> = certificate
-            .steps
-            .iter()
-            .filter_map(|step| step.table.as_deref())
-            .collect();
-        let touched = self
-            .parts
-            .iter()
-            .filter(|(name, _)| **name != self.dataset)
-            .filter(|(_, tables)| tables.iter().any(|table| read.contains(table.as_str())));
-        std::iter::once(self.dataset.as_str())
-            .chain(touched.map(|(name, _)| name.as_str()))
-            .collect()
-    }
-}
-
-/// The entries that a certificate names.
-#[derive(PartialEq, Eq)]
-pub(super) struct References {
-    entries: [EntryIndex; 4],
-    unit: String,
-}
-
-impl References {
-    pub(super) fn of(certificate: &Certificate) -> Self {
-        Self {
-            entries: [
-                certificate.dataset,
-                certificate.snapshot,
-                certificate.catalog,
-                certificate.policy,
-            ],
-            unit: certificate.unit.clone(),
-        }
-    }
-}
 
 /// A reservation whose price and commitments have been worked out, ready to be decided on.
 pub(crate) struct Draft {
