@@ -29,7 +29,7 @@ ATTESTED = {
     "policy": ["version", "sha256"],
     "snapshot": ["snapshot", "commitment"],
     "reserve": ["principal", "roles[]", "purpose", "question", "plan", "certificate.unit"]
-    + ["certificate.steps[].op", "certificate.steps[].table", "certificate.keys"],
+    + ["certificate.steps[].op", "certificate.keys"],
     "release": ["answer"],
     "abort": ["reason"],
     "reuse": ["principal", "roles[]", "purpose", "question"],

@@ -102,7 +102,7 @@ pub const FIELDS: &[Field] = &[
     l("reserve", "certificate.steps[].rule", &["P1", "P2"], "a known rule in a place where it may stand"),
     a("reserve", "certificate.steps[].op", "open `plan`"),
     l("reserve", "certificate.steps[].inputs[]", &["P1", "P2"], "an earlier step"),
-    a("reserve", "certificate.steps[].table", "present in scans alone (P1); open `plan`"),
+    l("reserve", "certificate.steps[].table", &["P1", "B3"], "present in scans alone; the parts of datasets that count; open `plan`"),
     l("reserve", "certificate.steps[].rows", &["P1", "P2"], "k in a release; not above the input's in S1, S4, S5, S8, the inputs' sum in S6"),
     v("reserve", "certificate.releases[].step", &["P1"], "the release among the steps"),
     v("reserve", "certificate.releases[].rows_per_person", &["P1", "P3"], "the release's rows; sensitivity"),
