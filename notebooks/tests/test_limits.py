@@ -95,6 +95,7 @@ class Limits(unittest.TestCase):
         self.expect(log.put(outside, ("body", "tables"), []))
         self.expect(log.put(outside, ("body", "tables"), ["b", "a"]), f"F1@{outside}")
         self.expect(log.put(reserve, ("body", "accounts"), body["accounts"][:2]), f"B3@{reserve}")
+        self.expect(log.put(reserve, ("body", "certificate", "dataset"), labs), f"B3@{reserve}", f"F3@{reserve}")
 
     def test_whom_and_when(self):
         first, accounts = self.first, ("body", "accounts")

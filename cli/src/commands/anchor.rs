@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
 use anyhow::Context;
-use salus_ledger::anchor::{Anchor as _, Directory, newest};
+use salus_ledger::anchor::{Anchor as _, Directory, newest, retire};
 use salus_ledger::note::Checkpoint;
 use salus_ledger::{EntryIndex, Finding, Ledger, Surroundings};
 use serde_json::json;
@@ -79,11 +79,16 @@ async fn set(home: &Home, dir: &Path, lost: bool, format: Format) -> Result<(), 
         )),
         other => other.into(),
     })?;
+    let before = home.anchor_dir()?;
     let settings = Settings {
         anchor: place.clone(),
         ..Settings::read(home.root())?
     };
     settings.write(home.root())?;
+    // Whoever goes back to the one of before is told.
+    if let Ok(before) = Directory::at(&before) {
+        retire(&before).await?;
+    }
     let mut rows = Rows::new(&["anchor"]);
     rows.push([place.display().to_string()]);
     print(format, &rows, &json!({"anchor": place}));

@@ -107,8 +107,16 @@ fn a_second_home_on_the_same_anchor_is_refused() {
 fn an_anchor_can_be_moved_and_its_loss_confessed() {
     let home = asked_twice();
     let place = home.beside("other disk");
+    let settings = home.root().join("home.yaml");
+    let before = fs::read(&settings).unwrap();
     home.run(&["anchor", "set", place.to_str().unwrap()])
         .exits(0);
+    // Whoever goes back to the anchor of before does not go on from what it knew.
+    let now = fs::read(&settings).unwrap();
+    fs::write(&settings, &before).unwrap();
+    let refused = home.run(&["budget", "show"]).exits(5);
+    assert!(refused.stderr.contains("has been moved"), "{refused:?}");
+    fs::write(&settings, &now).unwrap();
     home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
         .exits(0);
     let shown = home.json(&["anchor", "show"]);

@@ -37,6 +37,11 @@ fn a_part_that_is_read_is_charged_as_well() {
     assert_eq!(changed(33, tables, text("patient")), ["B3@35"]);
     assert_eq!(changed(33, tables, text("death")), [""; 0]);
     assert_eq!(changed(32, tables, text("person")), ["F1@32"]);
+    // A part is charged beside its whole, never in its place.
+    assert_eq!(
+        changed(35, "body.certificate.dataset", Item::Uint(32)),
+        ["B3@35", "F3@35"]
+    );
     let whole = text("ehr");
     assert_eq!(changed(32, "body.dataset", whole), ["B3@35"]);
 }

@@ -197,6 +197,23 @@ async fn a_part_of_a_dataset_is_charged_beside_it_and_the_purse_once() {
     ledger.record(part("claims", &[])).await.unwrap();
     ask(&ledger, asked(6, "ben", 5)).await.unwrap();
     assert_eq!(used(&ledger).await[2].1, spent(2));
+    // It is charged beside its whole, never in its place.
+    let facts = ledger.entries().await.unwrap();
+    let part = facts.iter().rfind(
+        |stored| matches!(&stored.entry.body, Body::Dataset(part) if part.dataset == "billing"),
+    );
+    let mut instead = asked(6, "ben", 6);
+    instead.certificate.dataset = part.unwrap().index;
+    let refused = ask(&ledger, instead).await;
+    assert!(
+        matches!(&refused, Err(ReserveError::Ledger(Error::Refused(why))) if why.starts_with("F3")),
+        "{refused:?}"
+    );
+    let part = |name: &str, tables: &[&str]| Fact::Part {
+        part: name.to_owned(),
+        of: "clinic".to_owned(),
+        tables: tables.iter().map(|table| (*table).to_owned()).collect(),
+    };
     for (name, of) in [("clinic", "clinic"), ("claims", "elsewhere")] {
         let mut wrong = part(name, &[&table]);
         if let Fact::Part { of: whole, .. } = &mut wrong {
@@ -204,6 +221,49 @@ async fn a_part_of_a_dataset_is_charged_beside_it_and_the_purse_once() {
         }
         assert!(matches!(ledger.record(wrong).await, Err(Error::Refused(_))));
     }
+    sound(&ledger).await;
+}
+
+/// Of two who have another catalog each, the parts in force are those of the newest: nobody's question comes in between.
+#[tokio::test]
+async fn a_catalog_and_its_parts_change_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, _) = with(dir.path(), vec![limit(Share::Dataset, None, None, 5)]).await;
+    let table = question().certificate.steps[0].table.clone().unwrap();
+    let described = |version: u64, parts: &[&str]| Fact::Described {
+        dataset: "clinic".to_owned(),
+        version,
+        sha256: [9; 32],
+        parts: parts
+            .iter()
+            .map(|part| ((*part).to_owned(), vec![table.clone()]))
+            .collect(),
+    };
+    let before = ledger.size().await.unwrap();
+    let catalog = ledger.record(described(2, &["x", "y"])).await.unwrap();
+    // Two parts, and the catalog last.
+    assert_eq!(catalog.0, before + 2);
+    assert_eq!(ledger.size().await.unwrap(), before + 3);
+    let under = |catalog: EntryIndex, plan: u8| {
+        let mut asked = asked(6, "ada", plan);
+        asked.certificate.catalog = catalog;
+        asked
+    };
+    ask(&ledger, under(catalog, 1)).await.unwrap();
+    // The other catalog has one of the parts: the other ends.
+    let newer = ledger.record(described(3, &["y"])).await.unwrap();
+    assert_eq!(newer.0, before + 3 + 2 + 1);
+    assert!(matches!(
+        ask(&ledger, under(catalog, 2)).await,
+        Err(ReserveError::Ledger(Error::Stale))
+    ));
+    ask(&ledger, under(newer, 2)).await.unwrap();
+    let times: Vec<u64> = used(&ledger)
+        .await
+        .iter()
+        .map(|(_, spent)| spent.rho.units() / price().units())
+        .collect();
+    assert_eq!(times, [2, 1, 2], "clinic, x, y");
     sound(&ledger).await;
 }
 

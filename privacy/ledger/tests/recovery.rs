@@ -2,12 +2,28 @@
 
 mod support;
 
+use std::path::Path;
+
 use salus_accounting::{Loss, Rho};
-use salus_ledger::anchor::Record;
+use salus_ledger::anchor::{Record, retire};
 use salus_ledger::succession::{Lost, after_loss, approved};
-use salus_ledger::{Error, Genesis, Proposal, ReserveError, key};
-use support::create_in;
+use salus_ledger::{Error, Genesis, Ledger, Proposal, ReserveError, key};
 use support::site::{NEXT, anchor, anchored, ask, build, facts, judge, refused, site, spent};
+use support::{create_in, ledger_path, signer};
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    std::fs::set_permissions(to, std::fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
 
 #[tokio::test]
 async fn a_lost_ledger_is_succeeded_with_what_its_anchor_says_was_spent() {
@@ -143,6 +159,56 @@ async fn where_nothing_reliable_is_known_the_purse_is_closed() {
     refused(next.enter(grant, approvals).await, "G1");
     judge(&next.evidence().await.unwrap(), &[&backup]);
     drop(ledger);
+}
+
+/// Two histories from one state, both signed by the key: of what the one gave away the other's anchor knows nothing.
+#[tokio::test]
+async fn a_checkpoint_of_another_history_closes_the_purse_also_where_the_anchor_is_longer() {
+    let (site, ledger) = site().await;
+    let backup = ledger.evidence().await.unwrap();
+    ledger.close().await.unwrap();
+    let fork = site.path("fork");
+    copy(&ledger_path(site.dir.path()), &fork);
+    copy(&site.path("anchor"), &site.path("fork-anchor"));
+    let signer = signer(site.dir.path());
+    let other = Ledger::open_in(&fork, signer, anchored(&site.path("fork-anchor")))
+        .await
+        .unwrap();
+    ask(&other).await.unwrap();
+    let seen = other.newest_checkpoint().await.unwrap();
+    let ledger = site.open().await.unwrap();
+    for _ in 0..2 {
+        ask(&ledger).await.unwrap();
+    }
+    let open = |proposal: &Proposal| {
+        let genesis = site.decided(proposal);
+        genesis.predecessor.unwrap().spent != genesis.ceiling
+    };
+    let known = ledger.newest_checkpoint().await.unwrap();
+    assert!(open(&site.lost(&backup, &[known]).await.unwrap()));
+    assert!(!open(&site.lost(&backup, &[seen]).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_successor_takes_its_place_in_the_anchor_that_there_was_and_in_no_empty_one() {
+    let (site, ledger) = site().await;
+    let backup = ledger.evidence().await.unwrap();
+    let genesis = site.decided(&site.lost(&backup, &[]).await.unwrap());
+    let succeed = async |before: &str, name: &str| {
+        let around = anchored(&site.path(&format!("{name}-anchor")));
+        let before = Some(anchor(&site.path(before)));
+        let next = site.next.clone();
+        Ledger::succeed(&site.path(name), next, genesis.clone(), around, before).await
+    };
+    refused(succeed("nowhere", "next").await, "is empty");
+    // One that has been moved is not the newest either, and nothing is recovered from what it knew.
+    let there = anchor(&site.path("anchor"));
+    retire(there.as_ref()).await.unwrap();
+    retire(there.as_ref()).await.unwrap();
+    refused(succeed("anchor", "next").await, "moved");
+    let closed = site.decided(&site.lost(&backup, &[]).await.unwrap());
+    assert_eq!(closed.predecessor.unwrap().spent, closed.ceiling);
+    assert!(matches!(ask(&ledger).await, Err(ReserveError::Ledger(_))));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use salus_accounting::Loss;
 use salus_certificate::{CertificateError, Fields, Value, loss_value};
 
 use crate::error::{Error, Result, integrity};
+use crate::note::Checkpoint;
 
 pub use directory::Directory;
 
@@ -67,6 +68,9 @@ pub trait Anchor: Send + Sync + std::fmt::Debug {
     fn create<'a>(&'a self, after: u64, record: &'a [u8]) -> BoxFuture<'a, Result<bool>>;
 }
 
+/// Stands where a checkpoint would in the last record of an anchor that was moved.
+const RETIRED: &[u8] = b"another anchor has taken the place of this one\n";
+
 /// An anchor that is shared.
 pub type SharedAnchor = Arc<dyn Anchor>;
 
@@ -80,6 +84,36 @@ pub async fn newest(anchor: &dyn Anchor) -> Result<Option<(u64, Record)>> {
         Some(after) => Ok(Some((*after, read(anchor, *after).await?))),
         None => Ok(None),
     }
+}
+
+/// Ends an anchor that another has taken the place of: it stays as it is and has no newest checkpoint any more, so that no ledger is opened
+/// with it, and none recovered from it with what it knew. Done twice it is done once.
+///
+/// # Errors
+///
+/// [`Error::Integrity`] if what it holds is no chain.
+pub async fn retire(anchor: &dyn Anchor) -> Result<()> {
+    loop {
+        let (name, record) = match newest(anchor).await? {
+            Some((_, record)) if is_retired(&record) => return Ok(()),
+            Some((name, record)) => (name, record),
+            None => return Ok(()),
+        };
+        let next = Checkpoint::stated_size(&record.checkpoint)
+            .filter(|size| *size > name)
+            .ok_or_else(|| integrity("the records of the anchor are no chain"))?;
+        let last = Record {
+            checkpoint: RETIRED.to_vec(),
+            spent: record.spent,
+        };
+        // Where somebody anchored meanwhile, the next is one further.
+        anchor.create(next, &last.encode()).await?;
+    }
+}
+
+/// Whether the record ends an anchor.
+pub(crate) fn is_retired(record: &Record) -> bool {
+    record.checkpoint == RETIRED
 }
 
 /// Whether the record holds a checkpoint of another log than `origin`.

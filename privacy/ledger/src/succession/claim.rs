@@ -58,6 +58,12 @@ pub(super) async fn claim(
             }
             None => 0,
             Some((_, record)) if record.checkpoint == first => return Ok(()),
+            Some((_, record)) if anchor::is_retired(&record) => {
+                return Err(Error::Refused(
+                    "the anchor of the log before has been moved; name the one that took its place"
+                        .to_owned(),
+                ));
+            }
             Some((_, record)) if anchor::is_of_another(&record, &predecessor.origin) => {
                 return Err(Error::Refused(
                     "another log has succeeded this one, as its anchor says".to_owned(),

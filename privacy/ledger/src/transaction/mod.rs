@@ -83,6 +83,8 @@ pub(crate) struct Transaction<'t> {
     sealed: bool,
     /// Of the last anchor of the restricted log.
     tick: Option<u64>,
+    /// The newest of the restricted log that this process has seen.
+    beside: Option<Checkpoint>,
 }
 
 /// Where a transaction left the log: good for the next one as long as nobody else has written.
@@ -120,6 +122,7 @@ impl<'t> Transaction<'t> {
             successor: None,
             sealed: left.sealed,
             tick: left.tick,
+            beside: None,
         }
     }
 
@@ -191,6 +194,7 @@ impl<'t> Transaction<'t> {
             grounds: None,
             appended: false,
             successor: None,
+            beside: None,
         })
     }
 
@@ -216,6 +220,7 @@ impl<'t> Transaction<'t> {
             successor: None,
             sealed: false,
             tick: None,
+            beside: None,
         }
     }
 
@@ -241,6 +246,11 @@ impl<'t> Transaction<'t> {
         Ok((index, bytes))
     }
 
+    /// Holds the restricted log to what this process has seen of it, before it is anchored.
+    pub(crate) fn hold_to(&mut self, seen: Option<Checkpoint>) {
+        self.beside = seen;
+    }
+
     /// Whether a tick has passed since the restricted log was anchored last.
     pub(crate) fn is_anchor_due(&self) -> bool {
         self.tick_now()
@@ -260,6 +270,9 @@ impl<'t> Transaction<'t> {
         self.flush().await?;
         let signer = self.successor.as_ref().unwrap_or(self.signer);
         let head = restricted::Head::read(self.db, signer).await?;
+        if let Some(seen) = &self.beside {
+            restricted::is_prefix(self.db, seen).await?;
+        }
         let opening = Opening::fresh(head.note)?;
         let body = Anchor {
             tick,

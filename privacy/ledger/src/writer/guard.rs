@@ -46,6 +46,9 @@ impl Guard {
         let mut follower: Option<u64> = None;
         for after in names {
             let record = anchor::read(place.as_ref(), after).await?;
+            if anchor::is_retired(&record) {
+                return Err(moved());
+            }
             if follower.is_none() && anchor::is_of_another(&record, origin) {
                 expect_successor(db, &record, after).await?;
                 follower = Some(after);
@@ -115,6 +118,9 @@ impl Guard {
             }
             // Another process of this ledger was first; or a ledger that is not this one any more.
             let theirs = anchor::read(place.as_ref(), after).await?;
+            if anchor::is_retired(&theirs) {
+                return Err(moved());
+            }
             if anchor::is_of_another(&theirs, origin) {
                 return expect_successor(db, &theirs, after).await;
             }
@@ -128,6 +134,14 @@ impl Guard {
         }
         Ok(())
     }
+}
+
+/// The anchor ends: it was moved, and what is newest stands elsewhere.
+fn moved() -> crate::error::Error {
+    integrity(
+        "this anchor has been moved, so it does not know the newest state: name the one that took its place in home.yaml. If the home \
+         was put back, put its newest state back",
+    )
 }
 
 /// Whether the record is the claim of the log that the seal names, which takes the place after the last entry.

@@ -307,6 +307,7 @@ impl Desk {
             self.guard.check(&mut lock).await?;
             Transaction::begin(&mut lock, signer, genesis, self.unanswered, time).await?
         };
+        log.hold_to(self.restricted.clone());
         if log.is_anchor_due() {
             log.anchor_restricted().await?;
         }

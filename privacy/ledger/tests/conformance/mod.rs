@@ -152,6 +152,7 @@ macro_rules! conformance {
         $each!(restricted::what_is_recorded_stays_and_names_nobody);
         $each!(restricted::anchors_stand_where_ticks_have_passed);
         $each!(restricted::a_restricted_log_that_was_put_back_is_refused);
+        $each!(restricted::a_tick_anchors_no_less_than_was_seen);
         $each!(restricted::the_restricted_log_goes_with_the_first);
         $each!(restricted::a_ledger_without_one_has_none);
     };

@@ -259,6 +259,29 @@ pub async fn a_restricted_log_that_was_put_back_is_refused(case: &Case<impl Stor
     );
 }
 
+/// A tick must not make what was put back the anchored truth, where this process has seen more.
+pub async fn a_tick_anchors_no_less_than_was_seen(case: &Case<impl Store>) {
+    let time = Time::new();
+    let ledger = create(case, &time).await;
+    let log = ledger.restricted().unwrap();
+    log.record(expunge("p")).await.unwrap();
+    log.record(expunge("q")).await.unwrap();
+    for newest in [
+        "DELETE FROM restricted_openings WHERE entry = 3",
+        "DELETE FROM restricted_nodes WHERE (level = 0 AND position = 3) OR (level = 1 AND position = 1) OR level = 2",
+        "DELETE FROM restricted_checkpoints WHERE size = 4",
+        "DELETE FROM restricted_entries WHERE idx = 3",
+    ] {
+        case.store.tamper(newest).await;
+    }
+    time.pass(EVERY);
+    let stopped = ledger.refuse(refusal()).await;
+    assert!(
+        matches!(&stopped, Err(Error::Integrity(what)) if what.contains("put back")),
+        "{stopped:?}"
+    );
+}
+
 pub async fn the_restricted_log_goes_with_the_first(case: &Case<impl Store>) {
     let time = Time::new();
     let ledger = create(case, &time).await;
