@@ -118,6 +118,7 @@ fn an_expunged_person_is_in_no_file_and_the_ledger_still_verifies() {
             condition("2", "a"),
         ],
     );
+    let before = home.entries().len();
     let asked = ["expunge", "--patient", CANARY];
     assert!(home.run(&asked).exits(2).stderr.contains("--yes"));
     let done = home
@@ -127,6 +128,8 @@ fn an_expunged_person_is_in_no_file_and_the_ledger_still_verifies() {
     assert_eq!(done["known"], true);
     assert!(done["files_deleted"].as_u64() > Some(0));
     assert!(!holds(&home.root(), CANARY));
+    // The first log has no entry more, at a moment that would tell.
+    assert_eq!(home.entries().len(), before);
     let again = ingest(&home, "again", &[patient(CANARY), condition("1", CANARY)]);
     assert_eq!(
         (&again["expunged"], &again["changed"]),

@@ -200,3 +200,36 @@ async fn later_exports_and_deletions_reach_the_linked_person() {
             .all(|line| line.reason_code != "consent_denied")
     );
 }
+
+/// A row above the cap of its person lies in quarantine as a row, and goes with the number that it came under.
+#[tokio::test]
+async fn an_expunged_persons_rows_above_the_cap_leave_quarantine() {
+    let cap = "max_rows_per_person: 100000\n    rows_per_person: 128";
+    let yaml = salus_lake::Catalog::default_yaml();
+    let place = yaml.find("\n  condition:").expect("the table");
+    let (before, behind) = yaml.split_at(place);
+    let yaml = before.to_owned()
+        + &behind.replacen(cap, "max_rows_per_person: 1\n    rows_per_person: 1", 1);
+    let dir = tempfile::tempdir().expect("a directory");
+    let lake = salus_lake::Lake::create_with(dir.path(), &yaml).expect("a lake");
+    let home = Home { dir, lake };
+    let north = [
+        patient("a", "García", "2024-01-02"),
+        condition("c1", "a"),
+        condition("c2", "a"),
+    ];
+    ingest(&home, "north", &north).await;
+    let south = [
+        patient("b", "García", "2024-01-02"),
+        condition("c3", "b"),
+        condition("c4", "b"),
+    ];
+    ingest(&home, "south", &south).await;
+    let above = || home.quarantined().len();
+    assert_eq!(above(), 2);
+    // Joined, the row of one of them is above the cap as well.
+    linked(&home, 1, 2).await;
+    assert_eq!(above(), 3);
+    expunge(&home.lake, "south", "b").await.expect("expunged");
+    assert_eq!(above(), 0, "under both numbers");
+}

@@ -1,6 +1,6 @@
 //! Two numbers of one person: linked, split, told apart, and what later ingests do.
 
-use salus_lake::{DirectRecord, Lake, Link, LinkState, Snapshot, Withheld};
+use salus_lake::{Catalog, DirectRecord, Lake, Link, LinkState, Snapshot, Withheld};
 
 use crate::rows::{commit, fresh, rows, session, sql, stored, tree};
 
@@ -406,4 +406,57 @@ async fn of_whoever_was_linked_and_is_expunged_nothing_is_kept_aside() {
     ingest(&lake, &[1, 2], 1).await;
     assert_eq!(aside(&newest(&lake)), 2);
     assert_eq!(counts(&lake, "condition").await, [(3, 6), (5, 3), (6, 3)]);
+}
+
+/// A merge can put a row above its person's cap; what belongs to it stays, and goes back with its number at a split.
+#[tokio::test]
+async fn a_split_leaves_no_copy_with_the_other_where_the_parent_was_above_the_cap() {
+    let home = tempfile::tempdir().unwrap();
+    let observations = "max_rows_per_person: 200000\n    rows_per_person: 2048";
+    let (capped, catalog) = (
+        "max_rows_per_person: 1\n    rows_per_person: 1",
+        Catalog::default_yaml(),
+    );
+    let place = catalog.find(observations).unwrap();
+    let (before, behind) = catalog.split_at(place);
+    let yaml = format!("{before}{capped}{}", &behind[observations.len()..]);
+    let lake = Lake::create_with(&home.path().join("home"), &yaml).unwrap();
+    let cap = lake.catalog().table("observation").unwrap();
+    assert_eq!(cap.max_rows_per_person, 1);
+    ingest(&lake, &[1, 2], 0).await;
+    say(&lake, &[link(1, 2, LinkState::Linked)]).await;
+    assert_eq!(counts(&lake, "observation").await, [(1, 1)]);
+    assert_eq!(counts(&lake, "observation_component").await, [(1, 2)]);
+    let transaction = lake.begin_linking().unwrap();
+    transaction.split(2, "test").unwrap();
+    commit(transaction).await;
+    assert_eq!(
+        counts(&lake, "observation_component").await,
+        [(1, 1), (2, 1)]
+    );
+}
+
+#[tokio::test]
+async fn a_person_whom_several_sources_name_is_of_none_of_them() {
+    let (_home, lake) = fresh();
+    let transaction = lake.begin().unwrap();
+    for (number, source) in [(1, "north"), (2, "south"), (3, "south"), (4, "south")] {
+        let name = transaction
+            .identity()
+            .resolve_or_assign(source, &number.to_string());
+        assert_eq!(name.unwrap(), number);
+        let patient = rows("patient", &[(number, 0)], 0);
+        transaction.append("patient", patient).unwrap();
+    }
+    commit(transaction).await;
+    say(
+        &lake,
+        &[link(1, 2, LinkState::Linked), link(3, 4, LinkState::Linked)],
+    )
+    .await;
+    let sources = lake.sources(&newest(&lake)).unwrap();
+    assert_eq!(
+        [1, 3].map(|person| sources.of(person)),
+        ["(several)", "south"]
+    );
 }

@@ -10,7 +10,7 @@ use salus_lake::{Catalog, Error, Lake, NO_ROWS, Transaction};
 
 use crate::rows::{fresh, session, sql};
 
-const SECTION: &str = r#"
+pub(crate) const SECTION: &str = r#"
 views:
   reading:
     view:

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use salus_lake::{Error, Lake};
+use salus_lake::{Catalog, Error, Lake};
 use tokio::sync::Barrier;
 
 use super::server::{Fate, Server};
 use super::{fresh_in, names, open, second_home};
 use crate::rows::{commit, ingest, keys, rows, stored};
+use crate::views::SECTION;
 
 /// The active files of a table by its Delta log, read without any library.
 async fn active(server: &Server, table: &str) -> Vec<String> {
@@ -351,4 +352,35 @@ async fn a_process_that_dies_between_upload_and_commit_leaves_the_old_snapshot()
         active(&server, "condition").await,
         pinned(&lake, "condition")
     );
+}
+
+/// What a home does not know it would take away: tables that another home's views fill.
+#[tokio::test]
+async fn a_home_that_does_not_know_a_view_of_another_commits_nothing() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let bucket = server.bucket("views");
+    let home = tempfile::tempdir().unwrap();
+    let catalog = Catalog::default_yaml().to_owned() + SECTION;
+    let first = Lake::create_at(home.path(), &catalog, None, Some(&bucket)).unwrap();
+    let (other, _) = second_home(&home, &server.bucket("views"));
+    ingest(&first, "condition", rows("condition", &keys(3, 1), 0)).await;
+    let (path, old) = (other.path().join("catalog.yaml"), Catalog::default_yaml());
+    std::fs::write(&path, old).unwrap();
+    let second = open(other.path(), &server.bucket("views"));
+    let refused = second.begin().map(drop);
+    assert!(
+        matches!(&refused, Err(Error::Catalog(what)) if what.contains("reading")),
+        "{refused:?}"
+    );
+    // One that knew the view and dropped it may.
+    let views = other.path().join("views");
+    std::fs::create_dir_all(&views).unwrap();
+    std::fs::write(
+        views.join(format!("{}.json", "0123456789abcdef".repeat(4))),
+        "{}",
+    )
+    .unwrap();
+    second.begin().map(drop).unwrap();
 }
