@@ -375,9 +375,7 @@ pub(crate) enum PolicyCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipt {
     /// Verify that an answer stands in the ledger as the receipt says.
-    #[command(
-        after_help = "Example:\n  salus receipt verify 8.tlog-proof --key ledger.vkey"
-    )]
+    #[command(after_help = "Example:\n  salus receipt verify 8.tlog-proof --key ledger.vkey")]
     Verify {
         /// A `.tlog-proof` file, or the saved JSON of a query.
         file: PathBuf,
