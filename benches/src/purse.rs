@@ -59,6 +59,7 @@ impl Counter {
                 dataset: name(),
                 version: 1,
                 sha256: [0; 32],
+                parts: std::collections::BTreeMap::new(),
             })
             .await?;
         let policy = ledger

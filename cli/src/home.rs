@@ -368,6 +368,14 @@ impl Home {
         Ok(ledger.record(fact).await?)
     }
 
+    /// An engine for prices: it records nothing that follows something, and answers nothing.
+    pub(crate) async fn prices(&self) -> Result<Engine, Failure> {
+        let (lake, ledger) = (self.lake()?, self.ledger().await?);
+        let policy = self.policy(&ledger).await?;
+        let books = Books::for_prices(&lake, &ledger, &policy).await?;
+        Ok(Engine::open(lake, ledger, books)?)
+    }
+
     pub(crate) async fn engine(&self) -> Result<(Engine, Ledger), Failure> {
         let lake = self.lake()?;
         let ledger = self.ledger().await?;

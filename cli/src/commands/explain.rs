@@ -16,7 +16,7 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     let home = Home::at(root)?;
     let sql = question(&query.sql)?;
     let asking = asking(&home, query)?;
-    let (engine, _ledger) = home.engine().await?;
+    let engine = home.prices().await?;
     let quote = engine.quote(&sql, &asking).await?;
     let mut rows = Rows::new(&["step", "rule", "what it means"]);
     let steps = quote.derivation.iter().enumerate();

@@ -9,6 +9,7 @@ use salus_linkage::{Decided, Elements, Found, Options, Record, Why, link as find
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, Identity, IdentityReview as Review, Link, Patient};
+use crate::commands::query::user;
 use crate::commands::restricted::relinking;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -55,6 +56,7 @@ async fn link(home: &Home, lake: &Lake, command: &Link, format: Format) -> Resul
     // The lock is held from reading to writing: what is linked is what was read.
     let transaction = lake.begin_linking()?;
     let linkage = lake.linkage(&newest(lake)?)?;
+    let by = user(None)?;
     let options = Options {
         link: command.above,
         review: command.review,
@@ -73,16 +75,13 @@ async fn link(home: &Home, lake: &Lake, command: &Link, format: Format) -> Resul
         .map_err(|_| Failure::Other(anyhow::anyhow!("linkage ended unexpectedly")))??;
     let mut done = Vec::new();
     if !command.dry_run {
-        let mut joined = Vec::new();
         for pair in &found.links {
-            let link = said(pair, LinkState::Linked);
-            transaction.say(link.clone())?;
-            joined.push(link);
+            transaction.say(said(pair, LinkState::Linked, &by))?;
         }
         for pair in &found.review {
-            transaction.say(said(pair, LinkState::Review))?;
+            transaction.say(said(pair, LinkState::Review, &by))?;
         }
-        done = commit(home, lake, transaction, What::Merge, &joined).await?;
+        done = commit(home, lake, transaction, What::Merge).await?;
     }
     report(&found, &done, command.dry_run, format);
     Ok(())
@@ -122,7 +121,7 @@ fn decided(linkage: &Linkage) -> Decided {
     }
 }
 
-fn said(pair: &salus_linkage::Pair, state: LinkState) -> Said {
+fn said(pair: &salus_linkage::Pair, state: LinkState, by: &str) -> Said {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "a probability in millionths"
@@ -136,7 +135,7 @@ fn said(pair: &salus_linkage::Pair, state: LinkState) -> Said {
         why: pair.why.word().into(),
         millionths: (pair.why != Why::Source).then_some(millionths),
         at: now(),
-        by: user(),
+        by: by.to_owned(),
         ids: 0,
     }
 }
@@ -145,21 +144,14 @@ fn now() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
 
-fn user() -> String {
-    let named = ["SALUS_USER", "USER"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok());
-    named.unwrap_or_default()
-}
-
 /// Has what is to happen written into the restricted log, makes it durable, and gives what happened to whom.
 async fn commit(
     home: &Home,
     lake: &Lake,
     transaction: Transaction,
     what: What,
-    pairs: &[Said],
 ) -> Result<Vec<Said>, Failure> {
+    let pairs = transaction.said();
     if !pairs.is_empty() {
         let numbers = pairs.iter().flat_map(|pair| [pair.left, pair.right]);
         let detail: Vec<Value> = pairs.iter().map(event_json).collect();
@@ -257,16 +249,11 @@ fn at(event: &Said) -> String {
 async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
     let transaction = lake.begin_linking()?;
     let number = number(lake, &newest(lake)?, patient)?;
-    let members = transaction.linkage().members(number);
+    let by = user(None)?;
     transaction
-        .split(number, &user())
+        .split(number, &by)
         .map_err(|error| usage(&error))?;
-    let parted: Vec<Said> = members
-        .into_iter()
-        .filter(|other| *other != number)
-        .map(|other| parting(number, other))
-        .collect();
-    let done = commit(home, lake, transaction, What::Split, &parted).await?;
+    let done = commit(home, lake, transaction, What::Split).await?;
     print_events(&done, format);
     if format == Format::Table {
         println!(
@@ -274,21 +261,6 @@ async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> R
         );
     }
     Ok(())
-}
-
-/// That two numbers are to be two persons.
-fn parting(number: i64, other: i64) -> Said {
-    Said {
-        number: 0,
-        left: number.min(other),
-        right: number.max(other),
-        state: LinkState::Apart,
-        why: "split".into(),
-        millionths: None,
-        at: now(),
-        by: user(),
-        ids: 0,
-    }
 }
 
 fn number(lake: &Lake, snapshot: &Snapshot, patient: &Patient) -> Result<i64, Failure> {
@@ -404,17 +376,15 @@ async fn decide(
         state,
         why: "reviewed".into(),
         at: now(),
-        by: user(),
+        by: user(None)?,
         ..pair.clone()
     };
-    transaction
-        .say(decision.clone())
-        .map_err(|error| usage(&error))?;
+    transaction.say(decision).map_err(|error| usage(&error))?;
     let what = match state {
         LinkState::Linked => What::Merge,
         _ => What::Split,
     };
-    let done = commit(home, lake, transaction, what, &[decision]).await?;
+    let done = commit(home, lake, transaction, what).await?;
     print_events(&done, format);
     Ok(())
 }

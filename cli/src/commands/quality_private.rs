@@ -4,7 +4,7 @@
 use salus_accounting::Loss;
 use salus_lake::Catalog;
 use salus_query::Asked;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::query::{answer_rows, answered, asking, cost_json, cost_text, remaining_text};
 use crate::arguments::{Format, NoiseKind, PrivateQuality, Query};
@@ -109,7 +109,27 @@ pub(super) async fn run(
         return quote(home, asked, &questions, format).await;
     }
     let mut answers = Vec::new();
-    for question in &questions {
+    let outcome = ask(home, asked, &questions, format, &mut answers).await;
+    // Those that were paid for are shown whatever became of the others.
+    if format == Format::Json && (outcome.is_ok() || !answers.is_empty()) {
+        let (all, left) = (outcome.is_ok(), questions.len() - answers.len());
+        println!(
+            "{}",
+            json!({"private": true, "complete": all, "unanswered": left, "questions": answers})
+        );
+    }
+    outcome
+}
+
+/// Asks one question after the other, until one gets no answer.
+async fn ask(
+    home: &Home,
+    asked: &PrivateQuality,
+    questions: &[Question],
+    format: Format,
+    answers: &mut Vec<Value>,
+) -> Result<(), Failure> {
+    for question in questions {
         let asking = asking(home, &query(asked, &question.sql))?;
         // The ledger is closed after each answer, as after each command.
         let (engine, ledger) = home.engine().await?;
@@ -136,9 +156,6 @@ pub(super) async fn run(
         }
         answers.push(answer);
     }
-    if format == Format::Json {
-        println!("{}", json!({"private": true, "questions": answers}));
-    }
     Ok(())
 }
 
@@ -149,7 +166,7 @@ async fn quote(
     questions: &[Question],
     format: Format,
 ) -> Result<(), Failure> {
-    let (engine, ledger) = home.engine().await?;
+    let engine = home.prices().await?;
     let conversion = engine.conversion_delta();
     let (mut rows, mut prices) = (Rows::new(&["question", "would cost"]), Vec::new());
     let mut total = Some(Loss::ZERO);
@@ -164,7 +181,6 @@ async fn quote(
         ]);
         prices.push(json!({"name": question.name, "sql": question.sql, "cost": cost}));
     }
-    ledger.close().await?;
     let total = total.ok_or_else(|| Failure::usage("the price is more than any budget holds"))?;
     let text = remaining_text(total, conversion);
     rows.push(["all together".to_owned(), text.clone()]);

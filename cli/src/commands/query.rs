@@ -23,12 +23,13 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
     let home = Home::at(root)?;
     let sql = question(&query.sql)?;
     let asking = asking(&home, query)?;
-    let (engine, ledger) = home.engine().await?;
     if query.dry_run {
+        let engine = home.prices().await?;
         let quote = engine.quote(&sql, &asking).await?;
         print_quote(&quote, engine.conversion_delta(), format);
         return Ok(());
     }
+    let (engine, ledger) = home.engine().await?;
     let (asked, receipt) = answered(&home, &engine, ledger, &sql, &asking).await?;
     let conversion = engine.conversion_delta();
     let json = json!({
@@ -380,6 +381,7 @@ pub(super) fn cost_text(cost: Loss, terms: &Terms, conversion: Delta) -> String 
 pub(crate) fn user(named: Option<&str>) -> Result<String, Failure> {
     let user = named
         .map(str::to_owned)
+        .or_else(|| std::env::var("SALUS_USER").ok())
         .or_else(|| std::env::var("USER").ok())
         .unwrap_or_else(|| "unknown".to_owned());
     // One person is one analyst, however her name was typed around.

@@ -21,9 +21,9 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         subject: Subject::Bounds,
         ..asking(&home, query)?
     };
-    let (engine, ledger) = home.engine().await?;
-    let conversion = engine.conversion_delta();
     if query.dry_run {
+        let engine = home.prices().await?;
+        let conversion = engine.conversion_delta();
         let quote = engine.quote(&sql, &asking).await?;
         let json =
             json!({"dry_run": true, "cost": cost_json(quote.cost, &quote.terms, conversion)});
@@ -32,6 +32,8 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         print(format, &rows, &json);
         return Ok(());
     }
+    let (engine, ledger) = home.engine().await?;
+    let conversion = engine.conversion_delta();
     let (asked, receipt) = answered(&home, &engine, ledger, &sql, &asking).await?;
     let mut rows = Rows::new(&["part of the persons", "groups", "rows in one group"]);
     for part in BOUND_PARTS {

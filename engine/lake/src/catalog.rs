@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal::Decimal;
 use crate::error::{Error, Result};
-use crate::schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, instant, schema};
+use crate::schema::{
+    MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, instant, resource_type, schema,
+};
 use crate::views::{self, ViewSource};
 
 /// The catalog format that this crate reads, and with it the columns that tables have.
@@ -269,6 +271,27 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// The parts with all their tables: those that `datasets` names, and views over the resources of these. A second table of the same
+    /// rows would be a way around the limits of the first.
+    pub fn parts(&self) -> BTreeMap<String, Vec<String>> {
+        let parts = self.datasets.iter().map(|(part, named)| {
+            let types: BTreeSet<_> = named.iter().filter_map(|t| self.resource(t)).collect();
+            let views = self.views().filter(|(table, _, view)| {
+                types.contains(view.resource.as_str()) && !named.contains(table)
+            });
+            let views = views.map(|(table, ..)| table.clone());
+            (part.clone(), named.iter().cloned().chain(views).collect())
+        });
+        parts.collect()
+    }
+
+    /// The type of the resources that a table is made from.
+    fn resource(&self, table: &str) -> Option<&str> {
+        let view = self.table(table).and_then(|facts| facts.view.as_ref());
+        view.map(|view| view.resource.as_str())
+            .or_else(|| resource_type(table))
     }
 
     fn validate(&self) -> std::result::Result<(), String> {

@@ -34,7 +34,8 @@ use crate::transaction::{Committed, Progress};
 use crate::withheld::WithheldList;
 
 /// Reason of rows above the cap of their person.
-const ROW_CAP: &str = "person_row_cap";
+/// Why rows above the cap of their person are in quarantine; such a line is a row, and names nobody but by `person_id` and `member_id`.
+pub const ROW_CAP: &str = "person_row_cap";
 
 /// Everything a transaction holds.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(crate) struct Work {
     pub(crate) going: Mutex<Going>,
     /// Hashes of the code maps that rows were read with.
     pub(crate) code_maps: Mutex<BTreeSet<String>>,
+    /// Whether rows carry the number that they came under: persons are linked, or are about to be.
+    pub(crate) linked: bool,
     pub(crate) tables: BTreeMap<String, Intake>,
     /// The new files belong to a snapshot and stay.
     pub(crate) published: bool,
@@ -81,7 +84,7 @@ pub(crate) struct Intake {
     pub(crate) stage: Stage,
     /// Whether the table has rows already.
     pub(crate) has_rows: bool,
-    /// Whether it has, or somebody is kept out, or a view fills it, so that even sorted rows must be merged.
+    /// Whether it has, or somebody is kept out, persons are linked, or a view fills it, so that even sorted rows must be merged.
     pub(crate) merged: bool,
     pub(crate) mode: Mutex<Mode>,
 }
@@ -311,6 +314,7 @@ impl Work {
                 TableVersion {
                     rows,
                     view: lake.view(table).map(|view| view.sha256.clone()),
+                    types: lake.view_types(table),
                     max_rows_per_person,
                     files,
                 },

@@ -81,9 +81,12 @@ impl Lake {
         )))
     }
 
-    /// Under the lock: whether the catalog on disk is the one that this lake has. A transaction that knew less tables would
-    /// leave the others out of its snapshot.
-    pub(crate) fn check_catalog(&self) -> Result<()> {
+    /// Whether the catalog on disk is the one that this lake has. A transaction that knew less tables would leave the others out of
+    /// its snapshot, and a ledger that is told of it would go back to it.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] when it was changed since.
+    pub fn check_catalog(&self) -> Result<()> {
         let catalog = &self.places().catalog;
         let yaml = std::fs::read_to_string(catalog).at("read", catalog)?;
         if yaml == self.catalog_yaml() {

@@ -8,7 +8,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ColumnType};
 use crate::direct::{self, DirectRecord};
 use crate::error::{At as _, Error, Result};
 use crate::files;
@@ -203,6 +203,38 @@ impl Lake {
         let view = self.view(table).map(|view| view.sha256.as_str());
         let version = snapshot.tables.get(table);
         version.filter(|version| version.view.as_deref() == view)
+    }
+
+    /// Types of the columns of the view that fills `table`, in their order; none for a table that ships.
+    pub(crate) fn view_types(&self, table: &str) -> Vec<ColumnType> {
+        let facts = self.catalog().table(table);
+        let view = facts.and_then(|facts| facts.view.as_ref());
+        let columns = view.iter().flat_map(|view| &view.columns);
+        let kind = |name| Some(facts?.columns.get(name)?.kind);
+        columns.filter_map(kind).collect()
+    }
+
+    /// Refuses a catalog that reads the rows of a view as something else than they were written as: where that fails would depend on
+    /// the rows.
+    ///
+    /// # Errors
+    /// [`Error::Catalog`] with the column and what its type was.
+    pub fn check_types(&self, snapshot: &Snapshot) -> Result<()> {
+        for (table, facts, view) in self.catalog().views() {
+            let Some(version) = self.version(snapshot, table).filter(|v| v.rows > 0) else {
+                continue;
+            };
+            for (column, written) in view.columns.iter().zip(&version.types) {
+                let read = facts.columns.get(column).map(|column| column.kind);
+                if read != Some(*written) {
+                    return Err(Error::Catalog(format!(
+                        "views.{table}.columns.{column}.type: the rows of the snapshot are {}; put it back, or drop the view, ingest, and add it again",
+                        written.name()
+                    )));
+                }
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn places(&self) -> &Places {

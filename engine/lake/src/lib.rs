@@ -79,6 +79,7 @@ mod withheld;
 mod write;
 
 pub use catalog::{Bounds, Catalog, Column, ColumnType, Measurement, Table};
+pub use commit::ROW_CAP;
 pub use decimal::Decimal;
 pub use direct::DirectRecord;
 pub use edit::{LONGEST_DEFINITION, definition_hash};
@@ -89,7 +90,9 @@ pub use lanes::Lanes;
 pub use linkage::{Link, LinkState, Linkage};
 pub use place::Bucket;
 pub use quarantine::{QuarantineFile, Quarantined};
-pub use schema::{MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, VIEW_KEYS, instant, schema};
+pub use schema::{
+    MEASUREMENT_PRECISION, MEASUREMENT_SCALE, TABLES, VIEW_KEYS, instant, resource_type, schema,
+};
 pub use snapshot::{FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
 pub use sources::Sources;
 pub use transaction::{Committed, Progress, Transaction};

@@ -95,6 +95,11 @@ impl LinkTable {
         self.lock().changed
     }
 
+    /// What was linked, split and decided in this transaction, oldest first; being asked is nothing of it.
+    pub(crate) fn said(&self) -> Vec<Link> {
+        self.lock().events.clone()
+    }
+
     /// Says something of a pair. A link of what is linked, and a question about what is decided, changes nothing.
     pub(crate) fn say(&self, mut link: Link) -> Result<()> {
         (link.left, link.right) = (link.left.min(link.right), link.left.max(link.right));

@@ -22,6 +22,22 @@ pub const TABLES: &[&str] = &[
     "diagnostic_report",
 ];
 
+/// The FHIR type of the resources that a table that ships is made from.
+pub fn resource_type(table: &str) -> Option<&'static str> {
+    match table {
+        "patient" => Some("Patient"),
+        "encounter" => Some("Encounter"),
+        "condition" => Some("Condition"),
+        "observation" | "observation_component" => Some("Observation"),
+        "medication_request" => Some("MedicationRequest"),
+        "procedure" => Some("Procedure"),
+        "immunization" => Some("Immunization"),
+        "allergy_intolerance" => Some("AllergyIntolerance"),
+        "diagnostic_report" => Some("DiagnosticReport"),
+        _ => None,
+    }
+}
+
 /// Digits of a measurement: Decimal128(18, 6) holds every magnitude below 10^12 to a millionth.
 pub const MEASUREMENT_PRECISION: u8 = 18;
 /// Decimal places of a measurement.

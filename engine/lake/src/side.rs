@@ -1,4 +1,4 @@
-//! Sealed Parquet files beside the tables: the identity index, direct identifiers, links and quarantine.
+//! Sealed Parquet files beside the tables: the identity index, who is kept out, direct identifiers, links, rows of linked patients, and quarantine.
 
 use std::fs::File;
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::ColumnType;
 use crate::error::{Error, Result};
 use crate::lanes::Lanes;
 use crate::place::Folder;
@@ -38,6 +39,9 @@ pub struct TableVersion {
     /// SHA-256 of the view's definition that made the rows; none for tables that ship.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<String>,
+    /// Types of the view's columns, in their order; none for tables that ship.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<ColumnType>,
     /// The cap on one person's rows that was enforced when the files were written.
     pub max_rows_per_person: u64,
     /// The files in the order of `person_id`; no person is in two of them.

@@ -70,6 +70,7 @@ impl Transaction {
         let base = lake.snapshot()?;
         if let Some(base) = &base {
             knows_views(&lake, base)?;
+            lake.check_types(base)?;
         }
         let mut bytes = [0_u8; 8];
         getrandom::fill(&mut bytes).doing("draw a name")?;
@@ -152,6 +153,7 @@ impl Transaction {
             aside: Mutex::default(),
             going: Mutex::new(Going::default()),
             code_maps: Mutex::default(),
+            linked,
             tables,
             published: false,
             _lock: lock,
@@ -194,10 +196,11 @@ impl Transaction {
         }
         let links = &self.work.links.before;
         if key_columns(table) > 1 {
-            if target.schema.fields().len() == plain.fields().len() {
-                return Ok(batch);
-            }
-            return under_persons(&batch, &target.schema, links);
+            return if self.work.linked {
+                under_persons(&batch, &target.schema, links)
+            } else {
+                Ok(batch)
+            };
         }
         // Of the rows of a linked person one is chosen at the commit.
         let numbers = integers(&batch, 0)?;
@@ -338,16 +341,16 @@ impl Transaction {
         self.work.links.split(number, by)
     }
 
+    /// What this transaction has linked, split and decided so far, oldest first.
+    pub fn said(&self) -> Vec<Link> {
+        self.work.links.said()
+    }
+
     fn may_link(&self) -> Result<()> {
-        let hidden = |intake: &Intake| {
-            let plain = self.work.lake.schema(&intake.target.table);
-            intake.target.schema.fields().len() > plain.map_or(0, |s| s.fields().len())
-        };
-        let ready = self.work.intake("condition").is_ok_and(hidden);
         let going = self.going();
         let whole = going.rows.is_empty() && going.persons.is_empty() && going.members.is_empty();
         drop(going);
-        if ready
+        if self.work.linked
             && whole
             && self
                 .work

@@ -161,7 +161,7 @@ pub const CHECKS: [(&str, &str, &str); 12] = [
     ),
 ];
 
-/// Ends, their starts and tables.
+/// Tables, a start in them, and the end that is not to lie before it.
 const ORDERS: [(&str, &str, &str); 4] = [
     ("encounter", "start_date", "end_date"),
     ("condition", "onset_date", "abatement_date"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use salus_accounting::{Delta, Rho};
 use salus_certificate::EntryIndex;
-use salus_lake::{Catalog, Lake, Snapshot};
-use salus_ledger::{Body, Fact, Kind, Ledger};
+use salus_lake::{Lake, Snapshot};
+use salus_ledger::{Fact, Ledger};
 use sha2::{Digest, Sha256};
 
 use crate::gate::AskError;
@@ -28,6 +28,8 @@ pub struct Books {
     /// Drawn for the snapshot when it was recorded; see [`crate::release::BoundingOptions::seed`].
     pub(crate) seed: u64,
     pub(crate) conversion_delta: Delta,
+    /// Catalog or snapshot are newer than the entries: enough for a price, not for an answer.
+    pub(crate) provisional: bool,
 }
 
 /// The column that names the person, in every table: the catalog allows no other.
@@ -46,6 +48,26 @@ impl Books {
         ledger: &Ledger,
         policy_yaml: &str,
     ) -> Result<Self, AskError> {
+        Self::brought(lake, ledger, policy_yaml, Record::All).await
+    }
+
+    /// As [`Books::current`], for prices alone: what follows something in the ledger is not recorded, because a price leaves no trace. An engine
+    /// over these books answers no question.
+    pub async fn for_prices(
+        lake: &Lake,
+        ledger: &Ledger,
+        policy_yaml: &str,
+    ) -> Result<Self, AskError> {
+        Self::brought(lake, ledger, policy_yaml, Record::First).await
+    }
+
+    async fn brought(
+        lake: &Lake,
+        ledger: &Ledger,
+        policy_yaml: &str,
+        record: Record,
+    ) -> Result<Self, AskError> {
+        let mut provisional = false;
         let account = ledger.account().await?;
         let conversion_delta = account.conversion_delta;
         let policy_file = Policy::parse(policy_yaml).map_err(unread)?;
@@ -54,15 +76,8 @@ impl Books {
             .map_err(unread)?;
         let deltas = policy_file.query_deltas().map_err(unread)?;
 
-        let newest = async |kind| {
-            Ok::<_, AskError>(
-                ledger
-                    .newest(kind)
-                    .await?
-                    .map(|stored| (stored.index, stored.entry.body)),
-            )
-        };
-        let dataset = match ledger.facts(DATASET).await?.dataset {
+        let facts = ledger.facts(DATASET).await?;
+        let dataset = match facts.dataset {
             Some((index, _)) => index,
             None => {
                 ledger
@@ -75,45 +90,51 @@ impl Books {
         };
         policy_file.check_datasets(lake.catalog()).map_err(unread)?;
         let sha256 = digest(lake.catalog_yaml().as_bytes());
-        let catalog = match newest(Kind::Catalog).await? {
-            Some((index, Body::Catalog(entry))) if entry.sha256 == sha256 => index,
-            Some((_, Body::Catalog(entry))) => {
-                let version = entry.version + 1;
-                ledger.record(described(lake, version, sha256)).await?
+        let catalog = match facts.catalog {
+            Some((index, entry)) if entry.sha256 == sha256 => index,
+            Some((index, _)) if record == Record::First => {
+                provisional = true;
+                index
             }
-            _ => ledger.record(described(lake, 1, sha256)).await?,
+            known => {
+                // After the ledger was read: whoever opened the lake before another catalog was recorded does not take it back.
+                lake.check_catalog().map_err(unavailable)?;
+                let version = known.map_or(1, |(_, entry)| entry.version + 1);
+                ledger.record(catalog_fact(lake, version, sha256)).await?
+            }
         };
         let sha256 = digest(policy_yaml.as_bytes());
-        let policy = match newest(Kind::Policy).await? {
-            Some((index, Body::Policy(entry))) if entry.sha256 == sha256 => index,
+        let policy = match facts.policy {
+            Some((index, entry)) if entry.sha256 == sha256 => index,
             Some(_) => return Err(unread("not the one in force; see `salus policy show`")),
             None => {
                 let fact = policy_file.fact(policy_yaml, conversion_delta, &str::to_owned);
                 ledger.record(fact.map_err(unread)?).await?
             }
         };
-        let snapshot = lake.snapshot().map_err(|e| AskError::Lake(e.to_string()))?;
-        let recorded = newest(Kind::Snapshot).await?;
-        // A lake that was restored can have another snapshot of the same number.
-        let content = match &recorded {
+        let snapshot = lake.snapshot().map_err(unavailable)?;
+        let content = match &facts.snapshot {
             Some((index, _)) => ledger.opening(*index, "commitment").await?,
             None => None,
         };
-        let snapshot_entry = match (&snapshot, recorded) {
-            (Some(snapshot), Some((index, Body::Snapshot(entry))))
-                if entry.snapshot == snapshot.number
-                    && content.is_some_and(|c| c.content == snapshot.canonical_bytes()) =>
-            {
+        let same = |snapshot: &Snapshot| {
+            content.is_some_and(|known| known.content == snapshot.canonical_bytes())
+        };
+        let snapshot_entry = match (&snapshot, facts.snapshot) {
+            (Some(snapshot), Some((index, _))) if same(snapshot) => index,
+            (Some(_), Some((index, _))) if record == Record::First => {
+                provisional = true;
                 index
             }
-            (Some(snapshot), _) => {
-                ledger
-                    .record(Fact::Snapshot {
-                        dataset: DATASET.into(),
-                        snapshot: snapshot.number,
-                        content: snapshot.canonical_bytes(),
-                    })
-                    .await?
+            (Some(snapshot), known) => {
+                // The lake's own number stands in the content: it also counts snapshots of which the ledger does not tell.
+                let number = known.map_or(1, |(_, entry)| entry.snapshot + 1);
+                let fact = Fact::Snapshot {
+                    dataset: DATASET.into(),
+                    snapshot: number,
+                    content: snapshot.canonical_bytes(),
+                };
+                ledger.record(fact).await?
             }
             (None, _) => dataset,
         };
@@ -131,11 +152,17 @@ impl Books {
                 .map(Duration::from_millis),
             seed: seed(ledger, snapshot_entry).await?,
             conversion_delta,
+            provisional,
         })
     }
 
-    /// Refuses a catalog that promises fewer rows per person than the snapshot was committed under: nobody enforced them.
-    pub(crate) fn check_caps(&self, catalog: &Catalog) -> Result<(), AskError> {
+    /// Refuses a catalog that promises what the snapshot was not committed under: fewer rows per person, which nobody enforced, and columns of other
+    /// types.
+    pub(crate) fn check_promises(&self, lake: &Lake) -> Result<(), AskError> {
+        let catalog = lake.catalog();
+        if let Some(snapshot) = &self.snapshot {
+            lake.check_types(snapshot).map_err(unavailable)?;
+        }
         let tables = self.snapshot.iter().flat_map(|snapshot| &snapshot.tables);
         for (name, version) in tables {
             let table = catalog.table(name);
@@ -166,13 +193,22 @@ impl Books {
     }
 }
 
+/// What is written down that the ledger does not hold yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Record {
+    /// All of it.
+    All,
+    /// What nothing stands for yet.
+    First,
+}
+
 /// The catalog and the parts that it has, which the ledger takes together.
-fn described(lake: &Lake, version: u64, sha256: [u8; 32]) -> Fact {
-    Fact::Described {
+fn catalog_fact(lake: &Lake, version: u64, sha256: [u8; 32]) -> Fact {
+    Fact::Catalog {
         dataset: DATASET.into(),
         version,
         sha256,
-        parts: lake.catalog().datasets.clone(),
+        parts: lake.catalog().parts(),
     }
 }
 
@@ -182,6 +218,10 @@ async fn seed(ledger: &Ledger, snapshot: EntryIndex) -> Result<u64, AskError> {
     let salted = |salt: [u8; 32]| digest(&[b"salus/groups/v1".as_slice(), &salt].concat());
     let seed = opening.and_then(|opening| salted(opening.salt).first_chunk().copied());
     Ok(seed.map_or(0, u64::from_be_bytes))
+}
+
+fn unavailable(error: salus_lake::Error) -> AskError {
+    AskError::Lake(error.to_string())
 }
 
 fn unread(what: impl std::fmt::Display) -> AskError {

@@ -173,6 +173,9 @@ pub enum AskError {
     /// The ledger: integrity, availability.
     #[error(transparent)]
     Ledger(#[from] salus_ledger::Error),
+    /// The books were opened for prices, and a catalog or snapshot is not recorded.
+    #[error("this engine was opened for prices; open it for questions")]
+    PricesAlone,
     /// The lake could not be opened, before any data was read.
     #[error("the lake is unavailable: {0}")]
     Lake(String),
@@ -200,7 +203,7 @@ impl Engine {
     pub fn open(lake: Lake, ledger: Ledger, books: Books) -> Result<Self, AskError> {
         let lake_error =
             |e: datafusion::error::DataFusionError| AskError::Lake(e.strip_backtrace());
-        books.check_caps(lake.catalog())?;
+        books.check_promises(&lake)?;
         Ok(Self {
             planning: Arc::new(session::planning(&lake).map_err(lake_error)?),
             executor: Arc::new(Executor::new(lake.clone()).map_err(lake_error)?),
@@ -229,6 +232,9 @@ impl Engine {
 
     async fn answer_in_full(&self, sql: &str, asking: &Asking) -> Result<Asked, AskError> {
         let started = Instant::now();
+        if self.books.provisional {
+            return Err(AskError::PricesAlone);
+        }
         let whole = sql;
         let (asking, sql) = &match with_settings(asking, sql) {
             Ok(read) => read,

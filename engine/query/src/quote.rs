@@ -81,8 +81,10 @@ impl Engine {
         let priced = self.price(question, asking)?;
         let account = self.ledger.account().await?;
         let reservation = self.reservation(&priced, asking);
+        let fresh = asking.fresh || self.books.provisional;
         let admission = match self.ledger.again(reservation.clone()).await? {
-            Again::New => match self.ledger.preview(reservation, asking.fresh).await? {
+            // An answer over what is not recorded yet cannot have been given.
+            Again::New => match self.ledger.preview(reservation, fresh).await? {
                 Preview::Admitted => Admission::Paid,
                 Preview::Known(entry) => Admission::Known(entry.0),
                 Preview::Declined(why) => Admission::Declined(why.into()),

@@ -3,10 +3,12 @@
 //! An export is a directory of `.ndjson` or `.jsonl` files, plain, gzip or zstd, one resource on
 //! each line. [`ingest_directory`] reads it and commits one snapshot, or nothing:
 //!
-//! * every line ends either as one row of one of nine tables (an Observation with components also
-//!   gives rows of a child table) or whole, byte for byte, in quarantine with a stable reason;
+//! * every line ends either as one row of a table (an Observation with components also gives rows
+//!   of a child table), as rows of views, as a deletion, dropped because its person was expunged, or
+//!   whole, byte for byte, in quarantine with a stable reason;
 //! * persons get their opaque numbers in the order of the export;
-//! * direct identifiers are not even read, except to find out whom a line is about;
+//! * direct identifiers stand in no row: they go, sealed and apart, where linkage reads them
+//!   ([`salus_lake::DirectRecord`]);
 //! * numbers become decimals from their text, never through a float;
 //! * views of the user make more rows of the same lines, in tables of their own ([`admit`]);
 //! * the same export twice changes nothing;

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
 use std::time::Instant;
 
-use salus_lake::{Lake, Quarantined, Scratch, ScratchWriter, Transaction, Withheld};
+use salus_lake::{Lake, Quarantined, ROW_CAP, Scratch, ScratchWriter, Transaction, Withheld};
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::error::IngestError;
@@ -22,8 +22,6 @@ use crate::reference::{Reference, Target};
 use crate::resource::{WITH_TABLE, kind_and_id};
 use crate::views::Views;
 
-/// Why rows above the cap of their person are in quarantine.
-const ROW_CAP: &str = "person_row_cap";
 /// Reasons for which a line stays where it is: rows that the lake itself put aside, and versions that are over.
 const FINAL: [&str; 4] = [ROW_CAP, "superseded", "deleted", "deleted_subject"];
 

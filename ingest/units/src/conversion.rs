@@ -1,6 +1,6 @@
 //! A conversion, applied to numbers as they are written.
 
-use crate::exact::Fraction;
+use crate::factor::Fraction;
 
 /// Millionths of one.
 const ONE: i128 = 1_000_000;

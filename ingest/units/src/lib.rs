@@ -31,14 +31,14 @@
 //! It is laxer in one thing: `U` and `[IU]` stand for each other, because laboratories write either for enzymes and hormones.
 
 mod conversion;
-mod exact;
+mod factor;
 mod spelling;
 mod substance;
 mod unit;
 
 pub use conversion::Conversion;
 
-use exact::Fraction;
+use factor::Fraction;
 use substance::{IFCC, NGSP, substance};
 use unit::Unit;
 

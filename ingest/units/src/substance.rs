@@ -3,7 +3,7 @@
 //! Molar masses follow from the formulas with the IUPAC standard atomic weights of 2021 (abridged, Pure Appl. Chem. 94, 573),
 //! but for what the note beside a group says. Codes are LOINC's.
 
-use crate::exact::Exact;
+use crate::factor::Factor;
 use crate::unit::Substance;
 
 /// Milligrams of a mole, charge (0: not an ion, or one whose charge depends on acidity), codes.
@@ -109,7 +109,7 @@ pub(crate) fn substance(code: &str) -> Substance {
         .iter()
         .find(|(_, _, codes)| codes.contains(&code));
     entry.map_or_else(Substance::default, |(milligrams, charge, _)| Substance {
-        molar_mass: Exact::new((*milligrams).into(), 1, -3),
+        molar_mass: Factor::new((*milligrams).into(), 1, -3),
         charge: (*charge > 0).then_some(*charge),
     })
 }

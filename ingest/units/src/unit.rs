@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use octofhir_ucum::{Case, Dimension, SpecialKind, UnitExpr, lookup_unit, parse_expression};
 
-use crate::exact::{Exact, Fraction};
+use crate::factor::{Factor, Fraction};
 
 /// Longest unit that is looked at, in bytes: the longest text of a table.
 const LONGEST: usize = 256;
@@ -20,7 +20,7 @@ const ACIDITY: &str = "[pH]";
 /// A unit: `base = factor * (value + offset)`, in a product of powers of base units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unit {
-    factor: Exact,
+    factor: Factor,
     /// Other than zero for temperatures on a scale alone.
     offset: Fraction,
     bases: BTreeMap<&'static str, i32>,
@@ -32,7 +32,7 @@ pub(crate) struct Unit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Substance {
     /// Grams of a mole.
-    pub(crate) molar_mass: Option<Exact>,
+    pub(crate) molar_mass: Option<Factor>,
     /// Elementary charges of an ion.
     pub(crate) charge: Option<u8>,
 }
@@ -50,14 +50,14 @@ impl Unit {
         {
             return Some(scale);
         }
-        let mut unit = Self::number(Exact::ONE);
+        let mut unit = Self::number(Factor::ONE);
         unit.multiply(&expression, 1)?;
         unit.bases.retain(|_, exponent| *exponent != 0);
         unit.bare = bare(&expression);
         Some(unit)
     }
 
-    fn number(factor: Exact) -> Self {
+    fn number(factor: Factor) -> Self {
         Self {
             factor,
             offset: Fraction::ZERO,
@@ -68,7 +68,7 @@ impl Unit {
 
     /// Units on a scale of their own, which have a meaning only alone.
     fn scale(code: &str) -> Option<Self> {
-        let temperature = |factor: Exact, hundredths: i128| {
+        let temperature = |factor: Factor, hundredths: i128| {
             Some(Self {
                 factor,
                 offset: Fraction::new(hundredths, 100)?,
@@ -78,12 +78,12 @@ impl Unit {
         };
         // UCUM, sections 21 and 30: the functions cel, degf, degre.
         match code {
-            "Cel" => temperature(Exact::ONE, 27_315),
-            "[degF]" => temperature(Exact::new(5, 9, 0)?, 45_967),
-            "[degRe]" => temperature(Exact::new(5, 4, 0)?, 21_852),
+            "Cel" => temperature(Factor::ONE, 27_315),
+            "[degF]" => temperature(Factor::new(5, 9, 0)?, 45_967),
+            "[degRe]" => temperature(Factor::new(5, 4, 0)?, 21_852),
             ACIDITY => Some(Self {
                 bases: BTreeMap::from([(ACIDITY, 1)]),
-                ..Self::number(Exact::ONE)
+                ..Self::number(Factor::ONE)
             }),
             _ => None,
         }
@@ -94,7 +94,7 @@ impl Unit {
         match expression {
             UnitExpr::Annotation(_) => Some(()),
             UnitExpr::Annotated(inner, _) => self.multiply(inner, power),
-            UnitExpr::Numeric(number) => self.scale_by(Exact::of(*number)?, power),
+            UnitExpr::Numeric(number) => self.scale_by(Factor::of(*number)?, power),
             UnitExpr::Symbol(code) => self.multiply_symbol(code, power),
             UnitExpr::Power(inner, exponent) => {
                 let power = power.checked_mul(*exponent)?;
@@ -112,7 +112,7 @@ impl Unit {
     fn multiply_symbol(&mut self, code: &str, power: i32) -> Option<()> {
         let (prefix, atom) = lookup_unit(code, Case::Sensitive)?;
         if let Some(prefix) = prefix {
-            self.scale_by(Exact::of(prefix.factor)?, power)?;
+            self.scale_by(Factor::of(prefix.factor)?, power)?;
         }
         match atom.code {
             MOLE | "osm" => return self.add_base(MOLE, power),
@@ -123,7 +123,7 @@ impl Unit {
             }
             // A micromole a minute.
             ENZYME => {
-                self.scale_by(Exact::new(1, 6, -7)?, power)?;
+                self.scale_by(Factor::new(1, 6, -7)?, power)?;
                 self.add_base(MOLE, power)?;
                 return self.add_base("s", power.checked_neg()?);
             }
@@ -132,7 +132,7 @@ impl Unit {
         if !matches!(atom.special, SpecialKind::None | SpecialKind::Arbitrary) {
             return None;
         }
-        self.scale_by(Exact::of(atom.factor)?, power)?;
+        self.scale_by(Factor::of(atom.factor)?, power)?;
         for (base, exponent) in Dimension::BASE_UNITS.into_iter().zip(atom.dim.0) {
             self.add_base(base, i32::from(exponent).checked_mul(power)?)?;
         }
@@ -142,7 +142,7 @@ impl Unit {
             .try_for_each(|(base, exponent)| self.add_base(base, exponent.checked_mul(power)?))
     }
 
-    fn scale_by(&mut self, factor: Exact, power: i32) -> Option<()> {
+    fn scale_by(&mut self, factor: Factor, power: i32) -> Option<()> {
         if power.unsigned_abs() > LARGEST_EXPONENT {
             return None;
         }
@@ -157,7 +157,7 @@ impl Unit {
     }
 
     /// Replaces a base unit by `factor` times another one.
-    fn replace(&mut self, base: &str, factor: Exact, other: &'static str) -> Option<()> {
+    fn replace(&mut self, base: &str, factor: Factor, other: &'static str) -> Option<()> {
         if let Some(exponent) = self.bases.remove(base) {
             self.scale_by(factor, exponent)?;
             self.add_base(other, exponent)?;
@@ -170,7 +170,7 @@ impl Unit {
     pub(crate) fn of_substance(&self, substance: Substance) -> Option<Self> {
         let mut unit = self.clone();
         if let Some(charge) = substance.charge {
-            unit.replace(EQUIVALENT, Exact::new(1, charge.into(), 0)?, MOLE)?;
+            unit.replace(EQUIVALENT, Factor::new(1, charge.into(), 0)?, MOLE)?;
         }
         if let Some(mass) = substance.molar_mass {
             unit.replace(MOLE, mass, "g")?;
@@ -191,7 +191,7 @@ impl Unit {
     /// Whether a number without unit has this one: scores, ratios, pH.
     pub(crate) fn goes_without_saying(&self) -> bool {
         let acidity = self.bases.len() == 1 && self.bases.get(ACIDITY) == Some(&1);
-        self.factor == Exact::ONE && (self.bases.is_empty() || acidity)
+        self.factor == Factor::ONE && (self.bases.is_empty() || acidity)
     }
 
     /// `value in other = value in self * scale + shift`; `None` when they do not measure the same.
@@ -201,7 +201,7 @@ impl Unit {
         }
         let scale = self.factor.times(other.factor.inverse()?)?;
         // A score is no percentage, although both are numbers.
-        if (self.bare || other.bare) && scale != Exact::ONE {
+        if (self.bare || other.bare) && scale != Factor::ONE {
             return None;
         }
         let scale = scale.fraction()?;

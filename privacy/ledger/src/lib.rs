@@ -34,7 +34,7 @@
 //! // What questions rest on.
 //! let clinic = || "clinic".to_owned();
 //! let dataset = ledger.record(Fact::Dataset { dataset: clinic(), unit: "person_id".into() }).await?;
-//! let catalog = ledger.record(Fact::Catalog { dataset: clinic(), version: 1, sha256: [0; 32] }).await?;
+//! let catalog = ledger.record(Fact::Catalog { dataset: clinic(), version: 1, sha256: [0; 32], parts: BTreeMap::new() }).await?;
 //! let policy = Fact::Policy { version: 1, sha256: [0; 32], query_rho: Rho::parse_floor("0.005")?, limits: vec![] };
 //! let policy = ledger.record(policy).await?;
 //! let snapshot = Fact::Snapshot { dataset: clinic(), snapshot: 1, content: b"patient: version 0".to_vec() };

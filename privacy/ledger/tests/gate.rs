@@ -359,6 +359,7 @@ async fn a_certificate_rests_on_the_newest_catalog_and_policy() {
         dataset: "clinic".to_owned(),
         version: 2,
         sha256: [9; 32],
+        parts: std::collections::BTreeMap::new(),
     };
     let catalog = ledger.record(next).await.unwrap();
     let stale = ledger.reserve(question()).await.unwrap_err();

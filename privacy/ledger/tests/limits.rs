@@ -230,7 +230,7 @@ async fn a_catalog_and_its_parts_change_together() {
     let dir = tempfile::tempdir().unwrap();
     let (ledger, _) = with(dir.path(), vec![limit(Share::Dataset, None, None, 5)]).await;
     let table = question().certificate.steps[0].table.clone().unwrap();
-    let described = |version: u64, parts: &[&str]| Fact::Described {
+    let described = |version: u64, parts: &[&str]| Fact::Catalog {
         dataset: "clinic".to_owned(),
         version,
         sha256: [9; 32],

@@ -38,6 +38,7 @@ async fn history(dir: &Path) -> Evidence {
             dataset: clinic(),
             version: 2,
             sha256: [9; 32],
+            parts: std::collections::BTreeMap::new(),
         },
         Fact::Snapshot {
             dataset: clinic(),

@@ -403,6 +403,7 @@ async fn facts(ledger: &Ledger) -> Certificate {
         dataset: clinic(),
         version: 1,
         sha256: [0; 32],
+        parts: std::collections::BTreeMap::new(),
     };
     let policy = Fact::Policy {
         version: 1,

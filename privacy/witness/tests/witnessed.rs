@@ -110,6 +110,7 @@ async fn create(dir: &Path, signer: Signer, witnesses: SharedWitnesses) -> Ledge
             dataset: clinic(),
             version: 1,
             sha256: [7; 32],
+            parts: std::collections::BTreeMap::new(),
         },
         Fact::Policy {
             version: 1,

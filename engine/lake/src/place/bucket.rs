@@ -62,11 +62,11 @@ impl Bucket {
         address: &str,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
-        Self::s3_patient(address, variables, PATIENCE)
+        Self::s3_retrying(address, variables, PATIENCE)
     }
 
     /// As [`Bucket::s3`]; a request that the server fails is tried again for about `patience`.
-    pub fn s3_patient(
+    pub fn s3_retrying(
         address: &str,
         variables: impl IntoIterator<Item = (String, String)>,
         patience: Duration,

@@ -188,7 +188,7 @@ impl Derivation<'_> {
             let by_row_id = |key: &&Expr| {
                 let column = key.try_as_col();
                 let source = column.and_then(|column| of.fact(column)?.source.clone());
-                source.is_some_and(|source| source.column == "id")
+                source.is_some_and(|source| source.is_row_id())
             };
             if keys.iter().any(by_row_id) {
                 return 1;

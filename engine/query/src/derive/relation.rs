@@ -6,6 +6,8 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
+use salus_lake::TABLES;
+
 use super::days::Range;
 use super::domain::Domain;
 
@@ -27,6 +29,13 @@ pub(crate) struct Source {
     pub scan: usize,
     pub table: String,
     pub column: String,
+}
+
+impl Source {
+    /// Whether it is the id that the lake gives to each row of a table that ships. What a view calls so may be anything.
+    pub(crate) fn is_row_id(&self) -> bool {
+        self.column == "id" && TABLES.contains(&self.table.as_str())
+    }
 }
 
 /// What is known of one column.

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::expression::{is_exact, total};
-use super::relation::{Fact, Relation, Role, literal};
+use super::relation::{Fact, Relation, Role, Source, literal};
 use super::{Derivation, planner, strip_alias};
 use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
@@ -86,7 +86,7 @@ fn order_of(expr: &Expr) -> Option<(&[Expr], &[SortExpr])> {
 
 /// Sort keys that leave no two different rows of a person in an order of chance.
 ///
-/// The lake gives every row of a table an id of its own; as long as each row stands once, that is enough. Otherwise everything that can be seen of
+/// The lake gives every row of a table that ships an id of its own (what a view calls so may be anything); as long as each row stands once, that is enough. Otherwise everything that can be seen of
 /// a row is compared: its columns, and of optional units whether they are there. Rows that tie even then are equal, and whichever comes first
 /// the multiset is the same.
 fn ties(input: &Relation) -> Vec<SortExpr> {
@@ -95,7 +95,7 @@ fn ties(input: &Relation) -> Vec<SortExpr> {
     }
     let columns = input.columns().into_iter().zip(&input.facts);
     let plain = || columns.clone().filter(|(_, fact)| fact.role == Role::Plain);
-    let is_id = |fact: &Fact| fact.source.as_ref().is_some_and(|s| s.column == "id");
+    let is_id = |fact: &Fact| fact.source.as_ref().is_some_and(Source::is_row_id);
     let id = plain().find(|(_, fact)| is_id(fact) && stands_once(&input.plan));
     let keys: Vec<Expr> = match id {
         Some((id, _)) => vec![Expr::Column(id)],

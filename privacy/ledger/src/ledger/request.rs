@@ -28,17 +28,8 @@ pub enum Fact {
         /// Its tables; without any it is a part no longer.
         tables: Vec<String>,
     },
-    /// A version of a dataset's catalog.
-    Catalog {
-        /// Name of the dataset.
-        dataset: String,
-        /// Version of the catalog.
-        version: u64,
-        /// Hash of the catalog file, which is public.
-        sha256: Hash,
-    },
     /// A version of a dataset's catalog, and the parts that the dataset has under it: they change together, or not at all.
-    Described {
+    Catalog {
         /// Name of the dataset.
         dataset: String,
         /// Version of the catalog.

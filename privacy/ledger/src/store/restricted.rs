@@ -46,7 +46,7 @@ pub(crate) async fn frontier(db: &mut dyn Session, size: u64) -> Result<Frontier
     Ok(Frontier::new(size, hashes))
 }
 
-/// Number of nodes of the tree.
+/// Every node, by level and position.
 pub(crate) async fn nodes(db: &mut dyn Session) -> Result<Vec<(Node, Hash)>> {
     let rows: Vec<(i64, i64, Vec<u8>)> =
         engine::all(db, include_str!("restricted/nodes.sql"), &[]).await?;

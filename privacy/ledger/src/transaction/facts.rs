@@ -36,18 +36,6 @@ impl Transaction<'_> {
                 dataset,
                 version,
                 sha256,
-            } => {
-                self.expect_dataset(&dataset).await?;
-                Body::Catalog(Catalog {
-                    dataset,
-                    version,
-                    sha256,
-                })
-            }
-            Fact::Described {
-                dataset,
-                version,
-                sha256,
                 parts,
             } => {
                 self.expect_dataset(&dataset).await?;

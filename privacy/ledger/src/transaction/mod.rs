@@ -1,15 +1,15 @@
 //! One transaction of the log: everything a decision rests on is read, and everything it leads to is written, under one lock.
 
 mod buffer;
+mod draft;
 mod enter;
 mod facts;
 mod grounds;
-mod parts;
 mod reuse;
 
 use buffer::Buffer;
+pub(crate) use draft::{Draft, Released};
 use grounds::{Grounds, References};
-pub(crate) use parts::{Draft, Released};
 pub(crate) use reuse::Former;
 
 use std::sync::Arc;

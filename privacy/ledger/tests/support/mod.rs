@@ -85,6 +85,7 @@ pub async fn record_facts(ledger: &Ledger) {
             dataset: "clinic".to_owned(),
             version: 1,
             sha256: [7; 32],
+            parts: std::collections::BTreeMap::new(),
         },
         Fact::Policy {
             version: 1,

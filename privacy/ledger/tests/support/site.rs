@@ -146,6 +146,7 @@ pub async fn facts(ledger: &Ledger, limits: Vec<Limit>) {
         dataset: clinic(),
         version: 1,
         sha256: [7; 32],
+        parts: std::collections::BTreeMap::new(),
     };
     let snapshot = Fact::Snapshot {
         dataset: clinic(),

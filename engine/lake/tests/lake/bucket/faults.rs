@@ -202,7 +202,7 @@ async fn failures_that_stay_are_told_and_quote_nothing() {
     // A server that is not there at all, and one that is asked for another bucket.
     let nobody = [("AWS_ENDPOINT".to_owned(), "http://127.0.0.1:9".to_owned())];
     let variables = server.variables().into_iter().chain(nobody);
-    let bucket = Bucket::s3_patient("s3://lake/x", variables, Duration::ZERO).unwrap();
+    let bucket = Bucket::s3_retrying("s3://lake/x", variables, Duration::ZERO).unwrap();
     let error = create(&bucket).expect_err("nobody");
     assert!(error.to_string().contains("cannot be reached"), "{error}");
     discreet(&all_words(&error));

@@ -102,7 +102,7 @@ impl Server {
     /// The bucket with a prefix, tried again for `patience`.
     pub(crate) fn impatient(&self, prefix: &str, patience: Duration) -> Bucket {
         let address = format!("s3://lake/{prefix}");
-        Bucket::s3_patient(&address, self.variables(), patience).expect("a bucket")
+        Bucket::s3_retrying(&address, self.variables(), patience).expect("a bucket")
     }
 
     /// The environment that leads here.

@@ -8,13 +8,13 @@ const EXACT_DIGITS: u128 = 10_u128.pow(24);
 /// `numerator / denominator * 10^exponent`, in lowest terms and without a ten in either part. Every operation is exact or
 /// answers `None`, because a part would pass 2^127.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Exact {
+pub(crate) struct Factor {
     numerator: u128,
     denominator: u128,
     exponent: i32,
 }
 
-impl Exact {
+impl Factor {
     pub(crate) const ONE: Self = Self {
         numerator: 1,
         denominator: 1,
@@ -205,13 +205,13 @@ mod tests {
 
     #[test]
     fn what_grows_too_large_is_none_and_never_wraps() {
-        let seven = Exact::new(7, 1, 0).unwrap();
+        let seven = Factor::new(7, 1, 0).unwrap();
         assert!(seven.power(44).is_some() && seven.power(i32::MAX).is_none());
         assert!(seven.power(i32::MIN).is_none());
-        let tens = Exact::new(1, 1, i32::MAX).unwrap();
+        let tens = Factor::new(1, 1, i32::MAX).unwrap();
         assert!(tens.times(tens).is_none() && tens.power(2).is_none());
         assert!(tens.fraction().is_none());
-        assert_eq!(Exact::new(0, 1, 0), None);
+        assert_eq!(Factor::new(0, 1, 0), None);
         assert_eq!(Fraction::new(1, 0), None);
     }
 }
