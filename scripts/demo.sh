@@ -9,6 +9,8 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$HOME/.cache/salus-target}
 persons=${SALUS_DEMO_PERSONS:-10000}
 demo=${SALUS_DEMO_DIR:-${CARGO_TARGET_DIR}/demo}
 export SALUS_HOME="$demo/home"
+# What the user of the demo has seen of its ledger goes with the demo.
+export XDG_STATE_HOME="$demo/state"
 
 say "building salus (a first build compiles some 500 crates: five to eight minutes on two cores; later ones take seconds)"
 cargo build --locked -p salus-cli -p salus-checker

@@ -36,6 +36,10 @@ need_strace() {
 # The components that rustup's minimal profile leaves out.
 need_lints() {
   cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return
+  if ! command -v rustup >/dev/null; then
+    echo "salus: rustfmt or clippy is missing, and there is no rustup to install them. Install those of your toolchain (rustfmt and rust-clippy on Debian), or run scripts/test.sh --only-tests, which goes without." >&2
+    exit 1
+  fi
   echo "== installing rustfmt and clippy"
   rustup component add rustfmt clippy
 }

@@ -1,6 +1,6 @@
 """NDJSON to tables in megabytes a second: `salus ingest fhir` beside DuckDB and Polars, on the same files, in turns.
 
-    python benches/exports/compare.py SALUS [--persons N] [--rounds R] [--work DIR] [--out FILE.json]
+    python3 benches/exports/compare.py SALUS [--persons N] [--rounds R] [--work DIR] [--out FILE.json]
 
 SALUS is the optimised binary; the Python that runs this has `duckdb` and `polars`. Each figure is that of a whole process: its
 time from start to end, and the most memory it held. What Salus does beyond the others: it checks every line, keeps what it cannot use,

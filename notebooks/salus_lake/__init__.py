@@ -5,11 +5,14 @@
 
 Everything here is what any reader of encrypted Parquet does: each file says in its footer's key metadata how its own key was
 wrapped, and the master key in ``keys/lake.key`` unwraps it. The format is in docs/decisions/0022-at-rest.md.
+
+A lake in a bucket is read from a copy on disk: docs/object-stores.md says how.
 """
 
 import base64
 import json
 import pathlib
+import re
 
 import pyarrow
 import pyarrow.parquet as parquet
@@ -39,13 +42,44 @@ class KeyFile(encryption.KmsClient):
         raise NotImplementedError("this reader does not write")
 
 
+class Unreadable(Exception):
+    """There is no lake that this reader can open; the text says what to do."""
+
+
+def home_on_disk(home):
+    """The directory of a home whose lake is in it."""
+    # A path would make one slash of the two.
+    if "://" in str(home):
+        raise Unreadable(_in_bucket(home))
+    home = pathlib.Path(home).expanduser()
+    settings = home / "home.yaml"
+    named = re.search(r"^lake:\s*['\"]?([^\s'\"]+)", settings.read_text() if settings.is_file() else "", re.MULTILINE)
+    if named:
+        raise Unreadable(_in_bucket(named[1]))
+    if not (home / "lake" / "_snapshots").is_dir():
+        raise Unreadable(f"{home} has no lake/_snapshots; name the directory that `salus init` made")
+    return home
+
+
+def _in_bucket(place):
+    return (
+        f"{place} is in an object store, which this reader does not reach: copy all of the prefix into COPY/lake, "
+        'then Lake("COPY", key="HOME/keys/lake.key"); see docs/object-stores.md'
+    )
+
+
 class Lake:
-    """The newest snapshot of the lake in a home, or another one."""
+    """The newest snapshot of the lake in a home, or the one of this number.
+
+    `key` is the file of the master key, if it is not the home's. Raises Unreadable for a lake in a bucket, and where there is none.
+    """
 
     def __init__(self, home, number=None, key=None):
-        self.home = pathlib.Path(home).expanduser()
-        key = key or self.home / "keys" / "lake.key"
+        self.home = home_on_disk(home)
+        key = pathlib.Path(key).expanduser() if key else self.home / "keys" / "lake.key"
         names = sorted(path.name for path in (self.home / "lake" / "_snapshots").glob("*.json"))
+        if not names:
+            raise Unreadable(f"the lake in {self.home} is empty: `salus ingest fhir DIR` fills it")
         name = names[-1] if number is None else f"{number:010}.json"
         self.snapshot = json.loads((self.home / "lake" / "_snapshots" / name).read_text())
         self.factory = encryption.CryptoFactory(lambda _: KeyFile(key))

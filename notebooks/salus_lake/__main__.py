@@ -8,11 +8,16 @@ import sys
 
 import pyarrow.compute as compute
 
-from . import Lake
+from . import Lake, Unreadable
 
 
 def main():
-    lake = Lake(sys.argv[1])
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m salus_lake HOME")
+    try:
+        lake = Lake(sys.argv[1])
+    except Unreadable as error:
+        sys.exit(f"salus_lake: {error}")
     told = {}
     for name, version in sorted(lake.snapshot["tables"].items()):
         if not version["files"]:

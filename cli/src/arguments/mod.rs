@@ -169,7 +169,7 @@ pub(crate) enum Command {
     /// Receipts of answers.
     #[command(
         subcommand,
-        after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof"
+        after_help = "Example:\n  salus receipt verify ~/.salus/receipts/8.tlog-proof"
     )]
     Receipt(Receipt),
     /// Keys of the log and of officers.
@@ -375,9 +375,7 @@ pub(crate) enum PolicyCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipt {
     /// Verify that an answer stands in the ledger as the receipt says.
-    #[command(
-        after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof --key ledger.vkey"
-    )]
+    #[command(after_help = "Example:\n  salus receipt verify 8.tlog-proof --key ledger.vkey")]
     Verify {
         /// A `.tlog-proof` file, or the saved JSON of a query.
         file: PathBuf,
