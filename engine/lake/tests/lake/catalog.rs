@@ -194,3 +194,16 @@ fn bad_catalogs_are_refused_with_the_place() {
     assert!(matches!(Catalog::parse(""), Err(Error::Catalog(_))));
     assert!(matches!(Catalog::parse("- a\n- b"), Err(Error::Catalog(_))));
 }
+
+/// Else a view over the same resources would be a way around the limit of a part.
+#[test]
+fn a_part_holds_the_views_over_its_resources() {
+    let parts = "\ndatasets: { vital: [observation_component], people: [patient] }\n";
+    let yaml = Catalog::default_yaml().to_owned() + &parts + crate::views::SECTION;
+    let parts = Catalog::parse(&yaml).unwrap().parts();
+    assert_eq!(parts["vital"], ["observation_component", "reading"]);
+    assert_eq!(parts["people"], ["patient"]);
+    let named = yaml.replace("[observation_component]", "[reading]");
+    let parts = Catalog::parse(&named).unwrap().parts();
+    assert_eq!(parts["vital"], ["reading"]);
+}
