@@ -7,7 +7,8 @@ use anyhow::Context;
 use salus_accounting::{Delta, Epsilon, Loss, Noise, Rational, Rho};
 use salus_ledger::Ledger;
 use salus_query::{
-    Admission, Answer, Asked, Asking, Engine, PURPOSES, Price, Quote, Subject, Terms, is_confidence,
+    Admission, Answer, Asked, Asking, Engine, Expected, PURPOSES, Price, Quote, Subject, Terms,
+    is_confidence,
 };
 use serde_json::{Value, json};
 
@@ -249,16 +250,28 @@ pub(super) fn remaining_text(loss: Loss, conversion: salus_accounting::Delta) ->
     )
 }
 
+fn error_text(error: Expected) -> String {
+    match error {
+        Expected::HalfWidth(half) => format!("± {}", figure(half)),
+        Expected::Rows(rows) => format!("± {} places among the rows", figure(rows)),
+        Expected::Open => "depends on the answer".to_owned(),
+    }
+}
+
+fn error_json(name: &str, error: Expected) -> Value {
+    let (half, rows) = match error {
+        Expected::HalfWidth(half) => (Some(half), None),
+        Expected::Rows(rows) => (None, Some(rows)),
+        Expected::Open => (None, None),
+    };
+    json!({"column": name, "half_width": half, "rows": rows})
+}
+
 fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Format) {
-    let mut rows = Rows::new(&["column", "95 % error"]);
+    let title = format!("{} % error", figure(100.0 * quote.confidence));
+    let mut rows = Rows::new(&["column", &title]);
     for (name, error) in &quote.errors {
-        rows.push([
-            name.clone(),
-            error.map_or_else(
-                || "depends on the answer".to_owned(),
-                |error| format!("± {}", figure(error)),
-            ),
-        ]);
+        rows.push([name.clone(), error_text(*error)]);
     }
     let json = json!({
         "dry_run": true,
@@ -270,7 +283,7 @@ fn print_quote(quote: &Quote, conversion: salus_accounting::Delta, format: Forma
         "rows_per_person": quote.terms.rows_per_person,
         "groups_per_person": quote.terms.groups_per_person,
         "bounds": terms_json(&quote.terms),
-        "errors": quote.errors.iter().map(|(name, error)| json!({"column": name, "half_width": error})).collect::<Vec<_>>(),
+        "errors": quote.errors.iter().map(|(name, error)| error_json(name, *error)).collect::<Vec<_>>(),
         "derivation": quote.derivation.iter().map(|(rule, what, rows)| json!({"rule": rule, "what": what, "rows_per_person": rows})).collect::<Vec<_>>(),
     });
     print(format, &rows, &json);

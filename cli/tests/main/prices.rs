@@ -22,6 +22,15 @@ fn an_error_names_its_price_and_the_answer_keeps_it() {
     let ratio = rho(&dearer) / rho(&quote);
     assert!((3.0..6.0).contains(&ratio), "{ratio}");
 
+    // Of a median the places among the rows are foretold; what they are in values depends on them.
+    let median = "SELECT MEDIAN(deprivation) FROM patient";
+    let quote = home.json(&["query", median, "--dry-run"]);
+    assert!(quote["errors"][0]["rows"].as_f64() > Some(1.0), "{quote}");
+    let shown = home
+        .run(&["query", median, "--dry-run", "--confidence", "0.9"])
+        .exits(0);
+    assert!(shown.stdout.contains("90 % error") && shown.stdout.contains("places among the rows"));
+
     let average = "SELECT AVG(deprivation) FROM patient";
     let refused = home.run(&["query", average, "--within", "1"]).exits(3);
     assert!(

@@ -249,6 +249,23 @@ impl Question {
         }
     }
 
+    /// Of a quantile: how far, in rows, the place of the answer among the sorted rows will be from the one that was asked for, at most.
+    pub(crate) fn error_in_rows(
+        &self,
+        release: usize,
+        column: usize,
+        mechanisms: &[Mechanism],
+        sought: &Sought,
+    ) -> Option<f64> {
+        let Output::Quantile { tree, place } = *self.output(release, column)? else {
+            return None;
+        };
+        let mechanism = mechanisms.get(self.mechanisms_of(release))?.get(tree)?;
+        let release = &self.releases.get(release)?.release;
+        let sigma = Spread::of(mechanism, &release.bounds()).continuous();
+        Some(deviations(sought.level) * release.tree(tree)?.rank_deviation(place, sigma))
+    }
+
     /// Canonical text of the operator trees, below the releases and above, and of what decides about groups: the ledger commits to it, salted, and
     /// equal questions have equal text.
     fn canonical(parts: &[Planned], post: &PostProcessing) -> datafusion::error::Result<Vec<u8>> {

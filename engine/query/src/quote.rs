@@ -7,7 +7,7 @@ use salus_ledger::{Again, Preview};
 use crate::answer::approximate;
 use crate::gate::{AskError, Asking, Engine};
 use crate::post::Origin;
-use crate::question::Question;
+use crate::question::{Question, Sought};
 use crate::settings::with_settings;
 use crate::terms::Terms;
 
@@ -24,8 +24,10 @@ pub struct Quote {
     pub terms: Terms,
     /// Number of answered cells.
     pub cells: usize,
-    /// Name of each number with half the width of its interval; `None` where the error depends on the answer: averages, and what is computed.
-    pub errors: Vec<(String, Option<f64>)>,
+    /// Name of each number with the error to expect in it.
+    pub errors: Vec<(String, Expected)>,
+    /// Probability with which the errors hold.
+    pub confidence: f64,
     /// The derivation: rule, operator and most rows of one person, bottom-up.
     pub derivation: Vec<(String, String, u64)>,
     /// The noise, one for each mechanism.
@@ -39,6 +41,17 @@ impl Quote {
         self.terms.rows_per_person > 1
             && aggregates.any(|aggregate| aggregate.starts_with("centred"))
     }
+}
+
+/// An error that is foretold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Expected {
+    /// Half the width of the number's interval.
+    HalfWidth(f64),
+    /// Of a quantile: by how many rows its place among the sorted rows is off, at most. What that is in values depends on the rows.
+    Rows(f64),
+    /// It depends on the answer: averages over nobody knows how many rows, and what is computed.
+    Open,
 }
 
 /// What would come of a question if it were asked now.
@@ -94,14 +107,14 @@ impl Engine {
             Again::Failed => Admission::Declined(AskError::Failed),
             Again::Another => Admission::Declined(AskError::KeyTaken),
         };
-        let question = &priced.question;
+        let (question, sought) = (&priced.question, asking.sought());
         let errors = question.post.columns.iter().filter_map(|column| {
             let error = match column.origin {
                 Origin::Public => return None,
-                Origin::Derived => None,
+                Origin::Derived => Expected::Open,
                 Origin::Released {
                     release, column, ..
-                } => question.error(release, column, &priced.mechanisms, &asking.sought()),
+                } => expected(question, release, column, &priced.mechanisms, &sought),
             };
             Some((column.name.clone(), error))
         });
@@ -114,6 +127,7 @@ impl Engine {
             cells: releases().map(|r| r.cells.len()).sum(),
             noise: noises(question, &priced.mechanisms),
             errors: errors.collect(),
+            confidence: sought.level,
             derivation: question
                 .steps
                 .iter()
@@ -127,6 +141,21 @@ impl Engine {
                 .collect(),
         })
     }
+}
+
+fn expected(
+    question: &Question,
+    release: usize,
+    column: usize,
+    mechanisms: &[Mechanism],
+    sought: &Sought,
+) -> Expected {
+    let width = question.error(release, column, mechanisms, sought);
+    let rows = || question.error_in_rows(release, column, mechanisms, sought);
+    width
+        .map(Expected::HalfWidth)
+        .or_else(|| rows().map(Expected::Rows))
+        .unwrap_or(Expected::Open)
 }
 
 /// The noise of each mechanism, in whole grid units also where persons are weighted.

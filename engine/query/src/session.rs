@@ -10,6 +10,7 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+use datafusion::optimizer::decorrelate_lateral_join::DecorrelateLateralJoin;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::optimizer::eliminate_cross_join::EliminateCrossJoin;
 use datafusion::optimizer::extract_equijoin_predicate::ExtractEquijoinPredicate;
@@ -25,6 +26,7 @@ use salus_lake::{Catalog, Lake};
 
 use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
+use crate::lateral::{numbered, refuse_other_laterals};
 use crate::public;
 use crate::refusal::Refusal;
 use crate::subqueries::{as_joins, refuse_other_meanings};
@@ -104,8 +106,8 @@ pub(crate) fn builder() -> SessionStateBuilder {
 
 /// Parses and resolves one SELECT.
 ///
-/// Four of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
-/// admission can see: subqueries become joins, comma joins become inner joins, equalities become join keys.
+/// Five of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
+/// admission can see: subqueries and LATERAL become joins, comma joins become inner joins, equalities become join keys.
 pub(crate) async fn resolve(
     state: &SessionState,
     sql: &str,
@@ -127,9 +129,12 @@ pub(crate) async fn resolve(
     refuse_values(&plan)?;
     refuse_other_meanings(&plan)?;
     let plan = as_joins(plan, state).map_err(unresolved)?;
+    let plan = numbered(plan, state).map_err(unresolved)?;
+    refuse_other_laterals(&plan)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![
         Arc::new(DecorrelatePredicateSubquery::new()),
         Arc::new(ScalarSubqueryToJoin::new()),
+        Arc::new(DecorrelateLateralJoin::new()),
         Arc::new(EliminateCrossJoin::new()),
         Arc::new(ExtractEquijoinPredicate::new()),
     ];

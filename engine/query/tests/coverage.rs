@@ -9,8 +9,8 @@ mod support;
 use std::collections::HashMap;
 
 use salus_accounting::{Noise, Rho};
-use salus_query::{Asking, Price};
-use support::{Home, asking, plain, plain_rows, population, small_catalog, text};
+use salus_query::{Asking, Expected, Price};
+use support::{Home, Rows, asking, plain, plain_rows, population, small_catalog, text};
 
 /// Number of keys, price and question. Prices are such that noise spans many steps of the lattice and averages stand clear of it.
 const POOL: &[(usize, &str, &str)] = &[
@@ -423,9 +423,39 @@ async fn a_quote_tells_the_error_beforehand() {
     for (column, (name, error)) in quote.errors.iter().enumerate() {
         // An interval may be cut at zero; its noise is not.
         let half = 1.96 * asked.answer.standard_errors[0][column].unwrap();
+        let Expected::HalfWidth(error) = *error else {
+            panic!("{name}: {error:?}");
+        };
         assert!(
-            (error.unwrap() - half).abs() <= 1.0 + half * 1e-3,
-            "{name}: {error:?} {half}"
+            (error - half).abs() <= 1.0 + half * 1e-3,
+            "{name}: {error} {half}"
         );
     }
+}
+
+/// Of a quantile the error is foretold in rows: here the values are the places of their rows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quote_tells_how_many_places_a_median_is_off() {
+    let mut rows = Rows::new("encounter", &["person_id", "id", "length_minutes"]);
+    for place in 0..1_000 {
+        let (person, place) = ((place + 1).to_string(), place.to_string());
+        rows.push(&[&person, &person, &place]);
+    }
+    let home = Home::new(&small_catalog(), &[rows], 400).await;
+    let (engine, _ledger) = home.engine(support::ANY_PRICE).await;
+    let asking = asking(Price::Rho(Rho::parse_floor("0.05").unwrap()));
+    let sql = "SELECT MEDIAN(clamp(length_minutes, 0, 999)) AS m FROM encounter";
+    let quote = engine.quote(sql, &asking).await.unwrap();
+    let Expected::Rows(places) = quote.errors[0].1 else {
+        panic!("{:?}", quote.errors);
+    };
+    let (mut within, mut far) = (0, 0);
+    for _ in 0..40 {
+        let asked = engine.ask(sql, &asking).await.unwrap();
+        let off = (asked.answer.rows[0][0].as_f64().unwrap() - 499.5).abs();
+        within += u32::from(off <= places + 1.0);
+        far += u32::from(off >= places / 10.0);
+    }
+    // 40 draws at 95 % or better, and no promise that is ten times too wide.
+    assert!(within >= 34 && far >= 8, "{within} {far} {places}");
 }

@@ -67,6 +67,23 @@ const CASES: &[Case] = &[
         "SELECT AVG(clamp((SELECT COUNT(*) FROM encounter e WHERE e.person_id = p.person_id), 0, 50)) FROM patient p",
         "SELECT AVG(n) FROM (SELECT p.person_id, COUNT(e.person_id) AS n FROM patient p LEFT JOIN encounter e ON e.person_id = p.person_id GROUP BY p.person_id) t"),
     // Bounds of what is computed from bounded values.
+    // LATERAL: a subquery for each row.
+    as_plain(1, 0.3,
+        "SELECT p.sex, COUNT(*) AS n, SUM(clamp(l.n, 0, 50)) AS visits FROM patient p CROSS JOIN LATERAL (SELECT COUNT(*) AS n FROM encounter e WHERE e.person_id = p.person_id AND e.class = 'AMB') l GROUP BY p.sex",
+        "SELECT SEX, COUNT(*), SUM(COALESCE(v.n, 0)) FROM patient p LEFT JOIN (SELECT person_id, COUNT(*) AS n FROM encounter WHERE class = 'AMB' GROUP BY person_id) v ON v.person_id = p.person_id GROUP BY 1"),
+    as_plain(0, 0.3,
+        "SELECT COUNT(*) AS n, COUNT(l.start_date) AS with_visit FROM patient p LEFT JOIN LATERAL (SELECT e.start_date FROM encounter e WHERE e.person_id = p.person_id ORDER BY e.start_date DESC, e.id DESC LIMIT 1) l ON true",
+        "SELECT COUNT(*), COUNT(e.person_id) FROM patient p LEFT JOIN (SELECT DISTINCT person_id FROM encounter) e ON e.person_id = p.person_id"),
+    as_plain(0, 0.3,
+        "SELECT SUM(clamp(l.value, 0, 20)) AS s FROM patient p CROSS JOIN LATERAL (SELECT o.value FROM observation o WHERE o.person_id = p.person_id AND o.code = '4548-4' AND o.value IS NOT NULL ORDER BY o.effective_date DESC, o.id DESC LIMIT 1) l",
+        "SELECT SUM(least(greatest(value, 0), 20)) FROM (SELECT value, row_number() OVER (PARTITION BY person_id ORDER BY effective_date DESC NULLS FIRST, id DESC) AS r FROM observation WHERE code = '4548-4' AND value IS NOT NULL) t WHERE r = 1"),
+    // The second and third, and more than the order in what is selected.
+    as_plain(0, 0.3,
+        "SELECT COUNT(*), COUNT(*) FILTER (WHERE l.class = 'AMB') FROM patient p, LATERAL (SELECT class, start_date FROM encounter e WHERE p.person_id = e.person_id AND e.length_minutes > 10 ORDER BY start_date, id LIMIT 2 OFFSET 1) l",
+        "SELECT COUNT(*), COUNT(*) FILTER (WHERE class = 'AMB') FROM (SELECT class, row_number() OVER (PARTITION BY person_id ORDER BY start_date, id) AS r FROM encounter WHERE length_minutes > 10) t WHERE r IN (2, 3)"),
+    as_plain(0, 0.3,
+        "SELECT COUNT(*) FROM condition c, LATERAL (SELECT e.id FROM encounter e WHERE e.person_id = c.person_id AND e.start_date > c.onset_date) l",
+        "SELECT COUNT(*) FROM condition c JOIN encounter e ON e.person_id = c.person_id AND e.start_date > c.onset_date"),
     near(0, 0.05, "SELECT AVG(value / 100), AVG(value * 10.93 - 23.5) FROM observation WHERE code = '4548-4'"),
     near(0, 0.05, "SELECT AVG(CAST(value AS DECIMAL(10, 1))), AVG(-value) FROM observation WHERE code = '8480-6'"),
     near(0, 0.05, "SELECT AVG(COALESCE(value, 0) + 1) FROM observation WHERE code = '8480-6'"),

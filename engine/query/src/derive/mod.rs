@@ -214,7 +214,7 @@ impl<'a> Derivation<'a> {
                 "S6",
                 plan.display(),
                 "DISTINCT without the unit mixes the rows of several persons",
-                "add person_id to the SELECT DISTINCT list, or use COUNT(DISTINCT person_id)",
+                "add person_id to the SELECT DISTINCT list, or use COUNT(DISTINCT …) of the person or of a value",
             ));
         }
         let only_unit = input.facts.iter().all(|fact| fact.per_person);
@@ -360,7 +360,7 @@ fn refuse_operator(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::Subquery(_) => (
             "S2",
             "this subquery does not bind the person",
-            "join it on person_id",
+            "join it on person_id; in LATERAL, equate person_id of both sides in its WHERE",
         ),
         _ => (
             "statement",

@@ -155,7 +155,11 @@ pub(super) const QUESTIONS: &[Hostile] = &[
     ),
     (
         "any",
-        "SELECT COUNT(*) FROM patient p, LATERAL (SELECT * FROM encounter e WHERE e.person_id = p.person_id LIMIT 1) l",
+        "SELECT COUNT(*) FROM patient p, LATERAL (SELECT * FROM encounter e WHERE e.id = p.person_id LIMIT 1) l",
+    ),
+    (
+        "any",
+        "SELECT COUNT(*) FROM patient p, LATERAL (SELECT MAX(q.birth_date) AS d FROM patient q WHERE q.sex = p.sex) l WHERE l.d > p.birth_date",
     ),
     // Values computed over everybody.
     (

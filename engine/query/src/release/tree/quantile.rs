@@ -14,6 +14,26 @@ pub(crate) enum Place {
     Greatest,
 }
 
+impl Place {
+    /// The part of the rows at or below it.
+    fn part(self) -> f64 {
+        match self {
+            Self::Fraction(part) => part,
+            Self::Least => 0.0,
+            Self::Greatest => 1.0,
+        }
+    }
+
+    /// The least row is the first with one row at or below it: half a row, since counts are whole.
+    fn rows(self) -> f64 {
+        match self {
+            Self::Fraction(_) => 0.0,
+            Self::Least => 0.5,
+            Self::Greatest => -0.5,
+        }
+    }
+}
+
 /// For each leaf but the last: D = (rows up to and with it) − (rows that must lie there for the answer to be at or before it), and D's deviation.
 struct Excess {
     of: Vec<f64>,
@@ -82,24 +102,32 @@ impl Tree {
     /// The last leaf is left out: whatever place is asked for, it lies there or before.
     fn excess(&self, counts: &[f64], place: Place, sigma: f64) -> Excess {
         let total: f64 = counts.iter().sum();
-        // The least row is the first with one row at or below it: half a row, since counts are whole.
-        let (part, rows) = match place {
-            Place::Fraction(part) => (part, 0.0),
-            Place::Least => (0.0, 0.5),
-            Place::Greatest => (1.0, -0.5),
-        };
-        let all = self.variance_of_all();
+        let (part, rows) = (place.part(), place.rows());
+        let below = sums(counts).into_iter();
+        let below = below.take(counts.len().saturating_sub(1));
+        Excess {
+            of: below.map(|below| below - part * total - rows).collect(),
+            deviation: self.deviations(place, sigma),
+        }
+    }
+
+    /// Standard deviation of D at each leaf but the last: it follows from the tree and the noise alone.
+    fn deviations(&self, place: Place, sigma: f64) -> Vec<f64> {
+        let (part, all) = (place.part(), self.variance_of_all());
         // D = below − part · total, and what varies in it.
         let deviation = |(variance, covariance): (f64, f64)| {
             let of_both = variance - 2.0 * part * covariance + part * part * all;
             sigma * of_both.max(0.0).sqrt()
         };
-        let last = counts.len().saturating_sub(1);
-        let below = sums(counts).into_iter().take(last);
-        Excess {
-            of: below.map(|below| below - part * total - rows).collect(),
-            deviation: self.below().into_iter().take(last).map(deviation).collect(),
-        }
+        let last = self.leaves().saturating_sub(1);
+        self.below().into_iter().take(last).map(deviation).collect()
+    }
+
+    /// The largest standard deviation, in rows, of the place at which the answer stands among the sorted rows, wherever it lies.
+    pub(crate) fn rank_deviation(&self, place: Place, sigma: f64) -> f64 {
+        self.deviations(place, sigma)
+            .into_iter()
+            .fold(0.0, f64::max)
     }
 }
 
@@ -137,6 +165,18 @@ fn isotonic(values: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::functions::grid::Grid;
+
+    /// Four leaves without levels above them: half of two leaves' noise less half of the other two's.
+    #[test]
+    fn the_error_in_rows_is_known_beforehand() {
+        let tree = Tree::over(grid(0, 3));
+        assert_eq!(tree.levels(), 1);
+        let median = tree.rank_deviation(Place::Fraction(0.5), 3.0);
+        assert!((median - 3.0).abs() < 1e-9, "{median}");
+        // Three leaves of four for the greatest: 3 − 2 · 3 + 4.
+        let greatest = tree.rank_deviation(Place::Greatest, 1.0);
+        assert!((greatest - 3.0_f64.sqrt()).abs() < 1e-9, "{greatest}");
+    }
 
     fn nodes(tree: &Tree, rows: &[i64]) -> Vec<i128> {
         let mut nodes = vec![0; tree.nodes()];

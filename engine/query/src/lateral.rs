@@ -1,0 +1,201 @@
+//! LATERAL: a subquery that is asked once for each row. DataFusion makes joins of those that filter and aggregate.
+//!
+//! Those that take the first rows of an order ("the latest value") are brought to that form: the rows of each key are numbered in the order, and the first
+//! numbers are kept.
+
+use std::sync::Arc;
+
+use datafusion::common::Column;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::error::Result;
+use datafusion::execution::session_state::SessionState;
+use datafusion::functions_window::row_number::row_number;
+use datafusion::logical_expr::logical_plan::{
+    FetchType, Filter, Limit, Projection, SkipType, Subquery, Window,
+};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{
+    BinaryExpr, Expr, ExprFunctionExt, LogicalPlan, Operator, SortExpr, lit,
+};
+
+use crate::refusal::Refusal;
+
+/// Begins the names of the columns that number rows.
+const PLACE: &str = "__salus_place";
+
+/// The plan with the first rows of lateral subqueries picked by their number.
+pub(crate) fn numbered(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up(|node| match node {
+        LogicalPlan::Subquery(subquery) => match first_rows(&subquery.subquery, state)? {
+            Some(plan) => Ok(Transformed::yes(LogicalPlan::Subquery(Subquery {
+                subquery: Arc::new(plan),
+                ..subquery
+            }))),
+            None => Ok(Transformed::no(LogicalPlan::Subquery(subquery))),
+        },
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(rewritten.data)
+}
+
+/// Refuses lateral subqueries whose meaning is not kept when their condition on the outer row is taken out of them: what counts or compares the rows of
+/// one outer row would do so with the rows of all.
+pub(crate) fn refuse_other_laterals(plan: &LogicalPlan) -> std::result::Result<(), Refusal> {
+    let mut refused = None;
+    let _ = plan.apply(|node| {
+        let LogicalPlan::Subquery(lateral) = node else {
+            return Ok(TreeNodeRecursion::Continue);
+        };
+        lateral.subquery.apply(|inner| {
+            refused = refusal(inner);
+            Ok(match refused {
+                Some(_) => TreeNodeRecursion::Stop,
+                None => TreeNodeRecursion::Continue,
+            })
+        })
+    });
+    refused.map_or(Ok(()), Err)
+}
+
+fn refusal(inner: &LogicalPlan) -> Option<Refusal> {
+    let (message, hint) = match inner {
+        LogicalPlan::Window(window) if !window.window_expr.iter().all(is_place) => (
+            "a window in a LATERAL subquery counts the rows of one outer row",
+            "compute the window in a subquery of its own, PARTITION BY person_id, and join that on person_id",
+        ),
+        LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => (
+            "ORDER BY and LIMIT in a LATERAL subquery are taken where WHERE equates person_id and nothing else with the outer row",
+            "number the rows: row_number() OVER (PARTITION BY person_id ORDER BY …) in a subquery, joined on person_id where the number is 1",
+        ),
+        LogicalPlan::Distinct(_) | LogicalPlan::Union(_) => (
+            "DISTINCT and UNION are not taken in a LATERAL subquery",
+            "write a subquery with person_id in it, and join that on person_id",
+        ),
+        _ => return None,
+    };
+    Some(Refusal::new("S2", inner.display(), message, hint))
+}
+
+fn is_place(expr: &Expr) -> bool {
+    matches!(expr, Expr::Alias(alias) if alias.name.starts_with(PLACE))
+}
+
+/// `None` where the subquery takes no first rows, or says more of the outer row than one equality.
+fn first_rows(subquery: &LogicalPlan, state: &SessionState) -> Result<Option<LogicalPlan>> {
+    let LogicalPlan::Limit(limit) = subquery else {
+        return Ok(None);
+    };
+    let Some((skip, fetch)) = literal(limit)? else {
+        return Ok(None);
+    };
+    // Above the order stands a projection where the order's columns are not selected.
+    let (above, below) = match limit.input.as_ref() {
+        LogicalPlan::Projection(above) if matches!(above.input.as_ref(), LogicalPlan::Sort(_)) => {
+            (Some(above), above.input.as_ref())
+        }
+        other => (None, other),
+    };
+    let (order, rows) = match below {
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => (sort.expr.clone(), &sort.input),
+        LogicalPlan::Sort(_) => return Ok(None),
+        _ => (Vec::new(), &limit.input),
+    };
+    let Some((rows, key)) = with_key(rows)? else {
+        return Ok(None);
+    };
+    let selected = match above {
+        Some(above) => above.expr.clone(),
+        None => columns(below),
+    };
+    pick(rows, key, order, (skip, fetch), selected, state).map(Some)
+}
+
+/// Numbers `rows` by `key` in `order` from 1, and keeps those behind `skip`, `fetch` of them.
+fn pick(
+    rows: LogicalPlan,
+    key: Column,
+    order: Vec<SortExpr>,
+    (skip, fetch): (usize, usize),
+    selected: Vec<Expr>,
+    state: &SessionState,
+) -> Result<LogicalPlan> {
+    let place = state.execution_props().alias_generator.next(PLACE);
+    let number = row_number()
+        .partition_by(vec![Expr::Column(key)])
+        .order_by(order)
+        .build()?
+        .alias(&place);
+    let numbered = LogicalPlan::Window(Window::try_new(vec![number], Arc::new(rows))?);
+    let place = || Expr::Column(Column::new_unqualified(&place));
+    let number = |n: usize| lit(u64::try_from(n).unwrap_or(u64::MAX));
+    let kept = place()
+        .gt(number(skip))
+        .and(place().lt_eq(number(skip.saturating_add(fetch))));
+    let kept = LogicalPlan::Filter(Filter::try_new(kept, Arc::new(numbered))?);
+    Ok(LogicalPlan::Projection(Projection::try_new(
+        selected,
+        Arc::new(kept),
+    )?))
+}
+
+fn literal(limit: &Limit) -> Result<Option<(usize, usize)>> {
+    Ok(match (limit.get_skip_type()?, limit.get_fetch_type()?) {
+        (SkipType::Literal(skip), FetchType::Literal(Some(fetch))) => Some((skip, fetch)),
+        _ => None,
+    })
+}
+
+fn columns(plan: &LogicalPlan) -> Vec<Expr> {
+    plan.schema()
+        .columns()
+        .into_iter()
+        .map(Expr::Column)
+        .collect()
+}
+
+/// The rows with the column that the outer row fixes among them: that of the only condition on it, an equality in a filter below projections.
+fn with_key(rows: &LogicalPlan) -> Result<Option<(LogicalPlan, Column)>> {
+    match rows {
+        LogicalPlan::Projection(projection) => {
+            let Some((below, key)) = with_key(&projection.input)? else {
+                return Ok(None);
+            };
+            let mut exprs = projection.expr.clone();
+            if !exprs.contains(&Expr::Column(key.clone())) {
+                exprs.push(Expr::Column(key.clone()));
+            }
+            let projection = Projection::try_new(exprs, Arc::new(below))?;
+            Ok(Some((LogicalPlan::Projection(projection), key)))
+        }
+        LogicalPlan::Filter(filter) if !below_refers(&filter.input)? => {
+            let outer = split_conjunction(&filter.predicate);
+            let mut outer = outer.into_iter().filter(|part| part.contains_outer());
+            Ok(match (outer.next().and_then(equated), outer.next()) {
+                (Some(key), None) => Some((rows.clone(), key)),
+                _ => None,
+            })
+        }
+        _ => Ok(None),
+    }
+}
+
+fn below_refers(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| Ok(node.contains_outer_reference()))
+}
+
+/// The column that is equated with one of the outer row.
+fn equated(condition: &Expr) -> Option<Column> {
+    let Expr::BinaryExpr(BinaryExpr {
+        left,
+        op: Operator::Eq,
+        right,
+    }) = condition
+    else {
+        return None;
+    };
+    match (left.as_ref(), right.as_ref()) {
+        (Expr::Column(own), Expr::OuterReferenceColumn(..))
+        | (Expr::OuterReferenceColumn(..), Expr::Column(own)) => Some(own.clone()),
+        _ => None,
+    }
+}
