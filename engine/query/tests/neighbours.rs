@@ -135,6 +135,18 @@ const CASES: &[Case] = &[
     ),
     case(
         0,
+        "SELECT COUNT(*), COUNT(DISTINCT p.person_id) FROM patient p, LATERAL (SELECT e.class FROM encounter e WHERE e.person_id = p.person_id ORDER BY e.start_date LIMIT 2) l",
+    ),
+    case(
+        1,
+        "SELECT l.n, COUNT(*) FROM patient p LEFT JOIN LATERAL (SELECT clamp(COUNT(*), 0, 6) AS n FROM encounter e WHERE e.person_id = p.person_id) l ON true GROUP BY 1",
+    ),
+    case(
+        0,
+        "SELECT COUNT(*) FROM encounter e LEFT JOIN LATERAL (SELECT c.id FROM condition c WHERE c.person_id = e.person_id ORDER BY c.onset_date LIMIT 1) l ON true",
+    ),
+    case(
+        0,
         "SELECT COUNT(*) FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) t WHERE n <= 2",
     ),
     case(
