@@ -11,7 +11,7 @@ use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::functions_window::row_number::row_number;
 use datafusion::logical_expr::logical_plan::{
-    FetchType, Filter, Limit, Projection, SkipType, Subquery, Window,
+    FetchType, Filter, Join, JoinType, Limit, Projection, SkipType, Subquery, Window,
 };
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
@@ -33,6 +33,14 @@ pub(crate) fn numbered(plan: LogicalPlan, state: &SessionState) -> Result<Logica
             }))),
             None => Ok(Transformed::no(LogicalPlan::Subquery(subquery))),
         },
+        // ON true says nothing, and would be asked of each column of the subquery.
+        LogicalPlan::Join(join) if join.filter == Some(lit(true)) => {
+            let join = Join {
+                filter: None,
+                ..join
+            };
+            Ok(Transformed::yes(LogicalPlan::Join(join)))
+        }
         other => Ok(Transformed::no(other)),
     })?;
     Ok(rewritten.data)
@@ -43,8 +51,19 @@ pub(crate) fn numbered(plan: LogicalPlan, state: &SessionState) -> Result<Logica
 pub(crate) fn refuse_other_laterals(plan: &LogicalPlan) -> std::result::Result<(), Refusal> {
     let mut refused = None;
     let _ = plan.apply(|node| {
-        let LogicalPlan::Subquery(lateral) = node else {
-            return Ok(TreeNodeRecursion::Continue);
+        let lateral = match node {
+            LogicalPlan::Subquery(lateral) => lateral,
+            LogicalPlan::Join(join)
+                if join.join_type == JoinType::Left && join.filter.is_some() =>
+            {
+                let always = is_lateral(&join.right) && has_a_row_for_each(&join.right)?;
+                refused = always.then(|| on_condition(node));
+                return Ok(match refused {
+                    Some(_) => TreeNodeRecursion::Stop,
+                    None => TreeNodeRecursion::Continue,
+                });
+            }
+            _ => return Ok(TreeNodeRecursion::Continue),
         };
         lateral.subquery.apply(|inner| {
             refused = refusal(inner);
@@ -55,6 +74,27 @@ pub(crate) fn refuse_other_laterals(plan: &LogicalPlan) -> std::result::Result<(
         })
     });
     refused.map_or(Ok(()), Err)
+}
+
+fn is_lateral(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Subquery(_) => true,
+        LogicalPlan::SubqueryAlias(alias) => is_lateral(&alias.input),
+        _ => false,
+    }
+}
+
+fn has_a_row_for_each(plan: &LogicalPlan) -> Result<bool> {
+    plan.exists(|node| Ok(matches!(node, LogicalPlan::Aggregate(of) if of.group_expr.is_empty())))
+}
+
+fn on_condition(join: &LogicalPlan) -> Refusal {
+    Refusal::new(
+        "S2",
+        join.display(),
+        "a LATERAL aggregate has a row for each outer row, which ON would turn into NULL",
+        "write ON true, and the condition in WHERE, CASE or FILTER",
+    )
 }
 
 fn refusal(inner: &LogicalPlan) -> Option<Refusal> {
