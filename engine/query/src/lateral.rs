@@ -11,7 +11,7 @@ use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::functions_window::row_number::row_number;
 use datafusion::logical_expr::logical_plan::{
-    FetchType, Filter, Join, JoinType, Limit, Projection, SkipType, Subquery, Window,
+    FetchType, Filter, Join, JoinType, Limit, Projection, SkipType, Subquery, SubqueryAlias, Window,
 };
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
@@ -25,18 +25,14 @@ const PLACE: &str = "__salus_place";
 
 /// The plan with the first rows of lateral subqueries picked by their number.
 pub(crate) fn numbered(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
-    let rewritten = plan.transform_up(|node| match node {
-        LogicalPlan::Subquery(subquery) => match first_rows(&subquery.subquery, state)? {
-            Some(plan) => Ok(Transformed::yes(LogicalPlan::Subquery(Subquery {
-                subquery: Arc::new(plan),
-                ..subquery
-            }))),
-            None => Ok(Transformed::no(LogicalPlan::Subquery(subquery))),
-        },
-        // ON true says nothing, and would be asked of each column of the subquery.
-        LogicalPlan::Join(join) if join.filter == Some(lit(true)) => {
+    let rewritten = plan.transform_up_with_subqueries(|node| match node {
+        LogicalPlan::Join(join) if lateral(&join.right).is_some() => {
+            let right = Arc::new(with_first_rows(&join.right, state)?);
+            // ON true says nothing, and would be asked of each column of the subquery.
+            let filter = join.filter.filter(|filter| *filter != lit(true));
             let join = Join {
-                filter: None,
+                right,
+                filter,
                 ..join
             };
             Ok(Transformed::yes(LogicalPlan::Join(join)))
@@ -46,25 +42,50 @@ pub(crate) fn numbered(plan: LogicalPlan, state: &SessionState) -> Result<Logica
     Ok(rewritten.data)
 }
 
+/// The subquery on the right of a lateral join.
+fn lateral(right: &LogicalPlan) -> Option<&Subquery> {
+    match right {
+        LogicalPlan::Subquery(subquery) => Some(subquery),
+        LogicalPlan::SubqueryAlias(alias) => lateral(&alias.input),
+        _ => None,
+    }
+}
+
+fn with_first_rows(right: &LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    Ok(match right {
+        LogicalPlan::Subquery(subquery) => match first_rows(&subquery.subquery, state)? {
+            Some(plan) => LogicalPlan::Subquery(subquery.with_plan(Arc::new(plan))),
+            None => right.clone(),
+        },
+        LogicalPlan::SubqueryAlias(alias) => {
+            let input = with_first_rows(&alias.input, state)?;
+            LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(
+                Arc::new(input),
+                alias.alias.clone(),
+            )?)
+        }
+        _ => right.clone(),
+    })
+}
+
 /// Refuses lateral subqueries whose meaning is not kept when their condition on the outer row is taken out of them: what counts or compares the rows of
 /// one outer row would do so with the rows of all.
 pub(crate) fn refuse_other_laterals(plan: &LogicalPlan) -> std::result::Result<(), Refusal> {
     let mut refused = None;
-    let _ = plan.apply(|node| {
-        let lateral = match node {
-            LogicalPlan::Subquery(lateral) => lateral,
-            LogicalPlan::Join(join)
-                if join.join_type == JoinType::Left && join.filter.is_some() =>
-            {
-                let always = is_lateral(&join.right) && has_a_row_for_each(&join.right)?;
-                refused = always.then(|| on_condition(node));
-                return Ok(match refused {
-                    Some(_) => TreeNodeRecursion::Stop,
-                    None => TreeNodeRecursion::Continue,
-                });
-            }
-            _ => return Ok(TreeNodeRecursion::Continue),
+    let _ = plan.apply_with_subqueries(|node| {
+        let LogicalPlan::Join(join) = node else {
+            return Ok(TreeNodeRecursion::Continue);
         };
+        let Some(lateral) = lateral(&join.right) else {
+            return Ok(TreeNodeRecursion::Continue);
+        };
+        if join.join_type == JoinType::Left
+            && join.filter.is_some()
+            && has_a_row_for_each(&lateral.subquery)?
+        {
+            refused = Some(on_condition(node));
+            return Ok(TreeNodeRecursion::Stop);
+        }
         lateral.subquery.apply(|inner| {
             refused = refusal(inner);
             Ok(match refused {
@@ -74,14 +95,6 @@ pub(crate) fn refuse_other_laterals(plan: &LogicalPlan) -> std::result::Result<(
         })
     });
     refused.map_or(Ok(()), Err)
-}
-
-fn is_lateral(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Subquery(_) => true,
-        LogicalPlan::SubqueryAlias(alias) => is_lateral(&alias.input),
-        _ => false,
-    }
 }
 
 fn has_a_row_for_each(plan: &LogicalPlan) -> Result<bool> {
