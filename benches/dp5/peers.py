@@ -82,6 +82,24 @@ def mean(name, rows, key, low, high):
     say(name, truth, [key], release, "m")
 
 
+def quantiles(name, rows, low, high, candidates):
+    """One of the candidates, which the analyst must name: what lies between them is not answered."""
+    value = pl.col("value").cast(pl.Float64)
+    clipped = value.clip(low, high)
+    both = ["p50", "p90"]
+    truth = rows.select(p50=clipped.median(), p90=clipped.quantile(0.9, "linear"))
+    rows = rows.with_columns(value)
+    margin = dp.polars.Margin(max_length=len(rows))
+
+    def release():
+        value = pl.col("value").fill_null(0.0).fill_nan(0.0)
+        query = context(rows, [margin]).query().truncate_per_group(4)
+        query = query.select(p50=value.dp.median(candidates), p90=value.dp.quantile(0.9, candidates))
+        return query.release().collect().unpivot(both, variable_name="place", value_name="v")
+
+    say(name, truth.unpivot(both, variable_name="place", value_name="v"), ["place"], release, "v")
+
+
 def try_to(name, attempt):
     try:
         attempt()
@@ -101,3 +119,10 @@ for name, rows, key, low, high in (
     ("vital_by_age", one_each.join(ill, on="person_id"), "age", 60.0, 240.0),
 ):
     try_to(name, lambda: mean(name, rows, key, low, high))
+older = tables["patient"].filter(pl.col("birth_date") <= datetime.date(1985, 1, 1))
+vital = observation.filter(pl.col("code") == "8480-6").join(older, on="person_id", how="semi").select("person_id", "value")
+for name, candidates in (
+    ("vital_quantiles, 1,024 candidates", [60 + 180 * at / 1023 for at in range(1024)]),
+    ("vital_quantiles, candidates are whole numbers", [float(at) for at in range(60, 241)]),
+):
+    try_to(name, lambda: quantiles(name, vital, 60, 240, candidates))

@@ -129,6 +129,15 @@ pub const QUESTIONS: [Question; 5] = [
     },
 ];
 
+/// The quantiles again, by an analyst who knows that the values are whole: asked for its error alone.
+pub const WHOLE_QUANTILES: Question = Question {
+    name: "vital_quantiles, whole numbers",
+    private: "SELECT MEDIAN(clamp(CAST(o.value AS INT), 60, 240)) AS p50, approx_percentile_cont(clamp(CAST(o.value AS INT), 60, 240), 0.9) AS p90 \
+              FROM observation o JOIN patient p ON p.person_id = o.person_id \
+              WHERE o.code = '8480-6' AND p.birth_date <= DATE '1985-01-01'",
+    ..QUESTIONS[3]
+};
+
 /// Writes the rows of so many persons.
 ///
 /// # Errors

@@ -117,6 +117,22 @@ pub fn cells(batches: &[RecordBatch]) -> Result<Cells> {
     Ok(cells)
 }
 
+/// The numbers of a plain result of one row: each by the name of its column.
+///
+/// # Errors
+/// When a column holds no numbers.
+pub fn row(batches: &[RecordBatch]) -> Result<Cells> {
+    let mut cells = Cells::new();
+    for batch in batches.iter().filter(|batch| batch.num_rows() > 0) {
+        for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let numbers = cast(column, &DataType::Float64)?;
+            let number = numbers.as_primitive::<Float64Type>().value(0);
+            cells.insert(field.name().clone(), number);
+        }
+    }
+    Ok(cells)
+}
+
 /// Whether an answer says what the plain result says, but for noise. A benchmark of two queries that differ would say nothing.
 ///
 /// # Errors
@@ -126,14 +142,10 @@ pub fn agree(answer: &Answer, plain: &Cells) -> Result<()> {
     for row in &answer.rows {
         let (last, keys) = row.split_last().context("an answer without columns")?;
         let key: Vec<String> = keys.iter().map(text).collect();
-        let number = match last {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_f64(),
-        };
         let Some(truth) = plain.get(&key.join("|")) else {
             continue;
         };
-        let number = number.context("an answer without a number")?;
+        let number = number(last).context("an answer without a number")?;
         ensure!(
             (number - truth).abs() <= truth.abs() * 0.02 + 25.0,
             "{key:?}: {number} is not {truth}"
@@ -153,13 +165,24 @@ pub fn numbers(answer: &Answer) -> Cells {
     let rows = answer.rows.iter().filter_map(|row| {
         let (last, keys) = row.split_last()?;
         let key: Vec<String> = keys.iter().map(text).collect();
-        let number = match last {
-            Value::String(text) => text.parse().ok(),
-            other => other.as_f64(),
-        };
-        Some((key.join("|"), number?))
+        Some((key.join("|"), number(last)?))
     });
     rows.collect()
+}
+
+/// The numbers of an answer of one row: each by the name of its column.
+pub fn numbers_of_row(answer: &Answer) -> Cells {
+    let named = answer.columns.iter().zip(answer.rows.iter().flatten());
+    named
+        .filter_map(|(name, value)| Some((name.clone(), number(value)?)))
+        .collect()
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_f64(),
+    }
 }
 
 fn text(value: &Value) -> String {

@@ -2,7 +2,7 @@
 //! against DuckDB, in turns. `SALUS_BENCH_PERSONS` says over how many.
 //!
 //! `dp5 --error`: how far the answers to them are from the raw truth, over 100,000 persons and forty runs at epsilon 1, beside OpenDP's Polars
-//! interface and SmartNoise SQL where `SALUS_OPENDP` and `SALUS_SMARTNOISE` name a Python that has them.
+//! interface, SmartNoise SQL and Tumult Analytics where `SALUS_OPENDP`, `SALUS_SMARTNOISE` and `SALUS_TUMULT` name a Python that has them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use salus_accounting::Noise;
-use salus_benches::dp5::{QUESTIONS, Question, write};
+use salus_benches::dp5::{QUESTIONS, Question, WHOLE_QUANTILES, write};
 use salus_benches::from_environment;
 use salus_benches::machine::{Machine, peak_memory};
 use salus_benches::plain::{self, Plain};
@@ -97,29 +97,43 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Root mean square error of each question's last column against the raw truth; what is not shown counts as nought.
+/// Root mean square error of each question's numbers against the raw truth; what is not shown counts as nought.
 fn errors() -> Result<()> {
     let persons = from_environment("SALUS_BENCH_PERSONS", 100_000)?;
     let runtime = Runtime::new()?;
     let population = runtime.block_on(Population::of(persons, |into| write(persons, into)))?;
     let plain = runtime.block_on(Plain::over_files(&population))?;
-    // Two quantiles in one row are not a column by key.
-    let by_key = QUESTIONS.iter().filter(|q| q.name != "vital_quantiles");
+    let questions = QUESTIONS.iter().chain([&WHOLE_QUANTILES]);
     let ways = [
         ("Gaussian", Noise::DiscreteGaussian, false),
         ("Laplace", Noise::DiscreteLaplace, false),
         ("Gaussian, weighted", Noise::DiscreteGaussian, true),
     ];
-    let asked = by_key.flat_map(|question| ways.map(|way| (question, way)));
+    let asked = questions.flat_map(|question| ways.map(|way| (question, way)));
     // Weights are for persons in more groups than count.
     for (question, (way, kind, weigh)) in asked.filter(|(q, way)| !way.2 || q.name == "codes") {
-        let truth = plain::cells(&runtime.block_on(plain.ask(question.plain))?)?;
+        // Quantiles of the truth are exact.
+        let exact = question
+            .plain
+            .replace("approx_percentile_cont(", "percentile_cont(");
+        let truth = runtime.block_on(plain.ask(&exact))?;
+        // Without keys there is one row, of whose columns each is a number.
+        let by_key = question.plain.contains("GROUP BY");
+        let truth = if by_key {
+            plain::cells(&truth)?
+        } else {
+            plain::row(&truth)?
+        };
         let (mut squares, mut shown, mut noise) = (0.0, 0.0, Vec::new());
         for _ in 0..RUNS {
             let k = question.rows_per_person;
             let asked = population.ask_as(question.private, k, kind, weigh);
             let answer = runtime.block_on(asked)?;
-            let ours = plain::numbers(&answer);
+            let ours = if by_key {
+                plain::numbers(&answer)
+            } else {
+                plain::numbers_of_row(&answer)
+            };
             let apart = |(key, truth): (&String, &f64)| {
                 (ours.get(key).copied().unwrap_or_default() - truth).powi(2)
             };
@@ -142,6 +156,7 @@ fn errors() -> Result<()> {
     for (peer, variable, script) in [
         ("OpenDP", "SALUS_OPENDP", "peers.py"),
         ("SmartNoise SQL", "SALUS_SMARTNOISE", "smartnoise.py"),
+        ("Tumult Analytics", "SALUS_TUMULT", "tumult.py"),
     ] {
         let Ok(python) = std::env::var(variable) else {
             println!("without {peer}: {variable} names no Python that has it");
