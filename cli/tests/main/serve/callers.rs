@@ -235,14 +235,14 @@ fn beyond_the_loopback_there_is_tls_or_nothing() {
     over_tls(&server.url, others.config()).unwrap_err();
     let elsewhere = ours.config().domain_name("elsewhere.example");
     over_tls(&server.url, elsewhere).unwrap_err();
-    let mut plain = Server::of(&home, &[]);
-    plain.url = server.url.replace("https", "http");
-    let refused = plain.client(&token).ask(PERSONS, epsilon("0.1"));
-    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
+    let plain = Client::at(&server.url.replace("https", "http"), &token);
+    let refused = plain.ask(PERSONS, epsilon("0.1"));
+    let refused = refused.unwrap_err().code();
+    assert!(matches!(refused, Code::Unavailable | Code::Internal));
     // A certificate does not replace the token.
     let nobody = Client::over(over_tls(&server.url, ours.config()).unwrap(), "salus_guess");
     assert_eq!(nobody.budget().unwrap_err().code(), Code::Unauthenticated);
-    drop((server, plain));
+    drop(server);
 
     // With authorities of clients, both are needed.
     let clients = file("clients.pem", &others.0.pem());

@@ -62,7 +62,7 @@ fn who_disconnects_cancels_nothing_and_reads_the_answer_later() {
     assert_eq!((of("reserve"), of("release"), of("abort")), (1, 1, 0));
     let answer = server.client(&token).ask(PERSONS, keyed("lost")).unwrap();
     let released = entries.iter().find(|entry| entry["kind"] == "release");
-    assert_eq!(released.unwrap()["index"].as_u64(), Some(answer.entry));
+    assert_eq!(released.unwrap()["entry"].as_u64(), Some(answer.entry));
     assert_eq!(home.budget("spent"), spent, "it was paid once");
     // A deadline of the client's is no other.
     let mut hurried = server.client(&token);

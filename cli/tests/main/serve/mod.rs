@@ -80,8 +80,7 @@ impl Server {
     }
 
     fn client(&self, token: &str) -> Client {
-        let endpoint = Endpoint::from_shared(self.url.clone()).unwrap();
-        Client::over(endpoint.connect_lazy(), token)
+        Client::at(&self.url, token)
     }
 }
 
@@ -118,6 +117,13 @@ impl Client {
             stub: PrivateClient::new(channel),
             authorization: format!("Bearer {token}").parse().unwrap(),
         }
+    }
+
+    /// In the clear.
+    fn at(url: &str, token: &str) -> Self {
+        let endpoint = Endpoint::from_shared(url.to_owned()).unwrap();
+        let _within = runtime().enter();
+        Self::over(endpoint.connect_lazy(), token)
     }
 
     fn request<T>(&self, message: T) -> Request<T> {
