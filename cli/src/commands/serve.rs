@@ -90,6 +90,7 @@ async fn serve(root: &Path, listen: &Listen, format: Format) -> Result<(), Failu
     let house = Arc::new(Served::new(home));
     // What would keep it from answering is said before anybody asks.
     house.in_force().await?;
+    let signals = signals()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{}", door.address());
     let mut rows = Rows::new(&["address", "tokens"]);
@@ -101,7 +102,6 @@ async fn serve(root: &Path, listen: &Listen, format: Format) -> Result<(), Failu
         waiting: listen.waiting as usize,
         ..Limits::default()
     };
-    let signals = signals()?;
     door.serve(Arc::clone(&house), limits, signals).await?;
     house.close().await
 }
