@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::arguments::Format;
-use salus_query::{AskError, Refusal};
+use salus_query::{AskError, Refusal, Said};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -71,73 +71,20 @@ impl Failure {
     }
 }
 
-/// What a limit's account stands for: whose it is, and for how long.
-fn limit_in_words(scope: &str) -> (&'static str, String) {
-    let account = scope.split_once(':').map_or(scope, |(account, _)| account);
-    let mut parts = account.split('/');
-    let what = match parts.next() {
-        Some("analyst") => "one analyst's",
-        Some("dataset") => "one dataset's",
-        Some("purpose") => "one purpose's",
-        _ => "everybody's together",
-    };
-    let seconds = parts.next().and_then(|seconds| seconds.parse::<u64>().ok());
-    let period = seconds.map(|seconds| match (seconds % 86_400, seconds / 86_400) {
-        (0, days) => format!(" for every {days} days"),
-        _ => format!(" for every {} hours", seconds / 3_600),
-    });
-    (what, period.unwrap_or_default())
-}
-
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        if let Some(salus_ledger::Error::Integrity(what)) = error.downcast_ref() {
-            return Self::Integrity(format!(
-                "ledger integrity: {what}. Nothing is answered; run `salus ledger verify` and keep the home as it is"
-            ));
-        }
-        match error.downcast::<AskError>() {
-            Ok(AskError::Refused(refusal)) => Self::Refused(refusal),
-            Ok(exhausted @ AskError::Exhausted { remaining }) => Self::Exhausted(format!(
-                "{exhausted}, which is rho {} and delta {}; `salus budget show` says more",
-                remaining.rho.to_floor_string(),
-                remaining.delta
-            )),
-            Ok(failed @ AskError::TooManyFailures { .. }) => Self::Exhausted(failed.to_string()),
-            Ok(AskError::LimitReached {
-                scope,
-                remaining,
-                until,
-            }) => {
-                let (what, whom) = limit_in_words(&scope);
-                let left = remaining.rho.to_floor_string();
-                let limited = AskError::LimitReached {
-                    scope,
-                    remaining,
-                    until,
-                };
-                let again = until
-                    .and_then(|until| i64::try_from(until).ok())
-                    .and_then(|until| chrono::DateTime::from_timestamp(until, 0))
-                    .map_or_else(
-                        || "`salus policy apply` can raise it".to_owned(),
-                        |until| format!("its next period begins at {}", until.to_rfc3339()),
-                    );
-                Self::Exhausted(format!(
-                    "{limited}. It is {what}{whom}, and rho {left} is left in it; {again}. Nothing was spent"
-                ))
-            }
-            Ok(dear @ (AskError::TooDear { .. } | AskError::TooMuchDelta { .. })) => {
-                Self::Refused(Refusal {
-                    rule: "price",
-                    at: "the price".into(),
-                    message: dear.to_string(),
-                    hint: "ask at a smaller price or with a larger --within, or have the policy changed".into(),
-                })
-            }
-            Ok(AskError::Ledger(error)) => Self::from(error),
-            Ok(other) => Self::Other(other.into()),
+        // The ledger's own errors are said as those of a question are.
+        let error = match error.downcast::<salus_ledger::Error>() {
+            Ok(ledger) => anyhow::Error::from(AskError::Ledger(ledger)),
+            Err(error) => error,
+        };
+        match error.downcast::<AskError>().map(AskError::said) {
+            Ok(Said::Refused(refusal)) => Self::Refused(refusal),
+            Ok(Said::Exhausted(text)) => Self::Exhausted(text),
+            Ok(Said::Integrity(text)) => Self::Integrity(text),
+            Ok(Said::Other(AskError::Ledger(error))) => Self::Other(error.into()),
+            Ok(Said::Other(other)) => Self::Other(other.into()),
             Err(error) => Self::Other(error),
         }
     }

@@ -370,17 +370,26 @@ impl Home {
 
     /// An engine for prices: it records nothing that follows something, and answers nothing.
     pub(crate) async fn prices(&self) -> Result<Engine, Failure> {
-        let (lake, ledger) = (self.lake()?, self.ledger().await?);
+        self.prices_over(self.ledger().await?).await
+    }
+
+    pub(crate) async fn prices_over(&self, ledger: Ledger) -> Result<Engine, Failure> {
+        let lake = self.lake()?;
         let policy = self.policy(&ledger).await?;
         let books = Books::for_prices(&lake, &ledger, &policy).await?;
         Ok(Engine::open(lake, ledger, books)?)
     }
 
     pub(crate) async fn engine(&self) -> Result<(Engine, Ledger), Failure> {
-        let lake = self.lake()?;
         let ledger = self.ledger().await?;
+        Ok((self.engine_over(ledger.clone()).await?, ledger))
+    }
+
+    /// An engine over catalog, policy and snapshot as they are now.
+    pub(crate) async fn engine_over(&self, ledger: Ledger) -> Result<Engine, Failure> {
+        let lake = self.lake()?;
         let books = self.books(&lake, &ledger).await?;
-        Ok((Engine::open(lake, ledger.clone(), books)?, ledger))
+        Ok(Engine::open(lake, ledger, books)?)
     }
 
     /// Writes the secret from which pseudonyms are made.

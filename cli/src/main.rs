@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod proposal;
 mod settings;
+mod tokens;
 
 use std::process::ExitCode;
 
@@ -75,6 +76,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Proposal(command) => commands::proposal::run(&home, command, format).await,
         Command::Witness(command) => commands::witness::run(&home, command, format).await,
         Command::Anchor(command) => commands::anchor::run(&home, command, format).await,
+        Command::Serve(command) => commands::serve::run(&home, command, format).await,
         Command::Completions { shell } => {
             arguments::completions(*shell);
             Ok(())

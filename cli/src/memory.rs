@@ -161,12 +161,15 @@ fn remember(file: &Path, given: &Checkpoint, note: &[u8]) -> Result<(), Failure>
 
 /// Checks a receipt as anybody would who was given it, by the program that shares nothing with the ledger.
 ///
-/// `vkeys` are the keys of the log: which of them signed depends on when.
-pub(crate) fn verify(text: &str, vkeys: &[String]) -> Result<salus_checker::Receipt, Failure> {
+/// `vkeys` are the keys of the log: which of them signed depends on when, and is said.
+pub(crate) fn verify(
+    text: &str,
+    vkeys: &[String],
+) -> Result<(salus_checker::Receipt, String), Failure> {
     let mut why = "there is no verifier key".to_owned();
     for vkey in vkeys.iter().rev() {
         match salus_checker::verify_receipt(text, vkey) {
-            Ok(receipt) => return Ok(receipt),
+            Ok(receipt) => return Ok((receipt, vkey.clone())),
             Err(finding) => why = finding.to_string(),
         }
     }

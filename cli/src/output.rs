@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{ContentArrangement, Table, presets};
+use salus_query::figure;
 use serde_json::Value;
 
 use crate::arguments::Format;
@@ -90,17 +91,6 @@ pub(crate) fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), figure),
         other => other.to_string(),
-    }
-}
-
-/// A number with as many digits as are of use beside its error bar.
-pub(crate) fn figure(x: f64) -> String {
-    if x.fract() == 0.0 || x.abs() >= 10_000.0 {
-        format!("{x:.0}")
-    } else if x.abs() >= 100.0 {
-        format!("{x:.1}")
-    } else {
-        format!("{x:.3}")
     }
 }
 

@@ -40,6 +40,8 @@ mod receipts;
 mod records;
 #[path = "main/rollback.rs"]
 mod rollback;
+#[path = "main/serve/mod.rs"]
+mod serve;
 #[path = "main/servers.rs"]
 mod servers;
 #[path = "main/succession.rs"]

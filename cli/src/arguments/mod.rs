@@ -8,6 +8,7 @@ mod oversight;
 mod quality;
 mod restricted;
 mod retention;
+mod serve;
 mod view;
 
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub(crate) use oversight::{
 pub(crate) use quality::{Apart, Codes, Exact, PrivateQuality, Quality};
 pub(crate) use restricted::{BreakGlass, Finding, Restricted};
 pub(crate) use retention::{Erase, Recover, Seal, Succeed};
+pub(crate) use serve::{Listen, Serve, ServeCommand, Token};
 pub(crate) use view::{Add as ViewAdd, Rows as RowFormat, Run as ViewRun, View};
 
 /// Private answers about the health of a population, with error bars, a budget and a ledger.
@@ -202,6 +204,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  salus witness serve --key witness.key --state witness --log \"$(cat keys/ledger.vkey)\""
     )]
     Witness(Witness),
+    /// Answer questions over gRPC until interrupted.
+    #[command(
+        after_help = "Examples:\n  salus serve token add alice\n  salus serve\n  salus serve --listen 0.0.0.0:7431 --tls-cert server.pem --tls-key server.key\n\n\
+        Who asks is who bears the token; see docs/grpc.md. At SIGINT or SIGTERM nothing more is taken, and what was taken is finished."
+    )]
+    Serve(Serve),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example:\n  salus completions bash > ~/.local/share/bash-completion/completions/salus"

@@ -24,6 +24,7 @@ pub(crate) mod receipt;
 mod restricted;
 mod retention;
 pub(crate) mod review;
+pub(crate) mod serve;
 mod succession;
 pub(crate) mod suggest;
 pub(crate) mod synth;

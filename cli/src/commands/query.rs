@@ -4,11 +4,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use salus_accounting::{Delta, Epsilon, Loss, Noise, Rational, Rho};
+use salus_accounting::{Delta, Loss, Noise};
 use salus_ledger::Ledger;
 use salus_query::{
-    Admission, Answer, Asked, Asking, Engine, Expected, PURPOSES, Price, Quote, Subject, Terms,
-    is_confidence,
+    Admission, Answer, Asked, Asking, Engine, Expected, Malformed, Options, Quote, Terms, figure,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::home::Home;
 use crate::memory::{self, Memory};
-use crate::output::{Rows, cell, figure, print};
+use crate::output::{Rows, cell, print};
 
 pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
@@ -67,13 +66,19 @@ pub(super) async fn answered(
 ) -> Result<(Asked, PathBuf), Failure> {
     let outcome = engine.ask(sql, asking).await;
     let proven = match &outcome {
-        Ok(asked) => prove(asked, &ledger).await,
+        Ok(asked) => prove(asked, &ledger).await.map(drop),
         Err(_) => Ok(()),
     };
     // Aborts of failed questions must be durable before the process ends.
     ledger.close().await?;
     let asked = outcome?;
     proven?;
+    let receipt = keep(home, &asked);
+    Ok((asked, receipt))
+}
+
+/// Puts the receipt of an answer among the home's.
+pub(super) fn keep(home: &Home, asked: &Asked) -> PathBuf {
     // Each asking has a receipt of its own, also where two prove the same answer.
     let named = asked.published.reused.unwrap_or(asked.published.entry);
     let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
@@ -81,19 +86,20 @@ pub(super) async fn answered(
     if let Err(failure) = files::replace(&receipt, asked.published.receipt.as_bytes()) {
         failure.report(Format::Table);
     }
-    Ok((asked, receipt))
+    receipt
 }
 
-/// What is shown is what a receipt proves, and of the ledger that this user knows.
-async fn prove(asked: &Asked, ledger: &Ledger) -> Result<(), Failure> {
-    let proven = memory::verify(&asked.published.receipt, &ledger.vkeys().await?)?;
+/// What is shown is what a receipt proves, and of the ledger that this user knows. Says which verifier key the receipt holds under.
+pub(super) async fn prove(asked: &Asked, ledger: &Ledger) -> Result<String, Failure> {
+    let (proven, vkey) = memory::verify(&asked.published.receipt, &ledger.vkeys().await?)?;
     if proven.answer != asked.published.answer {
         return Err(Failure::Integrity(
             "the receipt is of another answer".to_owned(),
         ));
     }
     let memory = Memory::of(&ledger.genesis().origin)?;
-    memory.learn(ledger, &proven).await
+    memory.learn(ledger, &proven).await?;
+    Ok(vkey)
 }
 
 pub(super) fn question(sql: &str) -> Result<String, Failure> {
@@ -108,56 +114,13 @@ pub(super) fn question(sql: &str) -> Result<String, Failure> {
 }
 
 pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
-    let purpose = query.purpose.to_uppercase();
-    if !PURPOSES.contains(&purpose.as_str()) {
-        return Err(Failure::usage(format!(
-            "--purpose {}: use one of {}",
-            query.purpose,
-            PURPOSES.join(", ")
-        )));
-    }
-    let price = match (&query.epsilon, &query.rho, &query.within) {
-        (_, _, Some(text)) => Price::Within(
-            Rational::parse(text).map_err(|e| Failure::usage(format!("--within {text}: {e}")))?,
-        ),
-        (Some(text), ..) => Price::Epsilon(
-            Epsilon::parse(text).map_err(|e| Failure::usage(format!("--epsilon {text}: {e}")))?,
-        ),
-        (None, Some(text), _) => Price::Rho(
-            Rho::parse_floor(text).map_err(|e| Failure::usage(format!("--rho {text}: {e}")))?,
-        ),
-        (None, None, None) => Price::Default,
-    };
-    let nothing = match &price {
-        Price::Rho(rho) => *rho == Rho::ZERO,
-        Price::Epsilon(epsilon) => *epsilon == Epsilon::ZERO,
-        Price::Within(error) => error.is_zero(),
-        Price::Default => false,
-    };
-    if nothing {
-        return Err(Failure::usage("the price, or the error, must be above 0"));
-    }
-    let wrong = |what: &str| Failure::usage(format!("--confidence {}: {what}", query.confidence));
-    let confidence = Rational::parse(&query.confidence).map_err(|e| wrong(&e.to_string()))?;
-    if !is_confidence(&confidence) {
-        return Err(wrong(
-            "give a probability between 0 and 0.999999, such as 0.95",
-        ));
-    }
-    if query.expect_rows == Some(0) {
-        return Err(Failure::usage("--expect-rows: give a number from 1"));
-    }
-    let delta = query.delta.as_ref().map(|text| {
-        Delta::parse_floor(text).map_err(|e| Failure::usage(format!("--delta {text}: {e}")))
-    });
-    let delta = delta.transpose()?;
-    Ok(Asking {
-        principal: home.pseudonym(&user(query.user.as_deref())?)?,
-        roles: vec!["analyst".to_owned()],
-        purpose,
-        subject: Subject::Numbers,
-        price,
-        delta,
+    let options = Options {
+        epsilon: query.epsilon.clone(),
+        rho: query.rho.clone(),
+        within: query.within.clone(),
+        confidence: Some(query.confidence.clone()),
+        delta: query.delta.clone(),
+        expect_rows: query.expect_rows,
         rows_per_person: query.rows_per_person,
         groups_per_person: query.groups_per_person,
         weigh: query.weigh,
@@ -165,11 +128,16 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
             NoiseKind::Gaussian => Noise::DiscreteGaussian,
             NoiseKind::Laplace => Noise::DiscreteLaplace,
         },
-        confidence,
-        expected_rows: query.expect_rows,
-        retry: query.retry_key.clone(),
         fresh: query.fresh,
-    })
+        retry_key: query.retry_key.clone(),
+    };
+    let principal = home.pseudonym(&user(query.user.as_deref())?)?;
+    options
+        .asking(principal, &query.purpose)
+        .map_err(|Malformed { option, value, why }| {
+            let option = option.replace('_', "-");
+            Failure::usage(format!("--{option} {value}: {why}"))
+        })
 }
 
 /// For people: the interval beside each number. For machines: the bounds as columns of their own.
@@ -346,13 +314,10 @@ fn left_out(terms: &Terms) -> Vec<String> {
 
 /// Which groups are not shown.
 pub(super) fn hidden(terms: &Terms) -> Vec<String> {
-    let thresholds = terms.thresholds.iter();
-    let lines = thresholds.map(|(minimum, tau)| {
-        format!(
-            "keys       are not public: groups of at least {minimum} persons are shown when their noisy number of persons is above {tau}; all others are left out"
-        )
-    });
-    lines.collect()
+    let lines = terms.hidden_groups().into_iter();
+    lines
+        .map(|(about, words)| format!("{about:<11}{words}"))
+        .collect()
 }
 
 fn terms_json(terms: &Terms) -> Value {

@@ -45,6 +45,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("salus-units", &[]),
     ("salus-views", &[]),
     (
+        "salus-server",
+        &["salus-query", "salus-ledger", "salus-accounting"],
+    ),
+    (
         "salus-cli",
         &[
             "salus-linkage",
@@ -61,6 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "salus-views",
             "salus-fhir",
             "salus-synth",
+            "salus-server",
         ],
     ),
 ];

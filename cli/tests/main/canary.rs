@@ -5,7 +5,7 @@ use std::fs;
 use super::support::{Done, Home, files, run, salus};
 
 /// What only she has: names and identifiers, a code, a day, a value.
-const TRACES: &[&str] = &[
+pub(crate) const TRACES: &[&str] = &[
     "canary-77",
     "Zyxwvutsky",
     "987-65-4320",
@@ -15,7 +15,7 @@ const TRACES: &[&str] = &[
     "123.4567",
 ];
 
-const RECORD: &[(&str, &str)] = &[
+pub(crate) const RECORD: &[(&str, &str)] = &[
     (
         "Patient.ndjson",
         r#"{"resourceType":"Patient","id":"canary-77","identifier":[{"system":"http://hl7.org/fhir/sid/us-ssn","value":"987-65-4320"}],"name":[{"family":"Zyxwvutsky","given":["Cana"]}],"address":[{"line":["Kanarienweg 77"]}],"gender":"female","birthDate":"1931-07-23"}"#,
@@ -31,7 +31,7 @@ const RECORD: &[(&str, &str)] = &[
 ];
 
 /// Questions that her rows take part in, answered and refused.
-const QUESTIONS: &[&str] = &[
+pub(crate) const QUESTIONS: &[&str] = &[
     "SELECT sex, COUNT(*) FROM patient GROUP BY sex",
     "SELECT code, COUNT(DISTINCT person_id) FROM condition GROUP BY code",
     "SELECT onset_date, COUNT(*) FROM condition GROUP BY onset_date",

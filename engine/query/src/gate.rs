@@ -19,6 +19,7 @@ use salus_ledger::{
 use crate::answer::{Answer, answer, approximate};
 use crate::books::{Books, UNIT};
 use crate::execute::{Executor, contained};
+use crate::post::ColumnType;
 use crate::purpose::PURPOSES;
 use crate::question::{Question, Sought};
 use crate::refusal::Refusal;
@@ -99,6 +100,8 @@ pub enum Subject {
 pub struct Asked {
     /// The numbers.
     pub answer: Answer,
+    /// What the values of each column of the answer are.
+    pub types: Vec<ColumnType>,
     /// Ledger entry, receipt, cost, what remains.
     pub published: Published,
     /// How the question was bounded.
@@ -308,12 +311,13 @@ impl Engine {
         let Some(Body::Reserve(paid)) = paid.map(|stored| stored.entry.body) else {
             return Err(AskError::Failed);
         };
-        let columns = priced.question.post.columns.iter();
+        let columns = || priced.question.post.columns.iter();
         Ok(Asked {
             answer: Answer {
-                columns: columns.map(|column| column.name.clone()).collect(),
+                columns: columns().map(|column| column.name.clone()).collect(),
                 ..answer
             },
+            types: columns().map(|column| column.kind).collect(),
             terms: Terms::of(&priced.question, &paid.certificate.mechanisms),
             published,
         })

@@ -22,7 +22,7 @@ pub(crate) fn with_settings(asking: &Asking, sql: &str) -> Result<(Asking, Strin
 }
 
 /// Whether intervals of this level can be told from certainty.
-pub fn is_confidence(level: &Rational) -> bool {
+pub(crate) fn is_confidence(level: &Rational) -> bool {
     let most = Rational::from_ratio(999_999, 1_000_000);
     !level.is_zero() && most.is_some_and(|most| *level <= most)
 }

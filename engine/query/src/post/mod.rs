@@ -58,6 +58,38 @@ pub(crate) enum Number {
 pub(crate) struct AnswerColumn {
     pub name: String,
     pub origin: Origin,
+    pub kind: ColumnType,
+}
+
+/// What the values of a column are. It follows from the question alone, so that an empty answer has types as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnType {
+    /// True or false.
+    Boolean,
+    /// Whole numbers.
+    Integer,
+    /// Numbers.
+    Number,
+    /// Texts.
+    Text,
+    /// Days, as text in the form of ISO 8601.
+    Date,
+    /// Points in time, as text in the form of ISO 8601.
+    Timestamp,
+}
+
+impl ColumnType {
+    fn of(kind: &DataType) -> Self {
+        match kind {
+            DataType::Boolean => Self::Boolean,
+            DataType::Date32 | DataType::Date64 => Self::Date,
+            DataType::Timestamp(..) => Self::Timestamp,
+            DataType::Dictionary(_, values) => Self::of(values),
+            kind if kind.is_integer() => Self::Integer,
+            kind if kind.is_numeric() => Self::Number,
+            _ => Self::Text,
+        }
+    }
 }
 
 /// A row of the answer.
@@ -114,6 +146,7 @@ impl PostProcessing {
             .map(|(field, origin)| AnswerColumn {
                 name: field.name().clone(),
                 origin: *origin,
+                kind: ColumnType::of(field.data_type()),
             })
             .collect();
         Ok(post)
