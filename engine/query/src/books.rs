@@ -220,7 +220,7 @@ async fn seed(ledger: &Ledger, snapshot: EntryIndex) -> Result<u64, AskError> {
     Ok(seed.map_or(0, u64::from_be_bytes))
 }
 
-fn unavailable(error: salus_lake::Error) -> AskError {
+fn unavailable(error: impl std::fmt::Display) -> AskError {
     AskError::Lake(error.to_string())
 }
 
