@@ -278,6 +278,7 @@ fn usage(error: &salus_lake::Error) -> Failure {
 }
 
 fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     let snapshot = newest(lake)?;
     let number = number(lake, &snapshot, patient)?;
     let linkage = lake.linkage(&snapshot)?;
@@ -302,6 +303,7 @@ fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
 }
 
 fn list(lake: &Lake, limit: usize, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     let snapshot = newest(lake)?;
     let linkage = lake.linkage(&snapshot)?;
     let mut pairs: Vec<&Said> = linkage
@@ -390,6 +392,7 @@ async fn decide(
 }
 
 fn events(lake: &Lake, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     let mut all = Vec::new();
     if lake.snapshot()?.is_some() {
         all = events_after(lake, 0)?;

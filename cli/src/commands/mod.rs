@@ -27,5 +27,6 @@ pub(crate) mod review;
 mod succession;
 pub(crate) mod suggest;
 pub(crate) mod synth;
+pub(crate) mod vacuum;
 pub(crate) mod view;
 pub(crate) mod witness;
