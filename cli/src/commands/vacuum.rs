@@ -112,7 +112,7 @@ fn downloads(root: &Path) -> Result<Vec<Download>, Failure> {
     for source in directories(&root.join("exports"))? {
         for dir in directories(&source)? {
             let name = dir.file_name().unwrap_or_default().to_string_lossy();
-            if name != "job" && !name.starts_with("kept-") {
+            if !["job", "ended"].contains(&&*name) && !name.starts_with("kept-") {
                 continue;
             }
             let (bytes, written) = measure(&dir)?;
