@@ -224,9 +224,10 @@ fn report(found: &Found, done: &[Said], (ids, factor): (i64, i64), dry_run: bool
         );
     }
     if factor > 1 {
-        let what = match dry_run {
-            true => "earlier releases would cost a joined person up to",
-            false => "earlier releases cost a joined person up to",
+        let what = if dry_run {
+            "earlier releases would cost a joined person up to"
+        } else {
+            "earlier releases cost a joined person up to"
         };
         row(what, format!("{factor} times their price"));
     }

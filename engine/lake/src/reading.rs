@@ -91,7 +91,7 @@ impl Lake {
 /// Homes of before have no such file.
 fn open(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).mode(0o600);
+    options.write(true).create(true).truncate(false).mode(0o600);
     options.open(path).at("open", path)
 }
 

@@ -394,7 +394,7 @@ fn judge(trail: &[Step]) -> Option<String> {
 /// Why values of this type, at the end of this way, are identifiers or free text. Types may be written as in `valueUuid`.
 fn judge_type(kind: &str, way: &[Step]) -> Option<String> {
     let named = |known: &&str| known.eq_ignore_ascii_case(kind);
-    if IDS.iter().any(|known| named(&known)) || ADDRESSES.iter().any(|known| named(&known)) {
+    if IDS.iter().chain(&ADDRESSES).any(named) {
         return Some("it shows a raw id".into());
     }
     let extension = way.iter().rev().find_map(|step| match step {
@@ -404,7 +404,7 @@ fn judge_type(kind: &str, way: &[Step]) -> Option<String> {
     let repeated = way.iter().any(|step| {
         matches!(step, Step::Extension(url) if REPEATED.iter().any(|known| url.ends_with(known)))
     });
-    let text = TEXTS.iter().any(|known| named(&known));
+    let text = TEXTS.iter().any(named);
     (text && !(repeated && extension == "text"))
         .then(|| "it shows free text of an extension; take a code".into())
 }
