@@ -371,8 +371,9 @@ fn judge(trail: &[Step]) -> Option<String> {
         if name == "url" && before == Some(&Step::Name("content".into())) {
             return Some("it shows an attachment".into());
         }
-        // The text of a question is that of its form.
-        if name == "text" && before != Some(&Step::Name("item".into())) {
+        // The text of a question is that of its form, and that of a value is what was observed.
+        let of_form = before == Some(&Step::Name("item".into()));
+        if name == "text" && !of_form && !is_value(&trail[..at]) {
             return Some("it shows free text; take `code` or `display` of a coding".into());
         }
         if name == "source" && before == Some(&Step::Name("meta".into())) {
@@ -407,6 +408,16 @@ fn judge_type(kind: &str, way: &[Step]) -> Option<String> {
     let text = TEXTS.iter().any(named);
     (text && !(repeated && extension == "text"))
         .then(|| "it shows free text of an extension; take a code".into())
+}
+
+/// Whether this way ends at a value that is a concept, and no extension is on it.
+fn is_value(way: &[Step]) -> bool {
+    let value = match way {
+        [.., Step::Name(name), Step::As(kind)] => name == "value" && kind == "CodeableConcept",
+        [.., Step::Name(name)] => name == "valueCodeableConcept",
+        _ => false,
+    };
+    value && !way.iter().any(|step| matches!(step, Step::Extension(_)))
 }
 
 /// Why a column of this type shows an identifier.
@@ -510,6 +521,7 @@ mod tests {
             "extension('http://example.org/record').valueUuid",
             "extension('http://example.org/record').valueUrl",
             "maritalStatus.text",
+            "extension('http://example.org/kind').value.ofType(CodeableConcept).text",
             "communication.language.text",
             "meta.source",
             "identifier.value.length()",
@@ -547,6 +559,7 @@ mod tests {
             "identifier.system.first()",
             "maritalStatus.coding.first().code",
             "item.text",
+            "value.ofType(CodeableConcept).text",
             "item.answer.value.ofType(string)",
             "meta.profile.first()",
             "extension('http://example.org/status').value.ofType(code)",
