@@ -244,7 +244,7 @@ async fn random_histories_end_with_the_latest_versions() {
             .wrapping_add(1);
         (state >> 33) % below
     };
-    for _ in 0..6 {
+    for _ in 0..2 {
         let home = home();
         let people: Vec<_> = (0..12)
             .map(|person| patient(&format!("p{person}"), 0))
