@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use salus_lake::Lake;
@@ -19,6 +20,9 @@ use crate::files;
 use crate::memory::Memory;
 use crate::output::hex;
 use crate::settings::Settings;
+
+/// How long an ingest waits for readers before it leaves older snapshots to the next one.
+const SHORTLY: Duration = Duration::from_secs(2);
 
 /// The directory that `salus init` made.
 #[derive(Debug, Clone)]
@@ -161,11 +165,21 @@ impl Home {
         files::create(&self.later_key_file(id), &bytes)
     }
 
-    /// Tells the ledger of the newest snapshot: now, or when the next question is asked.
+    /// Tells the ledger of the newest snapshot, now or when the next question is asked, and removes older ones that need not stay.
     pub(crate) async fn record_snapshot(&self, lake: &Lake) -> Result<(), Failure> {
         let ledger = self.ledger().await?;
         self.books(lake, &ledger).await?;
         ledger.close().await?;
+        let kept = Settings::read(&self.root)?.retention.unwrap_or_default();
+        match lake.vacuum(&kept.retention(SHORTLY)).await {
+            // What stays goes with the next ingest.
+            Ok(_) | Err(salus_lake::Error::Busy | salus_lake::Error::BeingRead) => {}
+            Err(error) => {
+                eprintln!(
+                    "salus: older snapshots stay for now ({error}); `salus vacuum` removes them"
+                );
+            }
+        }
         Ok(())
     }
 
@@ -388,8 +402,10 @@ impl Home {
     /// An engine over catalog, policy and snapshot as they are now.
     pub(crate) async fn engine_over(&self, ledger: Ledger) -> Result<Engine, Failure> {
         let lake = self.lake()?;
+        // A vacuum would take away what the books are about to name.
+        let reading = lake.reading()?;
         let books = self.books(&lake, &ledger).await?;
-        Ok(Engine::open(lake, ledger, books)?)
+        Ok(Engine::open(lake, ledger, books)?.holding(reading))
     }
 
     /// Writes the secret from which pseudonyms are made.

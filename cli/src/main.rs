@@ -58,6 +58,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::View(command) => commands::view::run(&home, command, format).await,
         Command::Quarantine(command) => commands::quarantine::run(&home, command, format).await,
         Command::Expunge(command) => commands::quarantine::expunge(&home, command, format).await,
+        Command::Vacuum(command) => commands::vacuum::run(&home, command, format).await,
         Command::Identity(command) => commands::identity::run(&home, command, format).await,
         Command::Quality(command) => commands::quality::run(&home, command, format).await,
         Command::Codes(command) => commands::quality::codes(&home, command, format).await,

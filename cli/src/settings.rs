@@ -1,10 +1,12 @@
 //! `home.yaml`: what is around a home.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fmt, fs};
 
 use anyhow::Context;
-use salus_lake::Bucket;
+use salus_lake::{Bucket, Retention};
 use salus_ledger::Place;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +31,45 @@ pub(crate) struct Settings {
     /// C2SP tlog-policy file that says which witnesses must have signed before an answer leaves; relative to the home where it is relative.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness_policy: Option<PathBuf>,
+    /// What stays of the past of the lake.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Kept>,
+}
+
+/// Which older snapshots stay: `salus vacuum` and each ingest remove the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Kept {
+    /// So many of the newest, at least 1.
+    pub snapshots: NonZeroU32,
+    /// Those too that were the newest at some moment of so many days until now.
+    pub days: u32,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            snapshots: NonZeroU32::MIN.saturating_add(1),
+            days: 7,
+        }
+    }
+}
+
+impl Kept {
+    /// The same for the lake, which waits for readers for `patience`.
+    pub(crate) fn retention(self, patience: Duration) -> Retention {
+        Retention {
+            newest: usize::try_from(self.snapshots.get()).unwrap_or(usize::MAX),
+            history: days(self.days),
+            patience,
+            dry_run: false,
+        }
+    }
+}
+
+/// So many days.
+pub(crate) fn days(days: u32) -> Duration {
+    Duration::from_hours(24) * days
 }
 
 impl fmt::Debug for Settings {
@@ -37,6 +78,7 @@ impl fmt::Debug for Settings {
             .field("lake", &self.lake)
             .field("anchor", &self.anchor)
             .field("witness_policy", &self.witness_policy)
+            .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
 }

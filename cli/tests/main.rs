@@ -20,6 +20,8 @@ mod failures;
 mod formats;
 #[path = "main/identity.rs"]
 mod identity;
+#[path = "main/nightly.rs"]
+mod nightly;
 #[path = "main/officers.rs"]
 mod officers;
 #[path = "main/oversight.rs"]
@@ -54,6 +56,8 @@ mod tamper;
 mod terms;
 #[path = "main/truth.rs"]
 mod truth;
+#[path = "main/vacuum.rs"]
+mod vacuum;
 #[path = "main/views.rs"]
 mod views;
 #[path = "main/witnesses.rs"]

@@ -1,5 +1,6 @@
 //! Arguments of what operators do with the lake.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -27,6 +28,18 @@ pub(crate) enum Quarantine {
         /// Map of local codes to standard ones, as for `salus ingest fhir`; may be repeated.
         #[arg(long, value_name = "FILE")]
         code_map: Vec<PathBuf>,
+    },
+    /// Delete lines for good: those of a reason, a source or a file. Older snapshots hold them until `salus vacuum` removes these.
+    #[command(
+        after_help = "Example:\n  salus quarantine drop --reason superseded --yes\n\n\
+                      An export that is ingested again brings its lines back."
+    )]
+    Drop {
+        #[command(flatten)]
+        picked: Picked,
+        /// Do it: without this, only how many lines would go is said.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -58,4 +71,26 @@ pub(crate) struct Expunge {
     /// Do it: without this, only what would be done is said.
     #[arg(long)]
     pub yes: bool,
+    /// Seconds to wait for questions that are being answered from files that go.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub wait: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Vacuum {
+    /// So many of the newest snapshots stay. What `retention` in home.yaml says, or 2 and those of 7 days, when neither is given.
+    #[arg(long, value_name = "N")]
+    pub keep: Option<NonZeroU32>,
+    /// Snapshots stay that were the newest at some moment of so many days until now.
+    #[arg(long, value_name = "DAYS")]
+    pub older_than: Option<u32>,
+    /// Remove downloads of exports too that nobody has worked on for as many days: interrupted ones, and those of --keep. They are not encrypted.
+    #[arg(long)]
+    pub downloads: bool,
+    /// Say what would go, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Seconds to wait for questions that are being answered from files that go.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub wait: u64,
 }

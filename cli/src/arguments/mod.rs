@@ -19,7 +19,7 @@ use clap_complete::Shell;
 
 pub(crate) use identity::{Identity, Link, Patient, Review as IdentityReview};
 pub(crate) use ingest::{Asked, Fhir, Ingest, Server};
-pub(crate) use lake::{Expunge, Picked, Quarantine};
+pub(crate) use lake::{Expunge, Picked, Quarantine, Vacuum};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
     Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
@@ -113,6 +113,12 @@ pub(crate) enum Command {
     /// Delete a person for good: rows, quarantined lines, older snapshots; what comes about her later is dropped.
     #[command(after_help = "Example:\n  salus expunge --source clinic --patient 4711 --yes")]
     Expunge(Expunge),
+    /// Remove older snapshots, with the files that only they need.
+    #[command(
+        after_help = "Examples:\n  salus vacuum --dry-run\n  salus vacuum --keep 1\n  salus vacuum --keep 2 --older-than 30\n\n\
+                      Each ingest does this too, by `retention` in home.yaml. Questions that are being answered are waited for."
+    )]
+    Vacuum(Vacuum),
     /// Which records of several sources are one person.
     #[command(
         subcommand,

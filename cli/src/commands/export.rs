@@ -4,6 +4,7 @@
 //! exports/SOURCE/
 //!   job/         the export that is under way, or downloaded and not yet in the lake
 //!   last.json    what was asked for last, and of which instant the answer was
+//!   ended/       an export that is being removed
 //!   kept-…/      exports that --keep kept
 //! ```
 //! A run that is interrupted at any point is taken up: the job goes on where it was, an ingest that was committed changes
@@ -89,7 +90,7 @@ impl Exports {
                 drop(job);
                 if !under_way {
                     // There is nothing to go on with.
-                    fs::remove_dir_all(self.job())?;
+                    self.remove()?;
                 }
                 return Err(failure(error));
             }
@@ -101,8 +102,9 @@ impl Exports {
 
     fn open(&self, asked: Request, how: &Asked, options: Options) -> Result<Job, Failure> {
         let dir = self.job();
-        if how.restart && dir.exists() {
-            fs::remove_dir_all(&dir)?;
+        // Whoever was interrupted while it began, or ended, left nothing to go on with.
+        if how.restart || !Job::exists(&dir) {
+            self.remove()?;
         }
         if !dir.exists() {
             let since = match (&how.since, how.full) {
@@ -157,7 +159,21 @@ impl Exports {
             let now = chrono::Utc::now().format("%Y%m%dT%H%M%S%.6fZ");
             fs::rename(self.job(), self.dir.join(format!("kept-{now}")))?;
         } else {
-            fs::remove_dir_all(self.job())?;
+            self.remove()?;
+        }
+        Ok(())
+    }
+
+    /// Removes the job, if there is one: under another name first, because half of a job would look like all of one.
+    fn remove(&self) -> Result<(), Failure> {
+        let ended = self.dir.join("ended");
+        let absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        for step in [
+            fs::remove_dir_all(&ended),
+            fs::rename(self.job(), &ended),
+            fs::remove_dir_all(&ended),
+        ] {
+            step.or_else(|error| if absent(&error) { Ok(()) } else { Err(error) })?;
         }
         Ok(())
     }

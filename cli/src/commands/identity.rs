@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use salus_accounting::Loss;
 use salus_lake::{Lake, Link as Said, LinkState, Linkage, Snapshot, Transaction};
 use salus_ledger::restricted::entry::What;
 use salus_linkage::{Decided, Elements, Found, Options, Record, Why, link as find};
@@ -73,17 +74,23 @@ async fn link(home: &Home, lake: &Lake, command: &Link, format: Format) -> Resul
     let found = found
         .await
         .map_err(|_| Failure::Other(anyhow::anyhow!("linkage ended unexpectedly")))??;
+    for pair in &found.links {
+        transaction.say(said(pair, LinkState::Linked, &by))?;
+    }
+    for pair in &found.review {
+        transaction.say(said(pair, LinkState::Review, &by))?;
+    }
+    let ledger = home.ledger().await?;
+    let released = ledger.account().await?.spent != Loss::ZERO;
+    ledger.close().await?;
+    let ids = most_ids(&transaction.said());
     let mut done = Vec::new();
     if !command.dry_run {
-        for pair in &found.links {
-            transaction.say(said(pair, LinkState::Linked, &by))?;
-        }
-        for pair in &found.review {
-            transaction.say(said(pair, LinkState::Review, &by))?;
-        }
         done = commit(home, lake, transaction, What::Merge).await?;
     }
-    report(&found, &done, command.dry_run, format);
+    // Who was two when something was released may have paid for it more than once.
+    let factor = if released { ids * ids } else { 1 };
+    report(&found, &done, (ids, factor), command.dry_run, format);
     Ok(())
 }
 
@@ -188,12 +195,11 @@ fn most_ids(events: &[Said]) -> i64 {
     linked.map(|event| event.ids).max().unwrap_or(1)
 }
 
-fn report(found: &Found, done: &[Said], dry_run: bool, format: Format) {
+fn report(found: &Found, done: &[Said], (ids, factor): (i64, i64), dry_run: bool, format: Format) {
     let mut by_why: BTreeMap<&str, u64> = BTreeMap::new();
     for pair in found.links.iter().chain(&found.review) {
         *by_why.entry(pair.why.word()).or_default() += 1;
     }
-    let ids = most_ids(done);
     let mut rows = Rows::new(&["what", "value"]);
     let mut row = |what: &str, value: String| rows.push([what.to_owned(), value]);
     row(
@@ -217,11 +223,13 @@ fn report(found: &Found, done: &[Said], dry_run: bool, format: Format) {
             ),
         );
     }
-    if ids > 1 {
-        row(
-            "earlier releases cost a joined person up to",
-            format!("{} times their price", ids * ids),
-        );
+    if factor > 1 {
+        let what = if dry_run {
+            "earlier releases would cost a joined person up to"
+        } else {
+            "earlier releases cost a joined person up to"
+        };
+        row(what, format!("{factor} times their price"));
     }
     let passed_over: Vec<Value> = found
         .passes
@@ -230,7 +238,7 @@ fn report(found: &Found, done: &[Said], dry_run: bool, format: Format) {
         .collect();
     let json = json!({
         "dry_run": dry_run, "links": found.links.len(), "review": found.review.len(), "by_reason": by_why, "compared": found.compared,
-        "passes": passed_over, "most_ids": ids, "earlier_releases_factor": ids * ids, "events": done.iter().map(event_json).collect::<Vec<_>>(),
+        "passes": passed_over, "most_ids": ids, "earlier_releases_factor": factor, "events": done.iter().map(event_json).collect::<Vec<_>>(),
     });
     print(format, &rows, &json);
 }
@@ -278,6 +286,7 @@ fn usage(error: &salus_lake::Error) -> Failure {
 }
 
 fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     let snapshot = newest(lake)?;
     let number = number(lake, &snapshot, patient)?;
     let linkage = lake.linkage(&snapshot)?;
@@ -302,6 +311,7 @@ fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
 }
 
 fn list(lake: &Lake, limit: usize, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     let snapshot = newest(lake)?;
     let linkage = lake.linkage(&snapshot)?;
     let mut pairs: Vec<&Said> = linkage
@@ -390,6 +400,7 @@ async fn decide(
 }
 
 fn events(lake: &Lake, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     let mut all = Vec::new();
     if lake.snapshot()?.is_some() {
         all = events_after(lake, 0)?;

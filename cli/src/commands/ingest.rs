@@ -106,6 +106,12 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
         let entry = json!({"rows": view.rows, "resources": view.resources, "failed": view.failed, "failure": view.failure});
         views.insert(name.clone(), entry);
     }
+    for (table, resources) in &summary.outdated {
+        rows.push([
+            format!("older than what the lake has: {table}"),
+            resources.to_string(),
+        ]);
+    }
     for (reason, lines) in &summary.quarantined {
         rows.push([format!("quarantine: {reason}"), lines.to_string()]);
     }
@@ -126,6 +132,7 @@ pub(crate) fn report(summary: &Summary, format: Format, export: Option<&Value>) 
         "snapshot": summary.snapshot,
         "changed": summary.changed,
         "tables": Value::Object(tables),
+        "outdated": summary.outdated,
         "views": Value::Object(views),
         "viewed": summary.viewed,
         "quarantined": summary.quarantined,

@@ -147,6 +147,7 @@ fn settings(init: &Init) -> Result<Settings, Failure> {
         lake: init.lake.clone(),
         anchor,
         witness_policy,
+        retention: None,
     };
     settings.bucket()?;
     Ok(settings)

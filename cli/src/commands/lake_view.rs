@@ -14,9 +14,16 @@ use crate::output::{Rows, print};
 pub(crate) async fn add(root: &Path, command: &ViewAdd, format: Format) -> Result<(), Failure> {
     let definition = text(&command.file)?;
     let declared = command.catalog.as_deref().map(text).transpose()?;
+    let nothing_declared = declared.is_none();
     let declared = declared.unwrap_or_default();
-    let admitted = salus_fhir::admit(command.name.as_deref(), &definition, &declared)
+    let mut admitted = salus_fhir::admit(command.name.as_deref(), &definition, &declared)
         .map_err(|wrong| Failure::usage(wrong.join("\n")))?;
+    if command.replace && nothing_declared {
+        let lake = Home::at(root)?.lake()?;
+        if let Some(before) = lake.catalog().table(&admitted.name) {
+            admitted = admitted.keeping(before);
+        }
+    }
     let mut rows = Rows::new(&["column", "type", "domain or bounds", "what it is"]);
     let (name, facts) = (&admitted.name, &admitted.facts);
     for (column, kind, limits, doc) in columns(facts) {

@@ -28,5 +28,6 @@ pub(crate) mod serve;
 mod succession;
 pub(crate) mod suggest;
 pub(crate) mod synth;
+pub(crate) mod vacuum;
 pub(crate) mod view;
 pub(crate) mod witness;

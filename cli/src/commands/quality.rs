@@ -24,6 +24,7 @@ pub(crate) async fn run(root: &Path, command: &Quality, format: Format) -> Resul
         return quality_private::run(&home, &command.asked, format).await;
     }
     let lake = home.lake()?;
+    let _reading = lake.reading()?;
     let options = options(&command.exact)?;
     let mut report = report(&lake, &options).await?;
     if command.exact.failing {
@@ -156,6 +157,7 @@ fn notice(format: Format) {
 pub(crate) async fn codes(root: &Path, command: &Codes, format: Format) -> Result<(), Failure> {
     let Codes::Unmapped { table, limit, .. } = command;
     let lake = Home::at(root)?.lake()?;
+    let _reading = lake.reading()?;
     let found = local_codes(&lake, table).await?;
     let mut rows = Rows::new(&["table", "system", "code", "rows"]);
     let mut codes = Vec::new();

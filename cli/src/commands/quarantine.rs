@@ -3,9 +3,10 @@
 use std::io::{BufWriter, Write as _, stdout};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use salus_fhir::{CodeMap, Options, retry_quarantine};
-use salus_lake::{Lake, Quarantined};
+use salus_lake::{Lake, Quarantined, Retention};
 use serde_json::json;
 
 use crate::arguments::{Expunge, Format, Picked, Quarantine};
@@ -29,6 +30,7 @@ pub(crate) async fn run(root: &Path, command: &Quarantine, format: Format) -> Re
             let code_map = Arc::new(CodeMap::read(code_map)?);
             retry(&home, &lake, (picked, code_map), format).await
         }
+        Quarantine::Drop { picked, yes } => drop_lines(&home, &lake, picked, *yes, format).await,
     }
 }
 
@@ -47,6 +49,16 @@ impl Picked {
                 .is_none_or(|file| line.file.contains(file.as_str()))
     }
 
+    /// The same lines, all of them.
+    fn copied(&self) -> Self {
+        Self {
+            reason: self.reason.clone(),
+            source: self.source.clone(),
+            file: self.file.clone(),
+            limit: None,
+        }
+    }
+
     fn any(&self) -> bool {
         self.reason.is_some()
             || self.source.is_some()
@@ -56,6 +68,7 @@ impl Picked {
 }
 
 fn list(lake: &Lake, picked: &Picked, format: Format) -> Result<(), Failure> {
+    let _reading = lake.reading()?;
     if !picked.any() {
         let counts = lake.quarantine_counts()?;
         let mut rows = Rows::new(&["reason", "lines"]);
@@ -102,6 +115,7 @@ fn list(lake: &Lake, picked: &Picked, format: Format) -> Result<(), Failure> {
 fn show(lake: &Lake, picked: &Picked) -> Result<(), Failure> {
     let mut out = BufWriter::new(stdout().lock());
     let mut left = picked.limit.unwrap_or(usize::MAX);
+    let _reading = lake.reading()?;
     for line in lake.quarantined()? {
         let line = line?;
         if left == 0 {
@@ -122,12 +136,7 @@ async fn retry(
     (picked, code_map): (&Picked, Arc<CodeMap>),
     format: Format,
 ) -> Result<(), Failure> {
-    let picked = Picked {
-        reason: picked.reason.clone(),
-        source: picked.source.clone(),
-        file: picked.file.clone(),
-        limit: None,
-    };
+    let picked = picked.copied();
     if picked.any() && !any_line(lake, &picked)? {
         return Err(Failure::usage(
             "no line in quarantine is like that; `salus quarantine list` shows what there is",
@@ -147,6 +156,43 @@ async fn retry(
     .await?;
     home.record_snapshot(lake).await?;
     report(&summary, format, None);
+    Ok(())
+}
+
+/// Deletes lines for good.
+async fn drop_lines(
+    home: &Home,
+    lake: &Lake,
+    picked: &Picked,
+    yes: bool,
+    format: Format,
+) -> Result<(), Failure> {
+    if picked.limit.is_some() || !picked.any() {
+        return Err(Failure::usage(
+            "say which lines go with --reason, --source or --file; --limit is for lists",
+        ));
+    }
+    let transaction = lake.begin()?;
+    let (left, lines) = {
+        let picked = picked.copied();
+        let dropped = tokio::task::spawn_blocking(move || {
+            let lines = transaction.drop_quarantined(&mut |line| picked.takes(line))?;
+            Ok::<_, salus_lake::Error>((transaction, lines))
+        });
+        dropped
+            .await
+            .map_err(|_| Failure::Other(anyhow::anyhow!("the reader panicked")))??
+    };
+    if yes && lines > 0 {
+        left.commit(&|_| ()).await?;
+        home.record_snapshot(lake).await?;
+    }
+    let mut rows = Rows::new(&["lines", "dropped"]);
+    rows.push([lines.to_string(), if yes { "yes" } else { "no" }.into()]);
+    print(format, &rows, &json!({"lines": lines, "dropped": yes}));
+    if !yes && format == Format::Table {
+        println!("nothing was changed; add --yes to do it");
+    }
     Ok(())
 }
 
@@ -171,7 +217,18 @@ pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> R
     }
     restricted::expunging(&home, command).await?;
     let (known, lines) = salus_fhir::expunge(&lake, &command.source, &command.patient).await?;
-    let vacuumed = lake.vacuum(1).await?;
+    let retention = Retention {
+        patience: Duration::from_secs(command.wait),
+        ..Retention::newest(1)
+    };
+    let vacuumed = match lake.vacuum(&retention).await {
+        Ok(vacuumed) => vacuumed,
+        Err(error) => {
+            return Err(anyhow::Error::from(error)
+                .context("no question finds the person from now on, but files of older snapshots hold her still: do the same again, it goes on from here")
+                .into());
+        }
+    };
     // The ledger hears of the snapshot with the next question or ingest: an entry now would say when somebody was expunged.
     restricted::expunged(&home, command).await?;
     let mut rows = Rows::new(&["what", "value"]);

@@ -147,7 +147,8 @@ fn killed_questions_leave_a_ledger_that_holds() {
 
 /// The Parquet files of the newest snapshot: table, rows and content. Each file has a key of its own, so what is compared is what
 /// it says.
-fn content(home: &Home) -> Vec<(String, u64, String)> {
+/// The rows of every table, by file.
+pub(crate) fn content(home: &Home) -> Vec<(String, u64, String)> {
     let snapshots = files(&home.root().join("lake/_snapshots"));
     let newest = fs::read_to_string(snapshots.last().unwrap()).unwrap();
     let newest: Value = serde_json::from_str(&newest).unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Home, csv};
+use crate::support::{Home, PERSONS, csv};
 
 fn patient(id: &str, given: &str, birth: &str, national: &str) -> String {
     format!(
@@ -36,6 +36,33 @@ fn records(home: &Home, source: &str, patient: &str) -> Vec<String> {
     names
 }
 
+/// One person is of both sources, and one of each alone.
+fn sources_are_told(home: &Home) {
+    assert_eq!(records(home, "south", "z"), ["north a", "south z"]);
+    // Whom several sources name is none of one alone, and can be asked about.
+    let persons = |source: &str| {
+        let report = home.json(&[
+            "quality",
+            "--operator",
+            "--table",
+            "patient",
+            "--source",
+            source,
+        ]);
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings
+            .filter_map(|finding| finding["rows"].as_u64())
+            .max()
+    };
+    assert_eq!((persons("north"), persons("(several)")), (Some(1), Some(1)));
+    let unknown = ["quality", "--operator", "--source", "west"];
+    assert!(
+        home.run(&unknown)
+            .stderr
+            .contains("north, south, (several)")
+    );
+}
+
 #[test]
 fn records_are_joined_asked_about_and_split() {
     let home = Home::init(&[]);
@@ -56,6 +83,9 @@ fn records_are_joined_asked_about_and_split() {
     ingest(&home, "north", &north);
     ingest(&home, "south", &south);
     let link = ["identity", "link", "--trust", "urn:national"];
+    let early = home.json(&[&link[..], &["--dry-run"]].concat());
+    assert_eq!(early["earlier_releases_factor"], 1);
+    home.run(&["query", PERSONS, "--epsilon", "1"]).exits(0);
     let dry = home.json(&[&link[..], &["--dry-run"]].concat());
     assert_eq!((&dry["links"], &dry["review"]), (&1.into(), &1.into()));
     assert_eq!(
@@ -69,8 +99,9 @@ fn records_are_joined_asked_about_and_split() {
         (&done["links"], &done["earlier_releases_factor"]),
         (&1.into(), &4.into())
     );
+    assert_eq!(dry["earlier_releases_factor"], 4);
     assert_eq!(done["events"][0]["why"], "exact");
-    assert_eq!(records(&home, "south", "z"), ["north a", "south z"]);
+    sources_are_told(&home);
     let again = home.json(&link);
     assert_eq!(
         (&again["links"], &again["events"]),

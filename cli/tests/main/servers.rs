@@ -15,19 +15,19 @@ use crate::support::{Done, Home, PERSONS};
 
 /// What the server has, and what it was asked.
 #[derive(Default)]
-struct Store {
+pub(crate) struct Store {
     /// Lines of the next export by file; names that begin with `deleted` or `error` stand in those lists of the manifest.
-    files: Vec<(&'static str, String)>,
-    time: &'static str,
+    pub(crate) files: Vec<(&'static str, String)>,
+    pub(crate) time: &'static str,
     queries: Vec<String>,
     /// Statuses instead of files, one for each request.
-    faults: Vec<u16>,
+    pub(crate) faults: Vec<u16>,
 }
 
-type Shared = Arc<Mutex<Store>>;
+pub(crate) type Shared = Arc<Mutex<Store>>;
 
 /// A server on the loopback that goes away with the test's process.
-fn serve(store: &Shared) -> String {
+pub(crate) fn serve(store: &Shared) -> String {
     let (tell, told) = std::sync::mpsc::channel();
     let store = Arc::clone(store);
     std::thread::spawn(move || {

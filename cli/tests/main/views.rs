@@ -135,6 +135,29 @@ fn a_view_becomes_a_table_that_analysts_ask() {
         "person_id"
     );
 
+    // Another definition, and nothing declared: what was declared holds for the columns that are left.
+    let narrower = home.beside("narrower.json");
+    let less = RACE.replacen("\"name_count\"", "\"names\"", 1);
+    assert_ne!(less, RACE);
+    fs::write(&narrower, less).unwrap();
+    let narrower = ["view", "add", narrower.to_str().unwrap(), "--replace"];
+    let facts = home.json(&[&narrower[..], &["--dry-run"]].concat())["facts"].clone();
+    let known = &listed["views"][0];
+    assert_eq!(
+        facts["columns"]["gender"]["domain"],
+        tried["facts"]["columns"]["gender"]["domain"]
+    );
+    assert!(facts["columns"]["gender"]["domain"].is_array(), "{facts}");
+    assert_eq!(facts["doc"], tried["facts"]["doc"]);
+    assert!(
+        facts["columns"]["name_count"].is_null() && facts["columns"]["names"]["bounds"].is_null()
+    );
+    assert_eq!(
+        home.json(&["view", "list"])["views"][0],
+        *known,
+        "a dry run changes nothing"
+    );
+
     // Empty until the export comes again, which changes nothing else.
     let summary = home.json(&["ingest", "fhir", export]);
     assert_eq!(

@@ -16,15 +16,14 @@ use crate::delta;
 use crate::direct::DirectTable;
 use crate::error::{Doing as _, Error, Result};
 use crate::identity::IdentityIndex;
-use crate::keys::Key;
 use crate::lake::Lake;
 use crate::linkage::Linkage;
 use crate::links::{self, LinkTable};
 use crate::merge::Batches;
 use crate::quarantine::{self, Quarantine, QuarantineFile, Quarantined};
 use crate::relink::Members;
-use crate::removed::{Removed, locate, moved};
-use crate::replaced::{Notes, Replaced};
+use crate::removed::{Moved, Removed, locate, moved};
+use crate::replaced::ParentNotes;
 use crate::rewrite::{Hooks, Target, in_order, read_keys, rewrite};
 use crate::schema::{child, key_columns, parent};
 use crate::snapshot::{self, FileRef, IdentityVersion, SideFile, Snapshot, TableVersion};
@@ -100,6 +99,8 @@ pub(crate) enum Mode {
 pub(crate) struct Written {
     /// New file lists; none for tables that stay as they are.
     tables: BTreeMap<String, Vec<FileRef>>,
+    /// Staged resources that were older than what exists, by table.
+    outdated: BTreeMap<String, u64>,
     identity: Option<IdentityVersion>,
     withheld: Option<SideFile>,
     direct: Option<Vec<SideFile>>,
@@ -156,7 +157,8 @@ impl Work {
         let total = self.tables.values().map(|intake| intake.stage.rows()).sum();
         let mut done = 0;
         let mut tables = BTreeMap::new();
-        let mut replaced: BTreeMap<&str, Replaced> = BTreeMap::new();
+        let mut noted: BTreeMap<&str, ParentNotes> = BTreeMap::new();
+        let mut outdated = BTreeMap::new();
         let mut going =
             std::mem::take(&mut *self.going.lock().unwrap_or_else(PoisonError::into_inner));
         let members = self.relink(&mut going)?;
@@ -184,32 +186,32 @@ impl Work {
                 tables.insert(table.to_owned(), sorted.finish(&mut overflow)?);
                 continue;
             }
-            let mut parents = replaced.remove(table);
+            let link = parent(table).and_then(|(_, column)| target.schema.index_of(column).ok());
+            let parents = noted.remove(table).zip(link);
+            let mut parents = parents
+                .map(|(notes, link)| notes.into_parents(link))
+                .transpose()?;
             let staged = stage.into_runs()?;
             let rows = match going.rows.get(table) {
                 Some(ids) => locate(table, keys_of(&target, &old), ids)?,
                 None => Vec::new(),
             };
             let parted = self.gone_rows(&target, &old, &(&going.members | &going.moved))?;
-            let rows = [rows, parted, moved_rows(&target, &staged, &old)?].concat();
+            let moved = moved_rows(&target, &staged, &old)?;
+            let rows = [rows, parted, moved.from].concat();
             let mut removed = match key_columns(table) {
                 1 => Removed::new(&(&persons | &going.patients), &withheld, rows),
                 _ => Removed::new(&persons, &withheld, rows),
             };
+            removed.leave_out(moved.outdated);
             if staged.is_empty() && parents.is_none() && removed.next_person().is_none() {
                 continue;
             }
-            let notes = self
-                .lake
-                .places()
-                .staging
-                .join(&self.token)
-                .join(format!("{table}.replaced"));
+            let notes = self.lake.places().staging.join(&self.token).join(table);
             let mut notes = match child(table) {
-                Some(_) if !old.is_empty() => Some(Notes::create(&notes)?),
+                Some(_) if !old.is_empty() => Some(ParentNotes::create(&notes)?),
                 _ => None,
             };
-            let link = parent(table).and_then(|(_, column)| target.schema.index_of(column).ok());
             let mut report = |rows: u64| {
                 done += rows;
                 progress(Progress {
@@ -221,20 +223,24 @@ impl Work {
             let mut hooks = Hooks {
                 overflow: &mut overflow,
                 progress: &mut report,
+                outdated: 0,
             };
-            let parents = parents.as_mut().zip(link);
             let files = rewrite(
                 &target,
                 &old,
                 staged.rows()?,
-                parents,
+                parents.as_mut(),
                 notes.as_mut(),
                 &mut removed,
                 &mut hooks,
             )?;
+            // Children are counted with their parents.
+            if hooks.outdated > 0 && parent(table).is_none() {
+                outdated.insert(table.to_owned(), hooks.outdated);
+            }
             tables.extend(files.map(|files| (table.to_owned(), files)));
             if let (Some(notes), Some(child)) = (notes, child(table)) {
-                replaced.insert(child, notes.into_replaced()?);
+                noted.insert(child, notes);
             }
         }
         for (table, files) in &tables {
@@ -242,6 +248,7 @@ impl Work {
         }
         Ok(Written {
             tables,
+            outdated,
             identity: self.identity.finish()?,
             withheld: self.withheld.finish()?,
             direct: self.direct.finish()?,
@@ -289,7 +296,7 @@ impl Work {
         if let (true, Some(base)) = (same, &self.base) {
             // Whoever committed it may have died before the logs were written.
             let log_behind = delta::follow(&self.lake).await.is_err();
-            return Ok(committed(base, false, log_behind));
+            return Ok(committed(base, false, log_behind, written.outdated));
         }
         let mut tables = BTreeMap::new();
         let lake = self.lake.clone();
@@ -368,7 +375,7 @@ impl Work {
             }
         }
         let log_behind = delta::follow(&self.lake).await.is_err();
-        Ok(committed(&snapshot, true, log_behind))
+        Ok(committed(&snapshot, true, log_behind, written.outdated))
     }
 }
 
@@ -383,21 +390,27 @@ fn keys_of(target: &Target, files: &[FileRef]) -> Batches {
     read_keys(&target.table, &target.folder, &target.vault, files)
 }
 
-/// Existing rows whose resource is staged under another person.
-fn moved_rows(target: &Target, staged: &Runs, old: &[FileRef]) -> Result<Vec<Key>> {
+/// Resources that are staged under another person than they exist under.
+fn moved_rows(target: &Target, staged: &Runs, old: &[FileRef]) -> Result<Moved> {
     let table = target.table.as_str();
     // A child row has the number of its parent in its id and goes with it.
     if staged.is_empty() || old.is_empty() || key_columns(table) == 1 || parent(table).is_some() {
-        return Ok(Vec::new());
+        return Ok(Moved::default());
     }
     moved(table, staged.keys()?, &|| keys_of(target, old))
 }
 
-fn committed(snapshot: &Snapshot, changed: bool, log_behind: bool) -> Committed {
+fn committed(
+    snapshot: &Snapshot,
+    changed: bool,
+    log_behind: bool,
+    outdated: BTreeMap<String, u64>,
+) -> Committed {
     Committed {
         snapshot: snapshot.number,
         changed,
         log_behind,
+        outdated,
         tables: snapshot
             .tables
             .iter()

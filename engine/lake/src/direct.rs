@@ -16,6 +16,7 @@ use crate::place::Folder;
 use crate::side::{self, SideWriter};
 use crate::snapshot::SideFile;
 use crate::vault::Vault;
+use crate::versions::outdated;
 
 /// Records that are read or written together.
 const ROWS: usize = 4096;
@@ -173,8 +174,9 @@ impl DirectTable {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a record, unless a later one of its number is known or it says what is known.
-    pub(crate) fn note(&self, record: DirectRecord) -> Result<()> {
+    /// Keeps a record, unless a later one of its number is known or it says what is known. Whether it is not older than what is
+    /// known; where one of them has no date, it is not.
+    pub(crate) fn note(&self, record: DirectRecord) -> Result<bool> {
         let digest = record.digest();
         let mut guard = self.lock();
         let inner = &mut *guard;
@@ -182,13 +184,19 @@ impl DirectTable {
             Some(known) => known,
             unread => unread.insert(digests(&self.folder, &self.base, &self.vault)?),
         };
-        let before = known.get(&record.number);
-        if before.is_some_and(|(same, at)| *same == digest || record.last_updated < *at) {
-            return Ok(());
+        if let Some((same, at)) = known.get(&record.number).copied() {
+            if outdated(record.last_updated, at) {
+                return Ok(false);
+            }
+            // That it was changed is known, even if nothing that is kept here was.
+            if record.last_updated < at || (same == digest && record.last_updated == at) {
+                return Ok(true);
+            }
         }
         known.insert(record.number, (digest, record.last_updated));
         inner.fresh.insert(record.number);
-        self.push(inner, record)
+        self.push(inner, record)?;
+        Ok(true)
     }
 
     /// When the source of `number` last changed its record, as far as that is known.

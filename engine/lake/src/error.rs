@@ -21,6 +21,17 @@ pub enum Error {
     /// Another process is writing to this lake; try again later.
     #[error("the lake is being written by another process")]
     Busy,
+    /// Somebody reads files that would go; try again later.
+    #[error(
+        "the lake is being read: a question is being answered, or a report made. Nothing was removed; do it again later, or wait longer"
+    )]
+    BeingRead,
+    /// Files are being removed; nothing was read. Try again when that is done.
+    #[error("files of older snapshots are being removed; try again when that is done")]
+    Vacuuming,
+    /// The snapshot was removed since it was looked up; look up the newest.
+    #[error("the snapshot was removed in the meantime, for a newer one; do it again")]
+    Gone,
     /// Another writer has committed since this transaction began, from another home; nothing of this one was kept, run it again.
     #[error(
         "another writer has committed to the lake in the meantime; nothing of this was kept, so do it again"

@@ -17,6 +17,8 @@ use crate::snapshot::{IdentityVersion, SideFile};
 use crate::vault::Vault;
 
 const ROWS: usize = 8192;
+/// Files of events after which the next commit with an event writes a single one.
+const MOST_FILES: usize = 32;
 const STEP: &str = "read or write links of persons";
 
 /// Pairs and events have the same columns; `number` counts events and is 0 for pairs.
@@ -192,6 +194,11 @@ impl LinkTable {
             for event in &mut events {
                 last += 1;
                 event.number = last;
+            }
+            if files.len() >= MOST_FILES {
+                let mut all = entries(&self.folder, &self.vault, &files)?;
+                all.append(&mut events);
+                (files, events) = (Vec::new(), all);
             }
             files.push(self.write(&mut inner, "events", &events)?);
         }

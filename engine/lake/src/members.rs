@@ -36,17 +36,17 @@ pub(crate) fn with_member(table: &str, schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The batch with the columns of `target`: files of before have no hidden one.
+/// The batch with the columns of `target`: files of before lack hidden ones.
 pub(crate) fn fit(batch: RecordBatch, target: &SchemaRef) -> Result<RecordBatch> {
-    if batch.num_columns() == target.fields().len() {
+    if batch.schema().fields() == target.fields() {
         return Ok(batch);
     }
     let rows = batch.num_rows();
-    let mut columns = batch.columns().to_vec();
-    match columns.len().cmp(&target.fields().len()) {
-        std::cmp::Ordering::Less => columns.push(new_null_array(&DataType::Int64, rows)),
-        _ => columns.truncate(target.fields().len()),
-    }
+    let column = |field: &Arc<Field>| match batch.column_by_name(field.name()) {
+        Some(column) => Arc::clone(column),
+        None => new_null_array(field.data_type(), rows),
+    };
+    let columns = target.fields().iter().map(column).collect();
     RecordBatch::try_new(Arc::clone(target), columns).doing(STEP)
 }
 

@@ -7,6 +7,7 @@
 //!   keys/lake.key           master key of everything below, unless another provider holds it
 //!   lake/
 //!     .lock                 held by the writer of this home
+//!     .readers .turnstile   held by readers, and by a vacuum
 //!     _staging/             rows of the running transaction; empty otherwise
 //!     _snapshots/0000000001.json …                 _snapshots/
 //!                           the newest is what queries see
@@ -50,6 +51,10 @@ pub(crate) struct Places {
     pub(crate) spool: PathBuf,
     pub(crate) identity: Folder,
     pub(crate) quarantine: Folder,
+    /// Shared by whoever reads, and taken alone by a vacuum.
+    pub(crate) readers: PathBuf,
+    /// Passed by readers on the way in, and held by a vacuum.
+    pub(crate) turnstile: PathBuf,
     lake: PathBuf,
     lock: PathBuf,
     bucket: Option<Bucket>,
@@ -82,6 +87,8 @@ impl Places {
             identity: folder("identity", home.join("identity")),
             quarantine: folder("quarantine", home.join("quarantine")),
             lock: lake.join(".lock"),
+            readers: lake.join(".readers"),
+            turnstile: lake.join(".turnstile"),
             bucket: bucket.cloned(),
             staging,
             spool,
@@ -138,7 +145,9 @@ impl Places {
                 files::private_dir(dir)?;
             }
         }
-        files::private_file(&self.lock)?;
+        for lock in [&self.lock, &self.readers, &self.turnstile] {
+            files::private_file(lock)?;
+        }
         Ok(())
     }
 

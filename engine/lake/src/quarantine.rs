@@ -21,6 +21,10 @@ use crate::vault::Vault;
 const READ_ROWS: usize = 256;
 /// Bytes of lines that wait in memory before they are written.
 const PENDING_BYTES: usize = 4 << 20;
+/// Files after which the next commit with new lines merges neighbouring small ones.
+const MOST_FILES: usize = 32;
+/// Files of so many bytes stay as they are.
+const LARGE_BYTES: u64 = 16 << 20;
 
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(vec![
@@ -184,6 +188,8 @@ struct Inner {
     reasons: BTreeMap<String, u64>,
     /// The new file holds what is left of the older ones.
     rewritten: bool,
+    /// Names of the files that hold the lines of several older ones.
+    merged: Vec<String>,
     kept: bool,
 }
 
@@ -300,15 +306,15 @@ impl Quarantine {
         let mut guard = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let inner = &mut *guard;
         self.write_pending(inner)?;
-        let mut files = if inner.rewritten {
-            Vec::new()
-        } else {
-            self.base.clone()
-        };
         let Some(writer) = inner.writer.take() else {
-            return Ok(inner.rewritten.then_some(files));
+            return Ok(inner.rewritten.then(Vec::new));
         };
         let size = writer.finish()?;
+        let mut files = match (inner.rewritten, self.base.len() < MOST_FILES) {
+            (true, _) => Vec::new(),
+            (false, true) => self.base.clone(),
+            (false, false) => self.merge(&mut inner.merged)?,
+        };
         self.folder.sync()?;
         files.push(QuarantineFile {
             path: self.name.clone(),
@@ -316,6 +322,38 @@ impl Quarantine {
             reasons: inner.reasons.clone(),
         });
         Ok(Some(files))
+    }
+
+    /// The older files, with one in the place of each run of small neighbours: lines stay in their order, and what is large is not
+    /// written again. Only a commit that changes something comes here, so no snapshot is made for the sake of it.
+    fn merge(&self, merged: &mut Vec<String>) -> Result<Vec<QuarantineFile>> {
+        let mut files = Vec::new();
+        let small = |file: &QuarantineFile| file.size < LARGE_BYTES;
+        for run in self
+            .base
+            .chunk_by(|left, right| small(left) && small(right))
+        {
+            let [_, _, ..] = run else {
+                files.extend_from_slice(run);
+                continue;
+            };
+            let name = self.name.replace(".parquet", "");
+            let path = format!("{name}.merged-{:04}.parquet", merged.len());
+            let mut writer = SideWriter::create(&self.folder, &path, &SCHEMA, &self.vault)?;
+            merged.push(path.clone());
+            for file in run {
+                for batch in side::read(&self.folder, &file.path, &SCHEMA, READ_ROWS, &self.vault)?
+                {
+                    writer.write(&batch?)?;
+                }
+            }
+            files.push(QuarantineFile {
+                path,
+                size: writer.finish()?,
+                reasons: counts(run),
+            });
+        }
+        Ok(files)
     }
 
     /// The snapshot that names the new file is visible: it stays.
@@ -331,8 +369,14 @@ impl Drop for Quarantine {
     fn drop(&mut self) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.writer = None;
-        if !inner.reasons.is_empty() && !inner.kept {
+        if inner.kept {
+            return;
+        }
+        if !inner.reasons.is_empty() {
             self.folder.abandon(&self.name);
+        }
+        for name in &inner.merged {
+            self.folder.abandon(name);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::keys::{Key, Keys};
 use crate::merge::Batches;
 use crate::schema::key_columns;
+use crate::versions::{Versions, outdated};
 
 /// Ids that are looked for in one reading of a table's keys.
 const AT_A_TIME: usize = 4 << 20;
@@ -24,6 +25,8 @@ pub(crate) struct Removed {
     rows: Vec<Key>,
     /// Persons who must not have a row, staged ones included.
     withheld: BTreeSet<i64>,
+    /// Person and row id of staged rows whose resource is there under another person, in a later version.
+    outdated: HashSet<(i64, i64)>,
     next_person: usize,
     next_row: usize,
 }
@@ -41,9 +44,20 @@ impl Removed {
             persons: persons.iter().copied().collect(),
             rows,
             withheld: withheld.clone(),
+            outdated: HashSet::new(),
             next_person: 0,
             next_row: 0,
         }
+    }
+
+    /// Leaves these staged resources out, by person and row id.
+    pub(crate) fn leave_out(&mut self, outdated: HashSet<(i64, i64)>) {
+        self.outdated = outdated;
+    }
+
+    /// Whether a later version of this staged resource is there under another person.
+    pub(crate) fn is_outdated(&self, (person, id): (i64, i64)) -> bool {
+        self.outdated.contains(&(person, id))
     }
 
     /// The next person who may lose rows and was not yet passed.
@@ -87,7 +101,7 @@ impl Removed {
 pub(crate) fn locate(table: &str, existing: Batches, ids: &HashSet<i64>) -> Result<Vec<Key>> {
     let mut found = Vec::new();
     let by_id = key_columns(table) > 1;
-    each_key(table, existing, |key| {
+    each_key(table, existing, |key, _| {
         if ids.contains(if by_id { &key.1 } else { &key.0 }) {
             found.push(key);
         }
@@ -95,23 +109,29 @@ pub(crate) fn locate(table: &str, existing: Batches, ids: &HashSet<i64>) -> Resu
     Ok(found)
 }
 
-/// The keys of existing rows whose id is staged under another person: the resource has moved.
+/// What became of resources that are staged under another person than they stand under.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    /// Keys of existing rows that go: the resource has moved.
+    pub(crate) from: Vec<Key>,
+    /// Person and row id of staged rows that are older than what exists, and stay out.
+    pub(crate) outdated: HashSet<(i64, i64)>,
+}
+
+/// Staged resources that exist under another person.
 ///
 /// `staged` and `existing` ascend. Only staged keys that do not exist are looked for, so that the same export again costs one
 /// reading of the keys.
-pub(crate) fn moved(
-    table: &str,
-    staged: Batches,
-    existing: &dyn Fn() -> Batches,
-) -> Result<Vec<Key>> {
+pub(crate) fn moved(table: &str, staged: Batches, existing: &dyn Fn() -> Batches) -> Result<Moved> {
     let mut known = Cursor::new(table, existing());
-    let (mut new, mut found) = (HashMap::new(), Vec::new());
+    let (mut new, mut found) = (HashMap::new(), Moved::default());
     for batch in staged {
-        let keys = Keys::of(table, &batch?)?;
+        let batch = batch?;
+        let (keys, versions) = (Keys::of(table, &batch)?, Versions::of(&batch));
         for row in 0..keys.len() {
             let key = keys.at(row);
             if !known.reach(key)? {
-                new.insert(key.1, key.0);
+                new.insert(key.1, (key.0, versions.at(row)));
             }
         }
         if new.len() >= AT_A_TIME {
@@ -125,25 +145,32 @@ pub(crate) fn moved(
 fn search(
     table: &str,
     existing: Batches,
-    new: &mut HashMap<i64, i64>,
-    found: &mut Vec<Key>,
+    new: &mut HashMap<i64, (i64, Option<i64>)>,
+    found: &mut Moved,
 ) -> Result<()> {
     if new.is_empty() {
         return Ok(());
     }
-    each_key(table, existing, |key| {
-        if new.get(&key.1).is_some_and(|person| *person != key.0) {
-            found.push(key);
+    each_key(table, existing, |key, there| {
+        let Some((person, came)) = new.get(&key.1).filter(|(person, _)| *person != key.0) else {
+            return;
+        };
+        if outdated(*came, there) {
+            found.outdated.insert((*person, key.1));
+        } else {
+            found.from.push(key);
         }
     })?;
     new.clear();
     Ok(())
 }
 
-fn each_key(table: &str, batches: Batches, mut each: impl FnMut(Key)) -> Result<()> {
+/// Each key with its version.
+fn each_key(table: &str, batches: Batches, mut each: impl FnMut(Key, Option<i64>)) -> Result<()> {
     for batch in batches {
-        let keys = Keys::of(table, &batch?)?;
-        (0..keys.len()).for_each(|row| each(keys.at(row)));
+        let batch = batch?;
+        let (keys, versions) = (Keys::of(table, &batch)?, Versions::of(&batch));
+        (0..keys.len()).for_each(|row| each(keys.at(row), versions.at(row)));
     }
     Ok(())
 }
@@ -216,12 +243,10 @@ mod tests {
             .to_vec();
         let found = moved("condition", batches(&staged), &|| batches(&old)).expect("keys");
         // 30 was the third's, 500 the fiftieth's; 10 is staged under two persons, of which one has it already.
-        assert_eq!(found, [(1, 10, 0), (3, 30, 0), (50, 500, 0)]);
-        assert!(
-            moved("condition", batches(&old), &|| batches(&old))
-                .expect("keys")
-                .is_empty()
-        );
+        assert_eq!(found.from, [(1, 10, 0), (3, 30, 0), (50, 500, 0)]);
+        assert!(found.outdated.is_empty());
+        let same = moved("condition", batches(&old), &|| batches(&old)).expect("keys");
+        assert!(same.from.is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Which parent rows an ingest replaced, so that their old children go with them.
+//! Which parent rows an ingest replaced, so that their old children go with them, and which it left out, so that their new
+//! children stay out.
 //!
-//! The commit of a parent table notes the key of every row that it replaced; the commit of the child table reads the notes
+//! The commit of a parent table notes the key of every such row; the commit of the child table reads the notes
 //! back, person by person, while it passes the same persons in the same order. Neither holds more than one person.
 
 use std::collections::HashSet;
@@ -51,6 +52,43 @@ impl Notes {
         replaced.next = replaced.read()?;
         Ok(replaced)
     }
+}
+
+/// What becomes of the rows of a parent table.
+#[derive(Debug)]
+pub(crate) struct ParentNotes {
+    /// Existing rows that were replaced or removed: their children go.
+    pub(crate) replaced: Notes,
+    /// Staged rows that are out of date: theirs stay out.
+    pub(crate) outdated: Notes,
+}
+
+impl ParentNotes {
+    /// Notes that begin with `path`.
+    pub(crate) fn create(path: &Path) -> Result<Self> {
+        Ok(Self {
+            replaced: Notes::create(&path.with_extension("replaced"))?,
+            outdated: Notes::create(&path.with_extension("outdated"))?,
+        })
+    }
+
+    /// The same for the child table, whose `column` points to the parent.
+    pub(crate) fn into_parents(self, column: usize) -> Result<Parents> {
+        Ok(Parents {
+            replaced: self.replaced.into_replaced()?,
+            outdated: self.outdated.into_replaced()?,
+            column,
+        })
+    }
+}
+
+/// What became of the rows of a parent table, for the child table.
+#[derive(Debug)]
+pub(crate) struct Parents {
+    pub(crate) replaced: Replaced,
+    pub(crate) outdated: Replaced,
+    /// The column that points to the parent.
+    pub(crate) column: usize,
 }
 
 /// Reads notes back.

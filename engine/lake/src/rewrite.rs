@@ -15,7 +15,7 @@ use crate::members::fit;
 use crate::merge::Batches;
 use crate::place::Folder;
 use crate::removed::Removed;
-use crate::replaced::{Notes, Replaced};
+use crate::replaced::{ParentNotes, Parents};
 use crate::schema::key_columns;
 use crate::snapshot::FileRef;
 use crate::upsert::{Ahead, Sink, Terms, upsert};
@@ -41,12 +41,14 @@ pub(crate) struct Target {
     pub(crate) vault: Vault,
 }
 
-/// Callbacks of a rewrite.
+/// What a rewrite tells.
 pub(crate) struct Hooks<'a> {
     /// Takes rows above the cap.
     pub(crate) overflow: &'a mut dyn FnMut(&RecordBatch) -> Result<()>,
     /// Told how many staged rows were passed.
     pub(crate) progress: &'a mut dyn FnMut(u64),
+    /// Staged resources that were out of date so far.
+    pub(crate) outdated: u64,
 }
 
 /// A run of files and the persons that belong to it.
@@ -60,8 +62,8 @@ pub(crate) fn rewrite(
     target: &Target,
     old: &[FileRef],
     staged: Batches,
-    mut parents: Option<(&mut Replaced, usize)>,
-    mut notes: Option<&mut Notes>,
+    mut parents: Option<&mut Parents>,
+    mut notes: Option<&mut ParentNotes>,
     removed: &mut Removed,
     hooks: &mut Hooks<'_>,
 ) -> Result<Option<Vec<FileRef>>> {
@@ -73,7 +75,7 @@ pub(crate) fn rewrite(
         let touched = staged.peek().is_some_and(|(person, ..)| before_end(person));
         let orphans = parents
             .as_ref()
-            .and_then(|(parents, _)| parents.next_person());
+            .and_then(|parents| parents.replaced.next_person());
         let going = removed.next_person();
         if !touched && !orphans.is_some_and(before_end) && !going.is_some_and(before_end) {
             files.extend_from_slice(stretch.files);
@@ -91,9 +93,7 @@ pub(crate) fn rewrite(
         let terms = Terms {
             cap: target.cap,
             end: stretch.end,
-            parents: parents
-                .as_mut()
-                .map(|(parents, column)| (&mut **parents, *column)),
+            parents: parents.as_deref_mut(),
             notes: notes.as_deref_mut(),
             removed: &mut *removed,
         };
@@ -101,8 +101,8 @@ pub(crate) fn rewrite(
         let written = output.finish(stretch_changed)?;
         if let Some(end) = stretch.end {
             removed.pass(end - 1);
-            if let Some((parents, _)) = &mut parents {
-                parents.pass(end - 1)?;
+            if let Some(parents) = &mut parents {
+                parents.replaced.pass(end - 1)?;
             }
         }
         match written {
@@ -255,8 +255,9 @@ impl Sink for Output<'_, '_> {
         (self.hooks.overflow)(&batch)
     }
 
-    fn passed(&mut self, staged: u64) {
+    fn passed(&mut self, staged: u64, outdated: u64) {
         (self.hooks.progress)(staged);
+        self.hooks.outdated += outdated;
     }
 }
 

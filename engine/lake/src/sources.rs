@@ -9,8 +9,6 @@ use crate::place::Folder;
 use crate::snapshot::SideFile;
 use crate::vault::Vault;
 
-/// A person whom several sources name.
-const SEVERAL: &str = "(several)";
 /// A person whom none names.
 const NONE: &str = "(none)";
 
@@ -26,9 +24,12 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// What stands for the source of a person whom several name.
+    pub const SEVERAL: &str = "(several)";
+
     pub(crate) fn read(folder: &Folder, files: &[SideFile], vault: &Vault) -> Result<Self> {
         let mut sources = Self::default();
-        sources.names.push(SEVERAL.into());
+        sources.names.push(Self::SEVERAL.into());
         named(folder, files, vault, |system, first, count| {
             sources.note(system, first, count);
         })?;
@@ -95,7 +96,7 @@ impl Sources {
     /// The source that names `person`; in brackets when there are several, or none.
     pub fn of(&self, person: i64) -> &str {
         if self.linked.contains(&person) {
-            return SEVERAL;
+            return Self::SEVERAL;
         }
         let after = self.runs.partition_point(|(first, _, _)| *first <= person);
         let run = after.checked_sub(1).and_then(|at| self.runs.get(at));
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn persons_have_the_source_that_names_them() {
         let mut sources = Sources::default();
-        sources.names.push(SEVERAL.into());
+        sources.names.push(Sources::SEVERAL.into());
         for (system, first, count) in [
             ("a", 1, 1),
             ("a", 2, 1),
@@ -135,7 +136,18 @@ mod tests {
         assert_eq!(
             of,
             [
-                NONE, "a", SEVERAL, "b", NONE, "a", "a", SEVERAL, SEVERAL, "b", "b", NONE
+                NONE,
+                "a",
+                Sources::SEVERAL,
+                "b",
+                NONE,
+                "a",
+                "a",
+                Sources::SEVERAL,
+                Sources::SEVERAL,
+                "b",
+                "b",
+                NONE
             ]
         );
         assert_eq!(sources.names().collect::<Vec<_>>(), ["a", "b"]);

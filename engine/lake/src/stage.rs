@@ -23,6 +23,7 @@ use crate::keys::{Key, Keys, integers};
 use crate::merge::{Batches, Merge};
 use crate::schema::key_columns;
 use crate::vault::{Scratch, ScratchWriter};
+use crate::versions::VERSION;
 use crate::write::slice_bytes;
 
 /// Bytes of rows in memory before a run is written; each table holds at most about twice as much.
@@ -228,9 +229,10 @@ impl Runs {
         })))
     }
 
-    /// Their keys alone, and the order column.
+    /// Their keys alone, with the version and the order column.
     pub(crate) fn keys(&self) -> Result<Batches> {
         let mut columns: Vec<usize> = (0..key_columns(&self.table)).collect();
+        columns.extend(self.schema.index_of(VERSION).ok());
         columns.push(self.schema.fields().len());
         Ok(Box::new(merge(
             &self.table,

@@ -25,6 +25,7 @@ use crate::schema::key_columns;
 use crate::snapshot::Snapshot;
 use crate::sorted::Sorted;
 use crate::stage::{Stage, conform};
+use crate::versions::{joined, parted, versioned};
 use crate::withheld::{Withheld, WithheldList};
 
 /// Rows, identities and quarantined lines that become visible together or not at all.
@@ -45,6 +46,8 @@ pub struct Committed {
     /// The Delta logs of the tables could not be written after the snapshot was: the next commit or vacuum does it, also one
     /// that changes nothing. Salus itself does not read them.
     pub log_behind: bool,
+    /// Resources of which the lake has a later version, counted in each table: what came stayed out.
+    pub outdated: BTreeMap<String, u64>,
     /// Rows of every table in that snapshot.
     pub tables: BTreeMap<String, u64>,
     /// Lines in quarantine by reason, of all ingests.
@@ -112,6 +115,7 @@ impl Transaction {
             let old = base.as_ref().and_then(|base| lake.version(base, table));
             let has_rows = old.is_some_and(|old| old.rows > 0);
             let merged = has_rows || anybody_withheld || linked || lake.is_view(table);
+            let schema = versioned(table, &schema);
             let schema = if linked {
                 with_member(table, &schema)
             } else {
@@ -163,7 +167,8 @@ impl Transaction {
     }
 
     /// Adds rows in any order. Of rows with equal keys the last appended wins, over existing rows too; an observation takes
-    /// the place of the existing one with all its components. In a table that a view fills, all rows of a resource must be
+    /// the place of the existing one with all its components. Rows may have one more column, see [`versioned`](crate::versioned):
+    /// what an existing row says later than they do stays, with its components, and [`Committed::outdated`] counts them. In a table that a view fills, all rows of a resource must be
     /// appended together, and take the place of all its existing rows; one row with the place [`NO_ROWS`](crate::NO_ROWS)
     /// says that it has none any more. Memory is bounded; the rest waits on disk.
     ///
@@ -188,7 +193,8 @@ impl Transaction {
         const STEP: &str = "put rows of linked persons aside";
         let target = &self.work.intake(table)?.target;
         let plain = self.work.lake.schema_of(table)?;
-        let batch = conform(table, &plain, batch)?;
+        let (batch, versions) = parted(table, plain.fields().len(), &batch)?;
+        let batch = joined(table, conform(table, &plain, batch)?, versions)?;
         if self.work.links.changed() {
             return Err(Error::Usage(
                 "links are changed in a transaction of their own".into(),
@@ -232,7 +238,7 @@ impl Transaction {
             return self.append(table, batch);
         }
         let plain = self.work.lake.schema_of(table)?;
-        let batch = conform(table, &plain, batch)?;
+        let batch = joined(table, conform(table, &plain, batch)?, None)?;
         let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*mode, Mode::Empty) {
             *mode = Mode::Sorted(Box::new(Sorted::start(&intake.target)?));
@@ -366,8 +372,9 @@ impl Transaction {
     }
 
     /// Keeps what a source says about who a person is, apart from the tables. Of two records of one number the one that the
-    /// source changed later counts; of equally late ones, the later told.
-    pub fn note_direct(&self, record: DirectRecord) -> Result<()> {
+    /// source changed later counts; of equally late ones, the later told. Tells whether it is not older than what is known:
+    /// the row of `patient` that comes with an older one is out of date as well.
+    pub fn note_direct(&self, record: DirectRecord) -> Result<bool> {
         self.work.direct.note(record)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Both sides ascend by key and hold each key once. A staged row takes the place of the existing row with its key; an
 //! existing child row whose parent was replaced goes away; so does an existing row of a resource whose staged rows do not have
-//! its place, and what the transaction removes (see [`crate::removed`]); of a person's rows only the first `cap` in the order of the row
+//! its place, and what the transaction removes (see [`crate::removed`]). A staged resource that is older than the existing one
+//! (see [`crate::versions`]) is as if it were not staged, with its children. Of a person's rows only the first `cap` in the order of the row
 //! id stay, and as row ids are hashes these are not the first in time.
 
 use arrow::array::RecordBatch;
@@ -13,7 +14,8 @@ use crate::error::{Doing as _, Result};
 use crate::keys::{Key, Keys, integers};
 use crate::merge::{Batches, gather, next_rows};
 use crate::removed::Removed;
-use crate::replaced::{Notes, Replaced};
+use crate::replaced::{ParentNotes, Parents};
+use crate::versions::{Versions, outdated};
 
 /// Rows of an output batch.
 const ROWS: usize = 16 * 1024;
@@ -24,7 +26,7 @@ const HELD: usize = 64;
 pub(crate) struct Ahead {
     table: String,
     source: Batches,
-    batch: Option<(RecordBatch, Keys)>,
+    batch: Option<(RecordBatch, Keys, Versions)>,
     row: usize,
 }
 
@@ -39,17 +41,24 @@ impl Ahead {
         })
     }
 
-    fn load(table: &str, source: &mut Batches) -> Result<Option<(RecordBatch, Keys)>> {
+    fn load(table: &str, source: &mut Batches) -> Result<Option<(RecordBatch, Keys, Versions)>> {
         let Some(batch) = next_rows(source)? else {
             return Ok(None);
         };
-        let keys = Keys::of(table, &batch)?;
-        Ok(Some((batch, keys)))
+        let (keys, versions) = (Keys::of(table, &batch)?, Versions::of(&batch));
+        Ok(Some((batch, keys, versions)))
     }
 
     /// The key of the next row.
     pub(crate) fn peek(&self) -> Option<Key> {
-        self.batch.as_ref().map(|(_, keys)| keys.at(self.row))
+        self.batch.as_ref().map(|(_, keys, _)| keys.at(self.row))
+    }
+
+    /// The version of the next row, if that is of `resource`.
+    fn version_of(&self, resource: (i64, i64)) -> Option<i64> {
+        let (_, keys, versions) = self.batch.as_ref()?;
+        let key = keys.at(self.row);
+        versions.at(self.row).filter(|_| (key.0, key.1) == resource)
     }
 
     /// Steps over the next row; true when another batch was loaded.
@@ -58,7 +67,7 @@ impl Ahead {
         let ended = self
             .batch
             .as_ref()
-            .is_some_and(|(_, keys)| self.row >= keys.len());
+            .is_some_and(|(_, keys, _)| self.row >= keys.len());
         if ended {
             self.batch = Self::load(&self.table, &mut self.source)?;
             self.row = 0;
@@ -73,10 +82,10 @@ pub(crate) struct Terms<'a> {
     pub(crate) cap: u64,
     /// Persons from here on belong to the next stretch.
     pub(crate) end: Option<i64>,
-    /// For a child table: the parents that were replaced, and the column that points to them.
-    pub(crate) parents: Option<(&'a mut Replaced, usize)>,
-    /// For a parent table: where to note the rows that were replaced or removed.
-    pub(crate) notes: Option<&'a mut Notes>,
+    /// For a child table: what became of the parents.
+    pub(crate) parents: Option<&'a mut Parents>,
+    /// For a parent table: where to note that.
+    pub(crate) notes: Option<&'a mut ParentNotes>,
     /// What the transaction takes out.
     pub(crate) removed: &'a mut Removed,
 }
@@ -87,8 +96,8 @@ pub(crate) trait Sink {
     fn keep(&mut self, batch: RecordBatch, changed: bool) -> Result<()>;
     /// Rows above the cap.
     fn overflow(&mut self, batch: RecordBatch) -> Result<()>;
-    /// Staged rows passed.
-    fn passed(&mut self, staged: u64);
+    /// Staged rows passed, and how many resources among them were out of date.
+    fn passed(&mut self, staged: u64, outdated: u64);
 }
 
 struct Join<'a, S: Sink> {
@@ -103,6 +112,9 @@ struct Join<'a, S: Sink> {
     person: Option<i64>,
     count: u64,
     staged: u64,
+    outdated: u64,
+    /// Person and row id of the rows that are looked at, and whether the staged ones are out of date.
+    current: Option<((i64, i64), bool)>,
     /// Person and row id of the last staged row. All rows of a resource come together, so no existing row of it outlives them.
     resource: Option<(i64, i64)>,
 }
@@ -130,17 +142,30 @@ pub(crate) fn upsert<S: Sink>(
         person: None,
         count: 0,
         staged: 0,
+        outdated: 0,
+        current: None,
         resource: None,
     };
     let mut new_at = join.hold(staged);
     let mut old_at = join.hold(existing);
     let mut links = join.links(existing)?;
+    let mut new_links = join.links(staged)?;
     loop {
         let (new, old) = (staged.peek().filter(within), existing.peek());
         let Some(key) = new.into_iter().chain(old).min() else {
             break;
         };
-        let (is_new, is_old) = (new == Some(key), old == Some(key));
+        let (mut is_new, is_old) = (new == Some(key), old == Some(key));
+        let steps = is_new;
+        join.look(key, staged, existing)?;
+        if is_new
+            && (join.is_outdated()
+                || join.parent_is_outdated(key, new_links.as_deref(), staged.row)?)
+        {
+            // As if it were not there.
+            join.staged += 1;
+            is_new = false;
+        }
         let new_row = (new_at, staged.row);
         let old_row = (old_at, existing.row);
         if is_new && join.terms.removed.withholds(key.0) {
@@ -160,15 +185,18 @@ pub(crate) fn upsert<S: Sink>(
             } else if fits {
                 join.changed = true;
             }
+        } else if !is_old {
+            // A staged row that is out of date, and nothing in its place.
         } else if join.terms.removed.takes(key) || join.resource == Some((key.0, key.1)) {
             join.drop_existing(key)?;
         } else if join.orphaned(key, links.as_deref(), existing.row)? || !join.put(key, old_row) {
             join.changed = true;
         }
         let mut loaded = false;
-        if is_new && staged.step()? {
+        if steps && staged.step()? {
             loaded = true;
             new_at = join.hold(staged);
+            new_links = join.links(staged)?;
         }
         if is_old && existing.step()? {
             loaded = true;
@@ -188,17 +216,49 @@ pub(crate) fn upsert<S: Sink>(
 
 impl<S: Sink> Join<'_, S> {
     fn hold(&mut self, side: &Ahead) -> usize {
-        if let Some((batch, _)) = &side.batch {
+        if let Some((batch, ..)) = &side.batch {
             self.held.push(batch.clone());
         }
         self.held.len().saturating_sub(1)
     }
 
-    /// The parent links of the current batch of existing rows.
-    fn links(&self, existing: &Ahead) -> Result<Option<ScalarBuffer<i64>>> {
-        match (&self.terms.parents, &existing.batch) {
-            (Some((_, column)), Some((batch, _))) => integers(batch, *column).map(Some),
+    /// The parent links of the current batch of a side.
+    fn links(&self, side: &Ahead) -> Result<Option<ScalarBuffer<i64>>> {
+        match (&self.terms.parents, &side.batch) {
+            (Some(parents), Some((batch, ..))) => integers(batch, parents.column).map(Some),
             _ => Ok(None),
+        }
+    }
+
+    /// Decides whether the staged rows of a resource are older than those that exist, here or under another person: at its first
+    /// row, when both sides stand at theirs.
+    fn look(&mut self, key: Key, staged: &Ahead, existing: &Ahead) -> Result<()> {
+        let resource = (key.0, key.1);
+        if self.current.is_some_and(|(current, _)| current == resource) {
+            return Ok(());
+        }
+        let came = staged.version_of(resource);
+        let there = existing.version_of(resource);
+        let verdict = outdated(came, there) || self.terms.removed.is_outdated(resource);
+        self.current = Some((resource, verdict));
+        if verdict {
+            self.outdated += 1;
+            if let Some(notes) = &mut self.terms.notes {
+                notes.outdated.push(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.current.is_some_and(|(_, verdict)| verdict)
+    }
+
+    /// Whether a staged child row came with a parent that is out of date.
+    fn parent_is_outdated(&mut self, key: Key, links: Option<&[i64]>, row: usize) -> Result<bool> {
+        match (&mut self.terms.parents, links) {
+            (Some(parents), Some(links)) => parents.outdated.contains(key.0, links[row]),
+            _ => Ok(false),
         }
     }
 
@@ -231,7 +291,7 @@ impl<S: Sink> Join<'_, S> {
             self.pairs.push((new, old));
         }
         match &mut self.terms.notes {
-            Some(notes) => notes.push(key),
+            Some(notes) => notes.replaced.push(key),
             None => Ok(()),
         }
     }
@@ -240,7 +300,7 @@ impl<S: Sink> Join<'_, S> {
     fn drop_existing(&mut self, key: Key) -> Result<()> {
         self.changed = true;
         match &mut self.terms.notes {
-            Some(notes) => notes.push(key),
+            Some(notes) => notes.replaced.push(key),
             None => Ok(()),
         }
     }
@@ -248,7 +308,7 @@ impl<S: Sink> Join<'_, S> {
     /// Whether an existing child row lost its parent row to a newer one.
     fn orphaned(&mut self, (person, ..): Key, links: Option<&[i64]>, row: usize) -> Result<bool> {
         match (&mut self.terms.parents, links) {
-            (Some((parents, _)), Some(links)) => parents.contains(person, links[row]),
+            (Some(parents), Some(links)) => parents.replaced.contains(person, links[row]),
             _ => Ok(false),
         }
     }
@@ -269,7 +329,8 @@ impl<S: Sink> Join<'_, S> {
             self.kept.clear();
             self.sink.keep(kept, self.changed)?;
         }
-        self.sink.passed(std::mem::take(&mut self.staged));
+        let outdated = std::mem::take(&mut self.outdated);
+        self.sink.passed(std::mem::take(&mut self.staged), outdated);
         self.held.clear();
         Ok(())
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalog::Table;
 use crate::members::MEMBER;
 use crate::schema::{TABLES, VIEW_KEYS, view_schema};
+use crate::versions::VERSION;
 
 /// Tables that views may add.
 const MOST_VIEWS: usize = 64;
@@ -88,7 +89,7 @@ pub fn table_name(name: &str) -> Result<(), String> {
 /// # Errors
 /// Why it may not, and what to do.
 pub fn column_name(name: &str) -> Result<(), String> {
-    if VIEW_KEYS.contains(&name) || name == MEMBER {
+    if VIEW_KEYS.contains(&name) || [MEMBER, VERSION].contains(&name) {
         return Err(format!(
             "{name} is a column of every table that a view fills; take another name"
         ));

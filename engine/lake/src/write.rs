@@ -26,6 +26,7 @@ use crate::place::Folder;
 use crate::rewrite::Target;
 use crate::snapshot::FileRef;
 use crate::vault::Vault;
+use crate::versions::VERSION;
 
 /// Rows of a row group, about.
 const GROUP_ROWS: usize = 128 * 1024;
@@ -322,7 +323,10 @@ fn properties(schema: &SchemaRef, vault: &Vault) -> Result<WriterProperties> {
         .set_dictionary_enabled(true)
         .with_file_encryption_properties(vault.seal()?);
     for (index, field) in schema.fields().iter().enumerate() {
-        if *field.data_type() != DataType::Int64 || field.name() == "length_minutes" {
+        // What sources load or change together has one time.
+        if *field.data_type() != DataType::Int64
+            || ["length_minutes", VERSION].contains(&field.name().as_str())
+        {
             continue;
         }
         let path = ColumnPath::from(field.name().as_str());

@@ -19,7 +19,7 @@ const MOST_GROUPS: usize = 1 << 20;
 pub struct Options {
     /// These tables only; all when empty.
     pub tables: Vec<String>,
-    /// Persons of this source only.
+    /// Persons of this source only: those whom no other names. [`Sources::SEVERAL`] stands for whom several name.
     pub source: Option<String>,
     /// Rows of this month only, as `2025-06`.
     pub month: Option<String>,
@@ -113,10 +113,13 @@ pub async fn report(lake: &Lake, options: &Options) -> Result<Report, Error> {
     let snapshot = lake.snapshot()?.ok_or(Error::Empty)?;
     let sources = lake.sources(&snapshot)?;
     if let Some(source) = &options.source
+        && source != Sources::SEVERAL
         && !sources.names().any(|name| name == source)
     {
+        let known: Vec<_> = sources.names().chain([Sources::SEVERAL]).collect();
+        let known = known.join(", ");
         return Err(Error::Usage(format!(
-            "nothing was ingested under the source {source}"
+            "nothing was ingested under the source {source}; there are {known}"
         )));
     }
     let mut findings = Vec::new();

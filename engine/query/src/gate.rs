@@ -10,7 +10,7 @@ use salus_accounting::{
     Delta, Epsilon, Loss, Noise, Rational, Rho, epsilon_of, rho_for_epsilon, rho_of_pure,
 };
 use salus_certificate::{Certificate, Mechanism};
-use salus_lake::{Lake, Snapshot};
+use salus_lake::{Lake, Reading, Snapshot};
 use salus_ledger::{
     Again, AnswerFailed, Body, Ledger, Published, Refusal as LedgeredRefusal, Reservation,
     ReserveError,
@@ -192,6 +192,8 @@ pub struct Engine {
     pub(crate) books: Arc<Books>,
     planning: Arc<SessionState>,
     executor: Arc<Executor>,
+    /// Keeps the snapshot of the books for as long as the engine lives.
+    reading: Option<Arc<Reading>>,
 }
 
 /// An admitted question with its price.
@@ -213,7 +215,18 @@ impl Engine {
             lake,
             ledger,
             books: Arc::new(books),
+            reading: None,
         })
+    }
+
+    /// The engine with the files of its snapshot kept until it is dropped, by a `reading` that began before its books were read: for
+    /// one question. Without, each question keeps them while it is answered, and costs nothing where they are gone already.
+    #[must_use]
+    pub fn holding(self, reading: Reading) -> Self {
+        Self {
+            reading: Some(Arc::new(reading)),
+            ..self
+        }
     }
 
     /// Asks a question: parse → validate → price → RESERVE → execute → noise → RELEASE → answer. Where the same question has been answered over the
@@ -272,6 +285,11 @@ impl Engine {
         {
             return self.asked(published, &priced).await;
         }
+        // Before anything is paid: from here on no vacuum takes the files away.
+        let _reading = match &self.reading {
+            Some(_) => None,
+            None => Some(self.keep_files(&priced.snapshot).await?),
+        };
         let reserved = self.ledger.reserve(reservation).await;
         let charge = match reserved {
             Ok(charge) => charge,
@@ -301,6 +319,14 @@ impl Engine {
             })
             .await?;
         self.asked(published, &priced).await
+    }
+
+    async fn keep_files(&self, snapshot: &Snapshot) -> Result<Reading, AskError> {
+        let (lake, snapshot) = (self.lake.clone(), snapshot.clone());
+        let kept = tokio::task::spawn_blocking(move || lake.reading_of(&snapshot));
+        let unavailable = |error: &dyn std::fmt::Display| AskError::Lake(error.to_string());
+        let kept = kept.await.map_err(|error| unavailable(&error))?;
+        kept.map_err(|error| unavailable(&error))
     }
 
     /// What the analyst sees of an answer: its numbers under the names of her own question, and the terms on which they were paid for.

@@ -81,6 +81,11 @@ impl Job {
         })
     }
 
+    /// Whether a job was begun in `dir`. A process that died before the server was asked leaves a directory without one.
+    pub fn exists(dir: &Path) -> bool {
+        Journal::exists(dir)
+    }
+
     /// What is being exported.
     pub fn request(&self) -> &Request {
         &self.journal.state.request

@@ -116,13 +116,17 @@ impl Journal {
         Ok(journal)
     }
 
+    pub(crate) fn exists(dir: &Path) -> bool {
+        dir.join(JOB).exists()
+    }
+
     /// The job that is in `dir`.
     pub(crate) fn open(dir: &Path) -> Result<Self, BulkError> {
         let nothing = |what: &str| BulkError::Directory {
             path: dir.to_owned(),
             what: what.into(),
         };
-        if !dir.join(JOB).exists() {
+        if !Self::exists(dir) {
             return Err(nothing("there is no job to resume"));
         }
         let lock = lock(dir)?;

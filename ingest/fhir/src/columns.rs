@@ -11,11 +11,15 @@ use std::sync::Arc;
 
 use crate::date::Moment;
 
-/// Builders for the columns of one table, in the order of its schema.
+/// Builders for the columns of one table, in the order of its schema, and for what the lake keeps beside them: when the source
+/// changed the resource of a row.
 #[derive(Debug)]
 pub(crate) struct Columns {
     schema: SchemaRef,
+    /// With the column of versions, where the table has one.
+    whole: SchemaRef,
     builders: Vec<Builder>,
+    versions: Int64Builder,
     rows: usize,
     text_bytes: usize,
 }
@@ -42,21 +46,25 @@ pub(crate) struct Row<'c> {
 impl Columns {
     /// # Errors
     /// When the schema has a column of a type that no row here has.
-    pub(crate) fn new(schema: SchemaRef) -> Result<Self, ArrowError> {
+    pub(crate) fn new(table: &str, schema: SchemaRef) -> Result<Self, ArrowError> {
         let builders = schema
             .fields()
             .iter()
             .map(|field| Builder::of(field.data_type()));
         Ok(Self {
             builders: builders.collect::<Result<_, _>>()?,
+            whole: salus_lake::versioned(table, &schema),
+            versions: Int64Builder::new(),
             schema,
             rows: 0,
             text_bytes: 0,
         })
     }
 
-    pub(crate) fn row(&mut self, person_id: i64) -> Row<'_> {
+    /// Begins a row of a resource that its source changed last at `version`.
+    pub(crate) fn row(&mut self, person_id: i64, version: Option<i64>) -> Row<'_> {
         self.rows += 1;
+        self.versions.append_option(version);
         Row {
             columns: self,
             next: 0,
@@ -77,8 +85,12 @@ impl Columns {
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         self.rows = 0;
         self.text_bytes = 0;
-        let arrays = self.builders.iter_mut().map(Builder::finish).collect();
-        RecordBatch::try_new(self.schema.clone(), arrays)
+        let mut arrays: Vec<_> = self.builders.iter_mut().map(Builder::finish).collect();
+        let versions = self.versions.finish();
+        if self.whole.fields().len() > arrays.len() {
+            arrays.push(Arc::new(versions));
+        }
+        RecordBatch::try_new(self.whole.clone(), arrays)
     }
 }
 
@@ -210,10 +222,10 @@ mod tests {
             Field::new("person_id", DataType::Int64, false),
             Field::new("state", DataType::Utf8, true),
         ]);
-        let mut columns = Columns::new(Arc::new(schema)).unwrap();
+        let mut columns = Columns::new("patient", Arc::new(schema)).unwrap();
         for length in [LONGEST_TEXT, LONGEST_TEXT + 1] {
             let text = "x".repeat(length);
-            columns.row(1).text("state", Some(&text));
+            columns.row(1, None).text("state", Some(&text));
         }
         let rows = columns.finish().unwrap();
         let states = rows.column(1).as_string::<i32>();

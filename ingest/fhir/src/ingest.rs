@@ -103,6 +103,7 @@ async fn ingest(
         &export,
         &found,
         (committed.snapshot, committed.changed),
+        committed.outdated,
         start,
     ))
 }
@@ -407,12 +408,16 @@ pub(crate) fn summary(
     export: &Export,
     found: &Found,
     (snapshot, changed): (u64, bool),
+    outdated: BTreeMap<String, u64>,
     start: Instant,
 ) -> Summary {
+    fn of<K: Ord + std::borrow::Borrow<str>>(counts: &BTreeMap<K, u64>, table: &str) -> u64 {
+        counts.get(table).copied().unwrap_or_default()
+    }
     let tally = &found.tally;
     let tables = WITH_TABLE.iter().map(|(_, table)| {
         let summary = TableSummary {
-            rows: tally.rows.get(table).copied().unwrap_or_default(),
+            rows: of(&tally.rows, table).saturating_sub(of(&outdated, table)),
             components: (*table == "observation").then_some(tally.components),
         };
         ((*table).to_owned(), summary)
@@ -421,6 +426,7 @@ pub(crate) fn summary(
         snapshot,
         changed,
         tables: tables.collect(),
+        outdated,
         views: tally.views.clone(),
         viewed: tally.viewed,
         quarantined: tally.quarantined.clone(),

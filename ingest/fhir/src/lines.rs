@@ -361,13 +361,17 @@ impl<'j> LineWorker<'j> {
         if several {
             return self.wait_for_versions(&line.kind, id, origin, bytes);
         }
-        self.note_direct(person, line)?;
+        if !self.note_direct(person, line)? {
+            let what = "a later version is in the lake";
+            return self.reject(origin, bytes, &Rejection::new(Reason::Superseded, what));
+        }
         self.row((origin, bytes), person, id, line, None)
     }
 
-    fn note_direct(&self, person: i64, line: &Line<'_>) -> Result<(), IngestError> {
+    /// Whether the lake knows of no later version of the patient.
+    fn note_direct(&self, person: i64, line: &Line<'_>) -> Result<bool, IngestError> {
         let Resource::Patient(patient) = &line.resource else {
-            return Ok(());
+            return Ok(true);
         };
         let record = patient.direct(person, self.shared.source, &line.header);
         Ok(self.shared.transaction.note_direct(record)?)
@@ -406,6 +410,7 @@ impl<'j> LineWorker<'j> {
             person,
             kind: &line.kind,
             id,
+            version: line.header.last_updated,
         };
         let failed = self.feed.add(place, &self.keys, bytes)?;
         for (table, batch) in self.feed.take_full() {

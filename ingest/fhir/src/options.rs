@@ -76,8 +76,8 @@ pub struct Silent;
 
 impl Progress for Silent {}
 
-/// What an ingest did. `tables`, `viewed`, `quarantined`, `deletions` and `expunged` together account for every line of the
-/// export.
+/// What an ingest did. `tables`, `outdated` of these tables, `viewed`, `quarantined`, `deletions` and `expunged` together account
+/// for every line of the export.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The newest snapshot: a new one if `changed`.
@@ -86,6 +86,8 @@ pub struct Summary {
     pub changed: bool,
     /// By table: the resources of the export that are rows now. All nine tables are listed.
     pub tables: BTreeMap<String, TableSummary>,
+    /// By table: resources that stayed out because the lake has a later version. Older versions of patients are in quarantine.
+    pub outdated: BTreeMap<String, u64>,
     /// By table that a view fills: what became of the resources of its type.
     pub views: BTreeMap<String, ViewSummary>,
     /// Resources that no table takes but those of views.

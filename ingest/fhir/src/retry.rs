@@ -79,7 +79,13 @@ pub async fn retry_quarantine(
     if !used {
         // Everything would go back to where it was.
         let number = lake.snapshot()?.map_or(0, |snapshot| snapshot.number);
-        return Ok(summary(&whole, &found, (number, false), start));
+        return Ok(summary(
+            &whole,
+            &found,
+            (number, false),
+            BTreeMap::new(),
+            start,
+        ));
     }
     note(options, &withheld, &transaction).await?;
     let told = |step: salus_lake::Progress| progress.committing(&step.table, step.done, step.total);
@@ -89,6 +95,7 @@ pub async fn retry_quarantine(
         &whole,
         &found,
         (committed.snapshot, committed.changed),
+        committed.outdated,
         start,
     ))
 }

@@ -43,6 +43,8 @@ pub(crate) struct Place<'a> {
     pub(crate) kind: &'a str,
     /// `id`.
     pub(crate) id: &'a str,
+    /// When the source changed it last, in microseconds since 1970-01-01T00:00Z.
+    pub(crate) version: Option<i64>,
 }
 
 impl<'j> Tables<'j> {
@@ -56,7 +58,7 @@ impl<'j> Tables<'j> {
         let mut columns = BTreeMap::new();
         for table in salus_lake::TABLES {
             if let Some(schema) = salus_lake::schema(table) {
-                columns.insert(*table, Columns::new(schema)?);
+                columns.insert(*table, Columns::new(table, schema)?);
             }
         }
         Ok(Self {
@@ -90,7 +92,7 @@ impl<'j> Tables<'j> {
         let Some(columns) = self.columns.get_mut(table) else {
             return Ok(());
         };
-        let row = columns.row(place.person);
+        let row = columns.row(place.person, place.version);
         match resource {
             Resource::Patient(patient) => patient_row(row, patient),
             Resource::Encounter(it) => encounter_row(row.int("id", Some(id)), it),
@@ -157,7 +159,7 @@ impl<'j> Tables<'j> {
             let codes = Codes::of(&component.code, self.map);
             self.mapped += u64::from(codes.is_mapped());
             let measured = self.measures.measured(&codes, &component.value);
-            let row = columns.row(place.person);
+            let row = columns.row(place.person, place.version);
             let row = row
                 .int("id", Some(id))
                 .int("observation_id", Some(observation_id));

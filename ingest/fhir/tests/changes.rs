@@ -4,7 +4,7 @@ mod common;
 
 use common::{Home, accounted, export, reasons};
 use salus_fhir::{Options, Silent, Summary, expunge, ingest_directory, retry_quarantine};
-use salus_lake::Withheld;
+use salus_lake::{Retention, Withheld};
 
 fn patient(id: &str) -> String {
     format!(r#"{{"resourceType":"Patient","id":"{id}","birthDate":"1970"}}"#)
@@ -376,7 +376,10 @@ async fn an_expunged_person_leaves_no_trace_and_does_not_come_back() {
     let (known, lines_gone) = expunge(&home.lake, "fhir", canary).await.expect("expunged");
     assert!(known);
     assert_eq!(lines_gone, 2);
-    home.lake.vacuum(1).await.expect("a vacuum");
+    home.lake
+        .vacuum(&Retention::newest(1))
+        .await
+        .expect("a vacuum");
     assert_eq!(conditions(&home), ["1:22"]);
     assert!(home.quarantined().is_empty());
 

@@ -7,7 +7,7 @@ use std::fs;
 
 use common::{Home, accounted, export, real, reasons};
 use salus_fhir::{Options, Silent, Summary, admit, expunge, ingest_directory, retry_quarantine};
-use salus_lake::Lake;
+use salus_lake::{Lake, Retention};
 
 /// One row for each coding of a condition that is not refuted.
 const CODINGS: &str = r#"{
@@ -299,7 +299,10 @@ async fn another_definition_begins_anew_and_a_dropped_view_takes_its_rows_along(
         .expect("a commit");
     let snapshot = home.lake.snapshot().expect("a lake").expect("a snapshot");
     assert!(!snapshot.tables.contains_key("goal"));
-    home.lake.vacuum(1).await.expect("a vacuum");
+    home.lake
+        .vacuum(&Retention::newest(1))
+        .await
+        .expect("a vacuum");
     let left = fs::read_dir(home.dir.path().join("lake")).expect("a directory");
     let left = left.filter(|entry| {
         entry

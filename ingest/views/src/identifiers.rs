@@ -30,7 +30,7 @@ pub enum Shown {
 pub fn shown(view: &View) -> Vec<Shown> {
     let mut shown = vec![None; view.columns().len()];
     let root = Trails::from([Vec::new()]);
-    columns(&view.select, view.resource(), &root, &mut shown);
+    columns(&view.select, view, &root, &mut shown);
     shown
         .into_iter()
         .map(|shown| shown.unwrap_or(Shown::Value))
@@ -61,7 +61,8 @@ const MOST_TRAILS: usize = 500;
 /// Steps of a way after which it counts as leading anywhere; resources nest 128 levels at most.
 const MOST_STEPS: usize = 200;
 
-fn columns(select: &Select, resource: &str, context: &Trails, shown: &mut [Option<Shown>]) {
+fn columns(select: &Select, view: &View, context: &Trails, shown: &mut [Option<Shown>]) {
+    let resource = view.resource();
     let here = |expr: &Expr| Walk { resource, context }.of(expr, context);
     let inner = match &select.source {
         Source::Here => context.clone(),
@@ -73,7 +74,9 @@ fn columns(select: &Select, resource: &str, context: &Trails, shown: &mut [Optio
         context: &inner,
     };
     for (column, own) in (select.columns.start..).zip(&select.own) {
-        let found = walk.column(&own.expr);
+        let kind = view.columns().get(column);
+        let kind = kind.and_then(|column| column.fhir_type.as_deref());
+        let found = walk.column(&own.expr, kind);
         if let Some(place) = shown.get_mut(column) {
             *place = Some(match place.take() {
                 None | Some(Shown::Value) => found,
@@ -87,7 +90,7 @@ fn columns(select: &Select, resource: &str, context: &Trails, shown: &mut [Optio
         }
     }
     for nested in select.selects.iter().chain(&select.union) {
-        columns(nested, resource, &inner, shown);
+        columns(nested, view, &inner, shown);
     }
 }
 
@@ -98,7 +101,8 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    fn column(&self, expr: &Expr) -> Shown {
+    /// What a column of `kind` shows.
+    fn column(&self, expr: &Expr, kind: Option<&str>) -> Shown {
         if let Some(key) = key(expr) {
             return key;
         }
@@ -107,7 +111,10 @@ impl Walk<'_> {
             let what = "the expression is too complicated to tell what it shows";
             return Shown::Identifier(what.into());
         }
-        let refused = trails.iter().find_map(|trail| judge(trail));
+        let refused = trails.iter().find_map(|trail| {
+            let of_kind = kind.and_then(|kind| judge_kind(kind, trail));
+            judge(trail).or(of_kind)
+        });
         refused.map_or(Shown::Value, Shown::Identifier)
     }
 
@@ -150,7 +157,9 @@ impl Walk<'_> {
         use Function as F;
         let of_base = || self.of(base, this);
         match function {
-            F::Count | F::Length | F::IndexOf | F::LastIndexOf | F::Precision => Trails::new(),
+            F::Count | F::Precision => Trails::new(),
+            // How long it is, and where what stands in it, tells of the value.
+            F::Length => of_base(),
             F::Where | F::Tail | F::Skip | F::Take | F::Trace | F::First | F::Last | F::Single => {
                 of_base()
             }
@@ -268,6 +277,27 @@ const PARTS: [(&str, &[&str]); 4] = [
     ("address", &["state", "country", "use", "type", "period"]),
 ];
 
+/// Types of raw ids.
+const IDS: [&str; 3] = ["id", "oid", "uuid"];
+
+/// Types of addresses, which may be those of records.
+const ADDRESSES: [&str; 3] = ["uri", "url", "canonical"];
+
+/// Elements whose address is that of a vocabulary, a profile or a definition.
+const PUBLIC: [&str; 5] = [
+    "system",
+    "profile",
+    "instantiates",
+    "instantiatesCanonical",
+    "instantiatesUri",
+];
+
+/// Types of free text.
+const TEXTS: [&str; 2] = ["string", "markdown"];
+
+/// Extensions of which `text` repeats what stands in their codes.
+const REPEATED: [&str; 2] = ["/us-core-race", "/us-core-ethnicity"];
+
 /// Types of values that are such elements.
 const TYPES: [(&str, &str); 6] = [
     ("HumanName", "name"),
@@ -300,10 +330,19 @@ fn judge(trail: &[Step]) -> Option<String> {
             Step::Extension(_) | Step::Leading(_) => continue,
             Step::As(kind) => match element(kind) {
                 Some(name) => name,
-                None => continue,
+                None => match judge_type(kind, &trail[..at]) {
+                    None => continue,
+                    refused => return refused,
+                },
             },
             // A choice element may be named with its type: valueAddress.
-            Step::Name(name) => name.strip_prefix("value").and_then(element).unwrap_or(name),
+            Step::Name(name) => {
+                let kind = name.strip_prefix("value").filter(|kind| !kind.is_empty());
+                if let Some(refused) = kind.and_then(|kind| judge_type(kind, &trail[..at])) {
+                    return Some(refused);
+                }
+                kind.and_then(element).unwrap_or(name)
+            }
         };
         let name = if name.ends_with("Identifier") {
             "identifier"
@@ -332,8 +371,18 @@ fn judge(trail: &[Step]) -> Option<String> {
         if name == "url" && before == Some(&Step::Name("content".into())) {
             return Some("it shows an attachment".into());
         }
-        if name == "text" && at == 0 {
-            return Some("it shows free text".into());
+        // The text of a question is that of its form, and that of a value is what was observed.
+        let of_form = before == Some(&Step::Name("item".into()));
+        if name == "text" && !of_form && !is_value(&trail[..at]) {
+            return Some("it shows free text; take `code` or `display` of a coding".into());
+        }
+        if name == "source" && before == Some(&Step::Name("meta".into())) {
+            return Some("it shows a raw reference".into());
+        }
+        let of_extension = matches!(before, Some(Step::Extension(_)));
+        if name == "value" && of_extension && next.is_none() {
+            let what = "what the value of an extension is, is not known; name its type, as in value.ofType(code)";
+            return Some(what.into());
         }
         let in_address = before.is_some_and(|before| *before == Step::Name("address".into()));
         if name == "postalCode" && !in_address && !is_region(&trail[at..]) {
@@ -341,6 +390,44 @@ fn judge(trail: &[Step]) -> Option<String> {
         }
     }
     None
+}
+
+/// Why values of this type, at the end of this way, are identifiers or free text. Types may be written as in `valueUuid`.
+fn judge_type(kind: &str, way: &[Step]) -> Option<String> {
+    let named = |known: &&str| known.eq_ignore_ascii_case(kind);
+    if IDS.iter().chain(&ADDRESSES).any(named) {
+        return Some("it shows a raw id".into());
+    }
+    let extension = way.iter().rev().find_map(|step| match step {
+        Step::Extension(url) => Some(url.as_str()),
+        _ => None,
+    })?;
+    let repeated = way.iter().any(|step| {
+        matches!(step, Step::Extension(url) if REPEATED.iter().any(|known| url.ends_with(known)))
+    });
+    let text = TEXTS.iter().any(named);
+    (text && !(repeated && extension == "text"))
+        .then(|| "it shows free text of an extension; take a code".into())
+}
+
+/// Whether this way ends at a value that is a concept, and no extension is on it.
+fn is_value(way: &[Step]) -> bool {
+    let value = match way {
+        [.., Step::Name(name), Step::As(kind)] => name == "value" && kind == "CodeableConcept",
+        [.., Step::Name(name)] => name == "valueCodeableConcept",
+        _ => false,
+    };
+    value && !way.iter().any(|step| matches!(step, Step::Extension(_)))
+}
+
+/// Why a column of this type shows an identifier.
+fn judge_kind(kind: &str, trail: &[Step]) -> Option<String> {
+    if IDS.contains(&kind) {
+        return Some("it shows a raw id; write getResourceKey(), which becomes opaque".into());
+    }
+    let public = matches!(trail.last(), Some(Step::Name(name)) if PUBLIC.contains(&name.as_str()));
+    (ADDRESSES.contains(&kind) && !public)
+        .then(|| "it shows an address, which may be that of a record; of these only system, profile and what is instantiated enter".into())
 }
 
 /// The element that a type stands for.
@@ -421,6 +508,26 @@ mod tests {
             "subscriberId",
             "content.url",
             "content.attachment.url",
+            "extension('http://example.org/nickname').value.ofType(string)",
+            "extension('http://example.org/nickname').valueString",
+            "extension('http://example.org/remarks').value.ofType(markdown).substring(0, 9)",
+            "extension('http://example.org/anything').value",
+            "extension('http://example.org/nested').extension('text').value.ofType(string)",
+            "extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('other').value.ofType(string)",
+            "extension('http://example.org/record').value.ofType(uuid)",
+            "extension('http://example.org/record').value.ofType(oid)",
+            "extension('http://example.org/record').value.ofType(id)",
+            "extension('http://example.org/record').value.ofType(uri)",
+            "extension('http://example.org/record').valueUuid",
+            "extension('http://example.org/record').valueUrl",
+            "maritalStatus.text",
+            "extension('http://example.org/kind').value.ofType(CodeableConcept).text",
+            "communication.language.text",
+            "meta.source",
+            "identifier.value.length()",
+            "name.family.length()",
+            "identifier.value.indexOf('7')",
+            "name.family.lastIndexOf('a')",
         ] {
             assert!(matches!(path(hidden), Shown::Identifier(_)), "{hidden}");
         }
@@ -451,7 +558,13 @@ mod tests {
             "address.postalCode.substring(0, 3)",
             "identifier.system.first()",
             "maritalStatus.coding.first().code",
-            "maritalStatus.text",
+            "item.text",
+            "value.ofType(CodeableConcept).text",
+            "item.answer.value.ofType(string)",
+            "meta.profile.first()",
+            "extension('http://example.org/status').value.ofType(code)",
+            "extension('http://example.org/score').value.ofType(Quantity).value",
+            "communication.language.coding.code.first().length()",
             "maritalStatus.coding.display.first()",
             "extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-birthsex').value.ofType(code)",
             "extension('http://hl7.org/fhir/us/core/StructureDefinition/us-core-race').extension('ombCategory').value.ofType(Coding).display.first()",
@@ -459,6 +572,33 @@ mod tests {
             "iif(name.exists(), 'named', 'unnamed')",
         ] {
             assert_eq!(path(plain), Shown::Value, "{plain}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_of_vocabularies() {
+        let typed = |path: &str, kind: &str| {
+            let column =
+                format!(r#"{{"column":[{{"name":"c","path":"{path}","type":"{kind}"}}]}}"#);
+            of(&column).into_iter().next().expect("a column")
+        };
+        for (path, kind) in [
+            ("maritalStatus.coding.system.first()", "uri"),
+            ("identifier.system.first()", "uri"),
+            ("meta.profile.first()", "canonical"),
+        ] {
+            assert_eq!(typed(path, kind), Shown::Value, "{path}");
+        }
+        for (path, kind) in [
+            ("anything", "uuid"),
+            ("anything", "oid"),
+            ("anything", "id"),
+            ("anything.at.all", "uri"),
+            ("anything", "url"),
+            ("implicitRules", "canonical"),
+        ] {
+            let found = typed(path, kind);
+            assert!(matches!(found, Shown::Identifier(_)), "{path}: {found:?}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path as LocalPath;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use datafusion::execution::object_store::ObjectStoreUrl;
 use futures::TryStreamExt as _;
@@ -223,6 +223,17 @@ impl Bucket {
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(error) => Err(remote("read", &error)),
             }
+        })
+    }
+
+    /// When an object was written, by the clock of the store.
+    pub(crate) fn written(&self, at: Path) -> Result<SystemTime> {
+        let store = Arc::clone(&self.store);
+        self.io.wait(async move {
+            let found = store.head(&at).await;
+            found
+                .map(|found| found.last_modified.into())
+                .map_err(|error| remote("read", &error))
         })
     }
 

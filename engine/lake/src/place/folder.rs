@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path as LocalPath, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::listing::PartitionedFile;
@@ -17,6 +18,7 @@ use crate::files;
 use crate::merge::Batches;
 use crate::place::{Bucket, remote_rows};
 use crate::vault::Vault;
+use crate::versions::VERSION;
 
 /// A directory, or the objects of a bucket under one name.
 #[derive(Debug, Clone)]
@@ -134,6 +136,17 @@ impl Folder {
         }
     }
 
+    /// When a file was written, by the clock of its place.
+    pub(crate) fn written(&self, name: &str) -> Result<SystemTime> {
+        let path = self.dir.join(name);
+        match &self.remote {
+            None => std::fs::metadata(&path)
+                .and_then(|found| found.modified())
+                .at("read", &path),
+            Some(remote) => remote.bucket.written(remote.at.clone().join(name)),
+        }
+    }
+
     /// Names and bytes of the files; those of directories inside are left out.
     pub(crate) fn list(&self) -> Result<Vec<(String, u64)>> {
         if let Some(remote) = &self.remote {
@@ -216,7 +229,7 @@ impl Folder {
     }
 }
 
-/// As few columns as are asked for.
+/// As few columns as are asked for, and the version, where there is one.
 pub(super) fn narrowed<T>(
     builder: ArrowReaderBuilder<T>,
     columns: Option<usize>,
@@ -226,7 +239,10 @@ pub(super) fn narrowed<T>(
     match columns {
         None => builder,
         Some(columns) => {
-            let mask = ProjectionMask::leaves(builder.parquet_schema(), 0..columns);
+            let schema = builder.parquet_schema();
+            let mut all = schema.columns().iter();
+            let version = all.position(|column| column.name() == VERSION);
+            let mask = ProjectionMask::leaves(schema, (0..columns).chain(version));
             builder.with_projection(mask)
         }
     }

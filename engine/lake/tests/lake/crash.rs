@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use salus_lake::Lake;
+use salus_lake::{Lake, Retention};
 
 use crate::rows::{commit, fresh, ingest, keys, rows, session, sql, stored, tree};
 
@@ -88,7 +88,7 @@ async fn a_process_that_dies_in_commit_leaves_the_old_snapshot() {
         .append("condition", rows("condition", &keys(20, 1), 0))
         .unwrap();
     assert_eq!(commit(transaction).await.tables["condition"], 20);
-    lake.vacuum(2).await.unwrap();
+    lake.vacuum(&Retention::newest(2)).await.unwrap();
     assert_eq!(lake.snapshot_at(1).unwrap(), before.unwrap());
     assert_eq!(
         stored(&lake, "condition").await,
@@ -175,7 +175,7 @@ async fn killed_at_any_moment_every_snapshot_is_whole() {
             None
         );
     }
-    lake.vacuum(1).await.unwrap();
+    lake.vacuum(&Retention::newest(1)).await.unwrap();
     for table in ["condition", "procedure"] {
         assert_eq!(active_delta_files(&home, table), pinned_files(&lake, table));
         assert_eq!(
@@ -209,7 +209,7 @@ async fn a_commit_that_died_before_its_snapshot_is_undone_by_the_next() {
         pinned_files(&lake, "condition")
     );
 
-    let removed = lake.vacuum(1).await.unwrap();
+    let removed = lake.vacuum(&Retention::newest(1)).await.unwrap();
     assert_eq!(
         removed.files, 2,
         "the files of snapshot 1 and of the lost one"
@@ -226,8 +226,8 @@ async fn vacuum_keeps_what_snapshots_name() {
     for version in 0..3 {
         ingest(&lake, "condition", rows("condition", &keys(10, 1), version)).await;
     }
-    assert!(lake.vacuum(0).await.is_err());
-    assert_eq!(lake.vacuum(2).await.unwrap().files, 1);
+    assert!(lake.vacuum(&Retention::newest(0)).await.is_err());
+    assert_eq!(lake.vacuum(&Retention::newest(2)).await.unwrap().files, 1);
     assert!(lake.snapshot_at(1).is_err());
     let old = lake.snapshot_at(2).unwrap();
     let session = session(&lake, 1);

@@ -1,6 +1,6 @@
 //! Two numbers of one person: linked, split, told apart, and what later ingests do.
 
-use salus_lake::{Catalog, DirectRecord, Lake, Link, LinkState, Snapshot, Withheld};
+use salus_lake::{Catalog, DirectRecord, Lake, Link, LinkState, Retention, Snapshot, Withheld};
 
 use crate::rows::{commit, fresh, rows, session, sql, stored, tree};
 
@@ -309,7 +309,7 @@ async fn a_linking_that_dies_leaves_no_trace() {
     assert_eq!(tree(home.path()), before);
     say(&lake, &[link(1, 2, LinkState::Linked)]).await;
     // Vacuum keeps what the newest snapshot needs: a split still finds the way back.
-    lake.vacuum(1).await.unwrap();
+    lake.vacuum(&Retention::newest(1)).await.unwrap();
     let lake = Lake::open(&home.path().join("home")).unwrap();
     let transaction = lake.begin_linking().unwrap();
     transaction.split(1, "test").unwrap();

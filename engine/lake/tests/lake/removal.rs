@@ -1,6 +1,6 @@
 //! What goes: rows by id, persons, resources that move from one person to another.
 
-use salus_lake::{Lake, Quarantined, Withheld};
+use salus_lake::{Lake, Quarantined, Retention, Withheld};
 
 use crate::rows::{commit, fresh, ingest, keys, rows, stored, tree};
 
@@ -187,7 +187,7 @@ async fn a_person_is_taken_out_and_may_come_again() {
         .filter(|key| key.0 == 5)
         .collect();
     assert_eq!(fifth, [(5, 9_999)]);
-    lake.vacuum(1).await.unwrap();
+    lake.vacuum(&Retention::newest(1)).await.unwrap();
     assert_eq!(kept(&lake, "condition").await.len(), 58);
 }
 

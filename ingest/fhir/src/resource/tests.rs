@@ -36,6 +36,7 @@ fn rows(json: &str) -> Vec<String> {
     let mut tables =
         Tables::new(Keys::new("test"), Measures::new(&units), &map).expect("the lake's schemas");
     let place = Place {
+        version: None,
         person: 7,
         kind: &line.kind,
         id: &id,

@@ -27,6 +27,28 @@ pub struct Admitted {
     pub same: Vec<(String, String)>,
 }
 
+impl Admitted {
+    /// The view in the place of one with the facts `before`, for an author who declares nothing: what was declared about the table
+    /// still holds, and what was declared about a column does where there is one of its name and type.
+    #[must_use]
+    pub fn keeping(mut self, before: &Table) -> Self {
+        let facts = &mut self.facts;
+        facts.doc.clone_from(&before.doc);
+        facts.max_rows_per_person = before.max_rows_per_person;
+        facts.rows_per_person = before.rows_per_person;
+        for (name, column) in &mut facts.columns {
+            if let Some(known) = before
+                .columns
+                .get(name)
+                .filter(|known| known.kind == column.kind)
+            {
+                column.clone_from(known);
+            }
+        }
+        self
+    }
+}
+
 /// What the author of a view declares: public facts alone, each with its source outside the data.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -128,7 +128,7 @@ impl<'v> Feed<'v> {
         let columns = views
             .all
             .iter()
-            .map(|filled| Columns::new(filled.schema.clone()));
+            .map(|filled| Columns::new(&filled.table, filled.schema.clone()));
         Ok(Self {
             evaluator: Evaluator::new(views.all.iter().map(|filled| &filled.view), LIMITS),
             columns: columns.collect::<Result<_, _>>()?,
@@ -187,14 +187,14 @@ impl<'v> Feed<'v> {
             let width = filled.columns.len();
             for (number, cells) in (0..).zip(self.cells.chunks(width).take(rows)) {
                 let row = columns
-                    .row(place.person)
+                    .row(place.person, place.version)
                     .int("resource_id", Some(resource_id))
                     .int("row", Some(number));
                 fill(row, &filled.columns, cells);
             }
             if rows == 0 && filled.has_rows {
                 let row = columns
-                    .row(place.person)
+                    .row(place.person, place.version)
                     .int("resource_id", Some(resource_id))
                     .int("row", Some(NO_ROWS));
                 fill(row, &filled.columns, &[]);

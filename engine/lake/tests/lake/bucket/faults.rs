@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use salus_lake::{Bucket, Catalog, Error, Lake};
+use salus_lake::{Bucket, Catalog, Error, Lake, Retention};
 
 use super::server::{ACCESS_KEY, Fate, SECRET_KEY, Server};
 use super::{fresh_in, names};
@@ -74,7 +74,7 @@ async fn failures_that_pass_are_not_noticed() {
         ingest(&lake, "condition", new.clone()).await;
         assert_eq!(stored(&lake, "condition").await, new);
     }
-    lake.vacuum(1).await.expect("a vacuum");
+    lake.vacuum(&Retention::newest(1)).await.expect("a vacuum");
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_log_that_could_not_follow_follows_later() {
         rows("condition", &keys(10, 1), 0)
     );
     server.rule(|_| Fate::Pass);
-    lake.vacuum(1).await.unwrap();
+    lake.vacuum(&Retention::newest(1)).await.unwrap();
     let logged = names(&server).await;
     assert!(
         logged.contains(&"behind/condition/_delta_log/00000000000000000001.json".to_owned()),
@@ -178,7 +178,7 @@ async fn failures_that_stay_are_told_and_quote_nothing() {
             lake.snapshot().expect_err("no snapshot"),
             lake.known_rows("condition", &[1].into())
                 .expect_err("no rows"),
-            lake.vacuum(1)
+            lake.vacuum(&Retention::newest(1))
                 .await
                 .map(|_| ())
                 .err()

@@ -1,6 +1,6 @@
 //! Everything that can be done with a lake, in a bucket.
 
-use salus_lake::{Lake, Quarantined, Withheld};
+use salus_lake::{Lake, Quarantined, Retention, Withheld};
 
 use super::server::{ACCESS_KEY, SECRET_KEY, Server};
 use super::{fresh_in, names, open, second_home};
@@ -88,7 +88,7 @@ async fn a_lake_in_a_bucket_does_what_one_on_a_disk_does() {
     let dropped = transaction.drop_quarantined(&mut |line| line.bytes == CANARY.as_bytes());
     assert_eq!(dropped.unwrap(), 1);
     assert_eq!(commit(transaction).await.tables["condition"], 1996);
-    let vacuumed = elsewhere.vacuum(1).await.unwrap();
+    let vacuumed = elsewhere.vacuum(&Retention::newest(1)).await.unwrap();
     assert_eq!((vacuumed.files > 0, vacuumed.waiting), (true, 0));
     assert!(lake.snapshot_at(1).is_err());
     assert_eq!(lake.snapshot().unwrap().unwrap().number, 2);
@@ -105,12 +105,21 @@ async fn a_lake_in_a_bucket_does_what_one_on_a_disk_does() {
         .count();
     assert_eq!(gone as u64, vacuumed.files);
 
-    // In the home are catalog, key and lock. The key is nowhere else.
+    // In the home are catalog, key and locks. The key is nowhere else.
     let files = tree(home.path()).into_iter();
     let files: Vec<_> = files
         .map(|(path, _)| path.file_name().unwrap().to_owned())
         .collect();
-    assert_eq!(files, ["catalog.yaml", "lake.key", ".lock"]);
+    assert_eq!(
+        files,
+        [
+            "catalog.yaml",
+            "lake.key",
+            ".lock",
+            ".readers",
+            ".turnstile"
+        ]
+    );
 }
 
 #[tokio::test]

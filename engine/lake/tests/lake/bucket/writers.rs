@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use salus_lake::{Catalog, Error, Lake};
+use salus_lake::{Catalog, Error, Lake, Retention};
 use tokio::sync::Barrier;
 
 use super::server::{Fate, Server};
@@ -148,7 +148,7 @@ async fn writers_that_race_lose_nothing_and_mix_nothing() {
         pinned(&lake, "condition")
     );
     // What losers left behind, if anything, goes.
-    lake.vacuum(1).await.unwrap();
+    lake.vacuum(&Retention::newest(1)).await.unwrap();
     let files: Vec<_> = names(&server).await;
     let data = files
         .iter()
@@ -175,7 +175,7 @@ async fn a_vacuum_leaves_the_files_of_a_writer_elsewhere_alone() {
         .await
         .unwrap()
         .unwrap();
-    let vacuumed = first.vacuum(1).await.unwrap();
+    let vacuumed = first.vacuum(&Retention::newest(1)).await.unwrap();
     assert_eq!((vacuumed.files, vacuumed.waiting), (1, 1));
     server.release();
     assert_eq!(committing.await.unwrap().unwrap().snapshot, 3);
@@ -202,7 +202,7 @@ async fn a_number_that_was_vacuumed_is_not_given_twice() {
     // While its snapshot 2 is on the way, number 2 comes from elsewhere, and is vacuumed for number 3.
     ingest(&first, "condition", rows("condition", &keys(20, 1), 1)).await;
     ingest(&first, "condition", rows("condition", &keys(30, 1), 2)).await;
-    first.vacuum(1).await.unwrap();
+    first.vacuum(&Retention::newest(1)).await.unwrap();
     server.release();
     let lost = committing.await.unwrap();
     assert!(matches!(lost, Err(Error::Overtaken)), "{lost:?}");
@@ -259,7 +259,7 @@ async fn who_cannot_know_whether_she_won_takes_nothing_away() {
         .unwrap();
     // Meanwhile somebody commits on top of it, without touching its files, and removes it.
     ingest(&first, "procedure", rows("procedure", &keys(5, 1), 0)).await;
-    first.vacuum(1).await.unwrap();
+    first.vacuum(&Retention::newest(1)).await.unwrap();
     server.release();
     let unsure = committing.await.unwrap();
     assert!(
@@ -326,7 +326,7 @@ async fn a_process_that_dies_between_upload_and_commit_leaves_the_old_snapshot()
         stored(&lake, "condition").await,
         rows("condition", &keys(10, 1), 0)
     );
-    let orphans = lake.vacuum(1).await.unwrap();
+    let orphans = lake.vacuum(&Retention::newest(1)).await.unwrap();
     assert_eq!(
         (orphans.files, orphans.waiting),
         (0, 2),
@@ -338,7 +338,7 @@ async fn a_process_that_dies_between_upload_and_commit_leaves_the_old_snapshot()
         .append("condition", rows("condition", &keys(20, 1), 2))
         .unwrap();
     assert_eq!(commit(transaction).await.snapshot, 2);
-    let orphans = lake.vacuum(1).await.unwrap();
+    let orphans = lake.vacuum(&Retention::newest(1)).await.unwrap();
     assert_eq!(
         (orphans.files, orphans.waiting),
         (3, 0),
