@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use salus_lake::Lake;
 use salus_ledger::anchor::Directory;
 use salus_ledger::cosign::SharedWitnesses;
@@ -17,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::failure::Failure;
 use crate::files;
 use crate::memory::Memory;
+use crate::names::Names;
 use crate::output::hex;
 use crate::settings::Settings;
 
@@ -115,6 +117,28 @@ impl Home {
 
     pub(crate) fn receipts(&self) -> PathBuf {
         self.root.join("receipts")
+    }
+
+    /// The receipt of an answer. Entries are counted anew in each log, so each has a directory.
+    pub(crate) fn receipt_file(&self, origin: &str, entry: EntryIndex) -> PathBuf {
+        let name = format!("{}.tlog-proof", entry.0);
+        self.receipts().join(log_name(origin)).join(name)
+    }
+
+    /// The receipt of this entry of the home's log.
+    pub(crate) fn find_receipt(&self, entry: EntryIndex) -> Result<PathBuf, Failure> {
+        let vkey = self.vkey()?;
+        let origin = vkey.split('+').next().unwrap_or_default();
+        let file = self.receipt_file(origin, entry);
+        // As it was called before logs had directories.
+        let before = self.receipts().join(format!("{}.tlog-proof", entry.0));
+        let there = [&file, &before].into_iter().find(|file| file.is_file());
+        there.cloned().ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no {}; receipts of logs before this one are in directories beside it, and are named by their files",
+                file.display()
+            ))
+        })
     }
 
     pub(crate) fn lake(&self) -> Result<Lake, Failure> {
@@ -395,9 +419,49 @@ impl Home {
         Ok(pseudonym(&self.pseudonym_secret()?, user))
     }
 
+    /// The pseudonym of who does what will stand in a log. Who it is is written down, unless that was erased.
+    pub(crate) fn acting(&self, user: &str) -> Result<String, Failure> {
+        let pseudonym = self.pseudonym(user)?;
+        self.names().learn(&pseudonym, user)?;
+        Ok(pseudonym)
+    }
+
+    /// Who pseudonyms are.
+    pub(crate) fn names(&self) -> Names {
+        Names::in_dir(self.root.join("names"))
+    }
+
+    /// A record of a source under a keyed hash: who has the secret finds a record that she knows or guesses, and nobody else finds any.
+    pub(crate) fn blind(&self, source: &str, patient: &str) -> Result<String, Failure> {
+        let secret = self.pseudonym_secret()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret)
+            .map_err(|_| anyhow!("the pseudonym key cannot be used"))?;
+        // Neither a user's name nor another pair of texts makes the same bytes.
+        let length = source.len() as u64;
+        for part in [
+            &b"record\0"[..],
+            &length.to_be_bytes(),
+            source.as_bytes(),
+            patient.as_bytes(),
+        ] {
+            mac.update(part);
+        }
+        Ok(format!("record/{}", hex(&mac.finalize().into_bytes())))
+    }
+
     fn pseudonym_secret(&self) -> Result<Vec<u8>, Failure> {
         let file = self.pseudonym_file();
         Ok(fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?)
+    }
+}
+
+/// What a directory for one log is called: no two logs share it, and none leads elsewhere.
+pub(crate) fn log_name(origin: &str) -> String {
+    if key::is_plain_name(origin) {
+        format!("log.{}", origin.replace('/', "~"))
+    } else {
+        // Longer than any plain name.
+        format!("log.sha256~{}", hex(&Sha256::digest(origin)))
     }
 }
 

@@ -7,6 +7,8 @@ mod failure;
 mod files;
 mod home;
 mod memory;
+mod names;
+mod notary;
 mod output;
 mod progress;
 mod proposal;

@@ -21,10 +21,11 @@ pub(crate) use ingest::{Asked, Fhir, Ingest, Server};
 pub(crate) use lake::{Expunge, Picked, Quarantine};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
-    Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
+    Anchor, ClientAlgorithm, Grant, Incident, Key, Names, Officer, Proposal, Propose, Review,
+    Witness,
 };
 pub(crate) use quality::{Apart, Codes, Exact, PrivateQuality, Quality};
-pub(crate) use restricted::{BreakGlass, Finding, Restricted};
+pub(crate) use restricted::{BreakGlass, Finding, Looking, Restricted};
 pub(crate) use retention::{Erase, Recover, Seal, Succeed};
 pub(crate) use view::{Add as ViewAdd, Rows as RowFormat, Run as ViewRun, View};
 
@@ -167,10 +168,7 @@ pub(crate) enum Command {
     )]
     Ledger(Ledger),
     /// Receipts of answers.
-    #[command(
-        subcommand,
-        after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof"
-    )]
+    #[command(subcommand, after_help = "Example:\n  salus receipt verify 7")]
     Receipt(Receipt),
     /// Keys of the log and of officers.
     #[command(
@@ -376,10 +374,10 @@ pub(crate) enum PolicyCommand {
 pub(crate) enum Receipt {
     /// Verify that an answer stands in the ledger as the receipt says.
     #[command(
-        after_help = "Example:\n  salus receipt verify receipts/7.tlog-proof --key ledger.vkey"
+        after_help = "Examples:\n  salus receipt verify 7\n  salus receipt verify 7.tlog-proof --key ledger.vkey"
     )]
     Verify {
-        /// A `.tlog-proof` file, or the saved JSON of a query.
+        /// A `.tlog-proof` file, the saved JSON of a query, or the number of an entry of the home's log.
         file: PathBuf,
         /// Verifier key of the ledger, a file or the key itself; the home's own when not given.
         #[arg(long, value_name = "KEY")]

@@ -125,6 +125,7 @@ pub(super) async fn refusals(home: &Home, wanted: &Filter, format: Format) -> Re
     let wanted = filter(home, wanted)?;
     let questions = oversight::questions(&entries(home).await?);
     let refused = oversight::Refusals::among(wanted.select(&questions));
+    let names = home.names();
     let mut rows = Rows::new(&["", "", "refused"]);
     let mut json = json!({});
     for (name, counts) in [
@@ -134,7 +135,12 @@ pub(super) async fn refusals(home: &Home, wanted: &Filter, format: Format) -> Re
         ("month", &refused.by_month),
     ] {
         for (value, count) in counts {
-            rows.push([name.to_owned(), value.clone(), count.to_string()]);
+            let shown = if name == "analyst" {
+                names.who(value)
+            } else {
+                value.clone()
+            };
+            rows.push([name.to_owned(), shown, count.to_string()]);
         }
         json[format!("by_{name}")] = json!(counts);
     }
@@ -202,6 +208,7 @@ pub(super) async fn differences(
     let entries = ledger.entries().await?;
     let found = find(&home.lake()?, &ledger, &entries, &wanted).await?;
     ledger.close().await?;
+    let names = home.names();
     let mut rows = Rows::new(&["first", "second", "who", "difference"]);
     let mut json = Vec::new();
     for pair in &found.pairs {
@@ -212,13 +219,14 @@ pub(super) async fn differences(
             "first": pair.first.0,
             "second": pair.second.0,
             "principal": pair.principal,
+            "name": names.name(&pair.principal),
             "change": pair.change.name(),
             "words": pair.words,
         }));
         rows.push([
             pair.first.to_string(),
             pair.second.to_string(),
-            pair.principal.clone(),
+            names.who(&pair.principal),
             pair.words.clone(),
         ]);
     }

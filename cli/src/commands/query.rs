@@ -69,15 +69,16 @@ pub(super) async fn answered(
         Ok(asked) => prove(asked, &ledger).await,
         Err(_) => Ok(()),
     };
+    let origin = ledger.genesis().origin.clone();
     // Aborts of failed questions must be durable before the process ends.
     ledger.close().await?;
     let asked = outcome?;
     proven?;
     // Each asking has a receipt of its own, also where two prove the same answer.
     let named = asked.published.reused.unwrap_or(asked.published.entry);
-    let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
+    let receipt = home.receipt_file(&origin, named);
     // It was paid for, and is shown whatever becomes of the file.
-    if let Err(failure) = files::replace(&receipt, asked.published.receipt.as_bytes()) {
+    if let Err(failure) = files::replace_in(&receipt, asked.published.receipt.as_bytes()) {
         failure.report(Format::Table);
     }
     Ok((asked, receipt))
@@ -107,14 +108,7 @@ pub(super) fn question(sql: &str) -> Result<String, Failure> {
 }
 
 pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
-    let purpose = query.purpose.to_uppercase();
-    if !PURPOSES.contains(&purpose.as_str()) {
-        return Err(Failure::usage(format!(
-            "--purpose {}: use one of {}",
-            query.purpose,
-            PURPOSES.join(", ")
-        )));
-    }
+    let purpose = purpose(&query.purpose)?;
     let price = match (&query.epsilon, &query.rho, &query.within) {
         (_, _, Some(text)) => Price::Within(
             Rational::parse(text).map_err(|e| Failure::usage(format!("--within {text}: {e}")))?,
@@ -151,7 +145,7 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
     });
     let delta = delta.transpose()?;
     Ok(Asking {
-        principal: home.pseudonym(&user(query.user.as_deref())?)?,
+        principal: home.acting(&user(query.user.as_deref())?)?,
         roles: vec!["analyst".to_owned()],
         purpose,
         subject: Subject::Numbers,
@@ -375,6 +369,18 @@ pub(super) fn cost_text(cost: Loss, terms: &Terms, conversion: Delta) -> String 
         None if cost.delta == Delta::ZERO => loss_text(cost, conversion),
         None => format!("{}, delta {}", loss_text(cost, conversion), cost.delta),
     }
+}
+
+/// A purpose of use that is known.
+pub(crate) fn purpose(named: &str) -> Result<String, Failure> {
+    let purpose = named.to_uppercase();
+    if PURPOSES.contains(&purpose.as_str()) {
+        return Ok(purpose);
+    }
+    Err(Failure::usage(format!(
+        "--purpose {named}: use one of {}",
+        PURPOSES.join(", ")
+    )))
 }
 
 /// Who asks: the name given, or that of the user of this shell.
