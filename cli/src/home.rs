@@ -8,13 +8,14 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use salus_lake::Lake;
-use salus_ledger::anchor::Directory;
+use salus_ledger::anchor::SharedAnchor;
 use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
 use salus_ledger::{EntryIndex, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force};
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
+use crate::anchors;
 use crate::failure::Failure;
 use crate::files;
 use crate::memory::Memory;
@@ -220,19 +221,25 @@ impl Home {
         Ok(signers)
     }
 
-    pub(crate) fn anchor_dir(&self) -> Result<PathBuf, Failure> {
-        Ok(self.root.join(Settings::read(&self.root)?.anchor))
+    /// Where the anchor is, as `home.yaml` says.
+    pub(crate) fn anchor_place(&self) -> Result<PathBuf, Failure> {
+        Ok(Settings::read(&self.root)?.anchor)
+    }
+
+    /// The anchor at a place that is relative to the home where it is relative.
+    pub(crate) fn anchor_at(&self, place: &Path) -> Result<SharedAnchor, Failure> {
+        anchors::open(&self.root, place)
     }
 
     fn surroundings(&self) -> Result<Surroundings, Failure> {
         let settings = Settings::read(&self.root)?;
-        let anchor = Directory::at(&self.root.join(&settings.anchor))?;
+        let anchor = self.anchor_at(&settings.anchor)?;
         let witnesses = match &settings.witness_policy {
             Some(file) => Some(witnesses(&self.root.join(file))?),
             None => None,
         };
         Ok(Surroundings {
-            anchor: Some(Arc::new(anchor)),
+            anchor: Some(anchor),
             witnesses,
             ..Surroundings::default()
         })

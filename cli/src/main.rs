@@ -1,5 +1,6 @@
 //! The `salus` command.
 
+mod anchors;
 mod arguments;
 mod commands;
 mod crash;

@@ -230,7 +230,8 @@ pub(crate) struct Init {
     /// Place of the lake in a bucket of an S3-compatible object store, s3://BUCKET/PREFIX; directories of the home when not given. Endpoint, region and credentials come from AWS_* variables. See docs/object-stores.md.
     #[arg(long, value_name = "URL")]
     pub lake: Option<String>,
-    /// Directory where checkpoints stand apart from the ledger, best on another disk and of another owner; `anchor` in the home when not given.
+    /// Directory or bucket (s3://BUCKET/PREFIX) where checkpoints stand apart from the ledger, best on another disk and of another owner;
+    /// `anchor` in the home when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,
     /// C2SP tlog-policy file: which witnesses must have signed before an answer leaves.

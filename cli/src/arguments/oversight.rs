@@ -178,12 +178,12 @@ pub(crate) enum Anchor {
     /// Where it is and what it holds.
     #[command(after_help = "Example:\n  salus anchor show")]
     Show,
-    /// Begin an anchor in an empty directory: on another disk, and of another owner, it does most.
+    /// Begin an anchor in an empty place: on another disk, and of another owner, it does most.
     #[command(
-        after_help = "Example:\n  salus anchor set /mnt/compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
+        after_help = "Examples:\n  salus anchor set /mnt/compliance/salus\n  salus anchor set s3://compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
     )]
     Set {
-        /// The directory.
+        /// A directory, or s3://BUCKET/PREFIX.
         dir: PathBuf,
         /// The present anchor was lost.
         #[arg(long)]

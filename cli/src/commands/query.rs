@@ -107,7 +107,17 @@ pub(super) fn question(sql: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// How somebody asks whose question will stand in the log: who that is is known from here on.
 pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
+    let asking = wishes(home, query)?;
+    if !query.dry_run {
+        home.acting(&user(query.user.as_deref())?)?;
+    }
+    Ok(asking)
+}
+
+/// How somebody would ask.
+pub(super) fn wishes(home: &Home, query: &Query) -> Result<Asking, Failure> {
     let purpose = purpose(&query.purpose)?;
     let price = match (&query.epsilon, &query.rho, &query.within) {
         (_, _, Some(text)) => Price::Within(
@@ -145,7 +155,7 @@ pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
     });
     let delta = delta.transpose()?;
     Ok(Asking {
-        principal: home.acting(&user(query.user.as_deref())?)?,
+        principal: home.pseudonym(&user(query.user.as_deref())?)?,
         roles: vec!["analyst".to_owned()],
         purpose,
         subject: Subject::Numbers,

@@ -5,11 +5,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use salus_ledger::anchor::{Anchor as _, Directory, SharedAnchor};
 use salus_ledger::entry::Kind;
 use salus_ledger::note::Verifier;
 use salus_ledger::succession::{Build, Lost, after_loss, after_seal, approved};
@@ -19,6 +17,7 @@ use serde_json::json;
 
 use super::budget::loss_json;
 use super::init::RULES;
+use crate::anchors;
 use crate::arguments::{Format, Recover, Succeed};
 use crate::failure::Failure;
 use crate::files;
@@ -56,8 +55,8 @@ pub(crate) async fn succeed(home: &Home, asked: &Succeed, format: Format) -> Res
         ));
     }
     let before = match &asked.before_anchor {
-        Some(dir) => dir.clone(),
-        None => home.root().join(&present.anchor),
+        Some(dir) => anchors::place(dir)?,
+        None => present.anchor.clone(),
     };
     let next = next_settings(&present, &signer, asked)?;
     home.keep_key(&asked.key, &signer)?;
@@ -103,10 +102,10 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
     let origin = origin(&entries)?;
     let seen = seen(home, &origin, &asked.seen)?;
     let place = match &asked.anchor {
-        Some(dir) => dir.clone(),
-        None => home.anchor_dir()?,
+        Some(dir) => anchors::place(dir)?,
+        None => home.anchor_place()?,
     };
-    let anchor = match Directory::at(&place) {
+    let anchor = match home.anchor_at(&place) {
         // An empty one holds nothing against a full purse.
         Ok(anchor) if !anchor.newest(1).await.unwrap_or_default().is_empty() => Some(anchor),
         _ => None,
@@ -119,9 +118,7 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
     }
     let lost = Lost {
         entries: &entries,
-        anchor: anchor
-            .as_ref()
-            .map(|anchor| anchor as &dyn salus_ledger::anchor::Anchor),
+        anchor: anchor.as_deref(),
         seen: &seen,
     };
     let proposal = after_loss(&lost, &successor, &build())
@@ -301,7 +298,7 @@ fn next_settings(
     let vkey = signer.vkey();
     let id = vkey.split('+').nth(1).unwrap_or("next").to_owned();
     let anchor = if let Some(dir) = &asked.anchor {
-        absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?
+        anchors::place(dir)?
     } else {
         let mut beside = present.anchor.clone().into_os_string();
         beside.push(format!("-{id}"));
@@ -337,10 +334,10 @@ async fn begin(
     next: &Settings,
 ) -> Result<Ledger, Failure> {
     let place = next.place(home.root())?;
-    let before: SharedAnchor = Arc::new(Directory::at(before)?);
+    let before = home.anchor_at(before)?;
     // Witnesses cannot know it yet.
     let around = salus_ledger::Surroundings {
-        anchor: Some(Arc::new(Directory::at(&home.root().join(&next.anchor))?)),
+        anchor: Some(home.anchor_at(&next.anchor)?),
         ..Default::default()
     };
     let ledger = Ledger::succeed(&place, signer, genesis, around, Some(before))

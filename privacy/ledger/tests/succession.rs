@@ -165,7 +165,7 @@ async fn of_two_successors_one_is_opened() {
     refused(
         site.succeed(
             Genesis {
-                build: "x".to_owned(),
+                space: "elsewhere".to_owned(),
                 ..genesis.clone()
             },
             "next",
