@@ -22,40 +22,40 @@ fn officers_see_names_until_they_are_erased() {
     home.run(&["query", PERSONS, "--dry-run", "--user", "nobody"])
         .exits(0);
     assert!(names(&home).is_empty(), "who has not asked is not known");
-    ask("alice");
+    ask("zerlina");
     ask("bob");
     let known = names(&home);
     assert_eq!(known.len(), 2);
     let shown = home.run(&["ledger", "list"]).exits(0).stdout;
     assert!(
-        shown.contains("alice (p-") && shown.contains("bob (p-"),
+        shown.contains("zerlina (p-") && shown.contains("bob (p-"),
         "{shown}"
     );
-    let of_alice = |home: &Home| {
-        let list = home.json(&["ledger", "list", "--user", "alice", "--kind", "reserve"]);
+    let of_zerlina = |home: &Home| {
+        let list = home.json(&["ledger", "list", "--user", "zerlina", "--kind", "reserve"]);
         list["entries"].as_array().unwrap().clone()
     };
-    assert_eq!(of_alice(&home)[0]["name"], "alice");
+    assert_eq!(of_zerlina(&home)[0]["name"], "zerlina");
     // What is given to others names nobody.
     let out = home.beside("evidence");
     home.run(&["ledger", "export", out.to_str().unwrap()])
         .exits(0);
-    assert!(!holds(&out, "alice"));
+    assert!(!holds(&out, "zerlina"));
 
-    let erased = home.json(&["officer", "names", "erase", "alice"]);
+    let erased = home.json(&["officer", "names", "erase", "zerlina"]);
     assert_eq!(erased["known"], true);
-    assert!(!holds(&home.root(), "alice"));
+    assert!(!holds(&home.root(), "zerlina"));
     let shown = home.run(&["ledger", "list"]).exits(0).stdout;
     assert!(
-        !shown.contains("alice") && shown.contains("bob (p-"),
+        !shown.contains("zerlina") && shown.contains("bob (p-"),
         "{shown}"
     );
     // She stays who she is for limits and for who looks for her, and is not named again.
-    ask("alice");
-    let hers = of_alice(&home);
+    ask("zerlina");
+    let hers = of_zerlina(&home);
     assert_eq!((hers.len(), &hers[1]["name"]), (2, &Value::Null));
     assert_eq!(hers[0]["principal"], hers[1]["principal"]);
-    assert!(!holds(&home.root(), "alice"));
+    assert!(!holds(&home.root(), "zerlina"));
     assert_eq!(names(&home).len(), 2);
     let pseudonym = hers[0]["principal"].as_str().unwrap();
     let again = home.json(&["officer", "names", "erase", pseudonym]);
