@@ -79,6 +79,15 @@ impl Names {
         }
         let known = self.name(pseudonym).is_some();
         files::replace_in(&self.dir.join(pseudonym), b"")?;
+        // What a process that was killed had not given its name yet.
+        let drafts = format!("{pseudonym}.");
+        for file in files::below(&self.dir).context("cannot read the names")? {
+            let name = file.file_name().and_then(|name| name.to_str());
+            if name.is_some_and(|name| name.starts_with(&drafts)) {
+                fs::remove_file(&file)
+                    .with_context(|| format!("cannot remove {}", file.display()))?;
+            }
+        }
         Ok(known)
     }
 }

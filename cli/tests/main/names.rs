@@ -42,6 +42,10 @@ fn officers_see_names_until_they_are_erased() {
         .exits(0);
     assert!(!holds(&out, "zerlina"));
 
+    // A process of hers was killed while it wrote her name.
+    let hers = of_zerlina(&home)[0]["principal"].clone();
+    let draft = format!("names/{}.0123.new", hers.as_str().unwrap());
+    fs::write(home.root().join(draft), "zerlina").unwrap();
     let erased = home.json(&["officer", "names", "erase", "zerlina"]);
     assert_eq!(erased["known"], true);
     assert!(!holds(&home.root(), "zerlina"));
