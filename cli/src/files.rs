@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 
@@ -17,6 +17,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         .and_then(|()| fs::rename(&draft, path))
         .and_then(|()| sync_parent(path));
     finish(path, &draft, written)
+}
+
+/// The same, in a directory that is made where it is not.
+pub(crate) fn replace_in(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    if let Some(dir) = path.parent() {
+        private_dir(dir)?;
+    }
+    replace(path, bytes)
 }
 
 /// The same for a file that must not be there yet.
@@ -58,6 +66,24 @@ fn finish(path: &Path, draft: &Path, written: std::io::Result<()>) -> Result<(),
     let _ = fs::remove_file(draft);
     written.with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
+}
+
+/// Every file in a directory and in those in it; none where it is not there.
+pub(crate) fn below(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(below(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(files)
 }
 
 /// Holds a lock that goes with the value, or with the process.

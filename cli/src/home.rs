@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use salus_lake::Lake;
-use salus_ledger::anchor::Directory;
+use salus_ledger::anchor::SharedAnchor;
 use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
 use salus_ledger::{EntryIndex, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force};
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
+use crate::anchors;
 use crate::failure::Failure;
 use crate::files;
 use crate::memory::Memory;
+use crate::names::Names;
 use crate::output::hex;
 use crate::settings::Settings;
 
@@ -121,6 +124,28 @@ impl Home {
         self.root.join("receipts")
     }
 
+    /// The receipt of an answer. Entries are counted anew in each log, so each has a directory.
+    pub(crate) fn receipt_file(&self, origin: &str, entry: EntryIndex) -> PathBuf {
+        let name = format!("{}.tlog-proof", entry.0);
+        self.receipts().join(log_name(origin)).join(name)
+    }
+
+    /// The receipt of this entry of the home's log.
+    pub(crate) fn find_receipt(&self, entry: EntryIndex) -> Result<PathBuf, Failure> {
+        let vkey = self.vkey()?;
+        let origin = vkey.split('+').next().unwrap_or_default();
+        let file = self.receipt_file(origin, entry);
+        // As it was called before logs had directories.
+        let before = self.receipts().join(format!("{}.tlog-proof", entry.0));
+        let there = [&file, &before].into_iter().find(|file| file.is_file());
+        there.cloned().ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no {}; receipts of logs before this one are in directories beside it, and are named by their files",
+                file.display()
+            ))
+        })
+    }
+
     pub(crate) fn lake(&self) -> Result<Lake, Failure> {
         let settings = Settings::read(&self.root)?;
         Ok(Lake::open_at(
@@ -210,19 +235,25 @@ impl Home {
         Ok(signers)
     }
 
-    pub(crate) fn anchor_dir(&self) -> Result<PathBuf, Failure> {
-        Ok(self.root.join(Settings::read(&self.root)?.anchor))
+    /// Where the anchor is, as `home.yaml` says.
+    pub(crate) fn anchor_place(&self) -> Result<PathBuf, Failure> {
+        Ok(Settings::read(&self.root)?.anchor)
+    }
+
+    /// The anchor at a place that is relative to the home where it is relative.
+    pub(crate) fn anchor_at(&self, place: &Path) -> Result<SharedAnchor, Failure> {
+        anchors::open(&self.root, place)
     }
 
     fn surroundings(&self) -> Result<Surroundings, Failure> {
         let settings = Settings::read(&self.root)?;
-        let anchor = Directory::at(&self.root.join(&settings.anchor))?;
+        let anchor = self.anchor_at(&settings.anchor)?;
         let witnesses = match &settings.witness_policy {
             Some(file) => Some(witnesses(&self.root.join(file))?),
             None => None,
         };
         Ok(Surroundings {
-            anchor: Some(Arc::new(anchor)),
+            anchor: Some(anchor),
             witnesses,
             ..Surroundings::default()
         })
@@ -420,9 +451,49 @@ impl Home {
         Ok(pseudonym(&self.pseudonym_secret()?, user))
     }
 
+    /// The pseudonym of who does what will stand in a log. Who it is is written down, unless that was erased.
+    pub(crate) fn acting(&self, user: &str) -> Result<String, Failure> {
+        let pseudonym = self.pseudonym(user)?;
+        self.names().learn(&pseudonym, user)?;
+        Ok(pseudonym)
+    }
+
+    /// Who pseudonyms are.
+    pub(crate) fn names(&self) -> Names {
+        Names::in_dir(self.root.join("names"))
+    }
+
+    /// A record of a source under a keyed hash: who has the secret finds a record that she knows or guesses, and nobody else finds any.
+    pub(crate) fn blind(&self, source: &str, patient: &str) -> Result<String, Failure> {
+        let secret = self.pseudonym_secret()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret)
+            .map_err(|_| anyhow!("the pseudonym key cannot be used"))?;
+        // Neither a user's name nor another pair of texts makes the same bytes.
+        let length = source.len() as u64;
+        for part in [
+            &b"record\0"[..],
+            &length.to_be_bytes(),
+            source.as_bytes(),
+            patient.as_bytes(),
+        ] {
+            mac.update(part);
+        }
+        Ok(format!("record/{}", hex(&mac.finalize().into_bytes())))
+    }
+
     fn pseudonym_secret(&self) -> Result<Vec<u8>, Failure> {
         let file = self.pseudonym_file();
         Ok(fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?)
+    }
+}
+
+/// What a directory for one log is called: no two logs share it, and none leads elsewhere.
+pub(crate) fn log_name(origin: &str) -> String {
+    if key::is_plain_name(origin) {
+        format!("log.{}", origin.replace('/', "~"))
+    } else {
+        // Longer than any plain name.
+        format!("log.sha256~{}", hex(&Sha256::digest(origin)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The `salus` command.
 
+mod anchors;
 mod arguments;
 mod commands;
 mod crash;
@@ -7,6 +8,8 @@ mod failure;
 mod files;
 mod home;
 mod memory;
+mod names;
+mod notary;
 mod output;
 mod progress;
 mod proposal;

@@ -20,6 +20,10 @@ mod failures;
 mod formats;
 #[path = "main/identity.rs"]
 mod identity;
+#[path = "main/killed_acts.rs"]
+mod killed_acts;
+#[path = "main/names.rs"]
+mod names;
 #[path = "main/nightly.rs"]
 mod nightly;
 #[path = "main/officers.rs"]

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::Looking;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Identity {
     /// Find records of several sources that are one person, and join them: the sources' own word, trusted identifiers, scores.
@@ -11,8 +13,16 @@ pub(crate) enum Identity {
     )]
     Link(Link),
     /// Say who a patient is: the number, and every record of the same person.
-    #[command(after_help = "Example:\n  salus identity show --source clinic --patient 4711")]
-    Show(Patient),
+    #[command(
+        after_help = "Example:\n  salus identity show --source clinic --patient 4711\n\n\
+                      That somebody looked is written into the restricted log first."
+    )]
+    Show {
+        #[command(flatten)]
+        patient: Patient,
+        #[command(flatten)]
+        looking: Looking,
+    },
     /// Take a patient's record out of its person, for good. No budget comes back.
     #[command(after_help = "Example:\n  salus identity split --source clinic --patient 4711")]
     Split(Patient),
@@ -58,12 +68,14 @@ pub(crate) struct Patient {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Review {
-    /// List the pairs, the likeliest first.
+    /// List the pairs, the likeliest first. That somebody looked is written into the restricted log.
     #[command(after_help = "Example:\n  salus identity review list --limit 20")]
     List {
         /// At most so many pairs.
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
+        #[command(flatten)]
+        looking: Looking,
     },
     /// They are one person.
     #[command(after_help = "Example:\n  salus identity review accept 17 4711")]

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Looking;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Quarantine {
     /// Count what could not be used by reason; with --reason, list the lines.
@@ -14,9 +16,15 @@ pub(crate) enum Quarantine {
     List(Picked),
     /// Print lines byte for byte, as they came. They are identified records: for operators of the source alone.
     #[command(
-        after_help = "Example:\n  salus quarantine show --reason broken_json --limit 1 > line.ndjson"
+        after_help = "Example:\n  salus quarantine show --reason broken_json --limit 1 > line.ndjson\n\n\
+                      That they were looked at is written into the restricted log first."
     )]
-    Show(Picked),
+    Show {
+        #[command(flatten)]
+        picked: Picked,
+        #[command(flatten)]
+        looking: Looking,
+    },
     /// Ingest lines again after what kept them out was mended: their patient has come since, say, or consents again.
     #[command(
         after_help = "Examples:\n  salus quarantine retry\n  salus quarantine retry --reason unknown_subject\n\n\

@@ -143,6 +143,9 @@ pub(crate) struct Differences {
     /// Also pairs whose cohorts need not overlap, such as two years of the same figure.
     #[arg(long)]
     pub all: bool,
+    /// Write an alert into the restricted log for each pair that has none yet.
+    #[arg(long)]
+    pub alert: bool,
 }
 
 #[derive(Debug, Args)]

@@ -22,10 +22,11 @@ pub(crate) use ingest::{Asked, Fhir, Ingest, Server};
 pub(crate) use lake::{Expunge, Picked, Quarantine, Vacuum};
 pub(crate) use ledger::{BurnDown, Differences, Export, Filter, Form, Ledger, Report};
 pub(crate) use oversight::{
-    Anchor, ClientAlgorithm, Grant, Incident, Key, Officer, Proposal, Propose, Review, Witness,
+    Anchor, ClientAlgorithm, Grant, Incident, Key, Names, Officer, Proposal, Propose, Review,
+    Witness,
 };
 pub(crate) use quality::{Apart, Codes, Exact, PrivateQuality, Quality};
-pub(crate) use restricted::{BreakGlass, Finding, Restricted};
+pub(crate) use restricted::{BreakGlass, Finding, Looking, Restricted};
 pub(crate) use retention::{Erase, Recover, Seal, Succeed};
 pub(crate) use serve::{Listen, Serve, ServeCommand, Token};
 pub(crate) use view::{Add as ViewAdd, Rows as RowFormat, Run as ViewRun, View};
@@ -175,10 +176,7 @@ pub(crate) enum Command {
     )]
     Ledger(Ledger),
     /// Receipts of answers.
-    #[command(
-        subcommand,
-        after_help = "Example:\n  salus receipt verify ~/.salus/receipts/8.tlog-proof"
-    )]
+    #[command(subcommand, after_help = "Example:\n  salus receipt verify 8")]
     Receipt(Receipt),
     /// Keys of the log and of officers.
     #[command(
@@ -246,7 +244,8 @@ pub(crate) struct Init {
     /// Place of the lake in a bucket of an S3-compatible object store, s3://BUCKET/PREFIX; directories of the home when not given. Endpoint, region and credentials come from AWS_* variables. See docs/object-stores.md.
     #[arg(long, value_name = "URL")]
     pub lake: Option<String>,
-    /// Directory where checkpoints stand apart from the ledger, best on another disk and of another owner; `anchor` in the home when not given.
+    /// Directory or bucket (s3://BUCKET/PREFIX) where checkpoints stand apart from the ledger, best on another disk and of another owner;
+    /// `anchor` in the home when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,
     /// C2SP tlog-policy file: which witnesses must have signed before an answer leaves.
@@ -389,9 +388,11 @@ pub(crate) enum PolicyCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Receipt {
     /// Verify that an answer stands in the ledger as the receipt says.
-    #[command(after_help = "Example:\n  salus receipt verify 8.tlog-proof --key ledger.vkey")]
+    #[command(
+        after_help = "Examples:\n  salus receipt verify 8\n  salus receipt verify 8.tlog-proof --key ledger.vkey"
+    )]
     Verify {
-        /// A `.tlog-proof` file, or the saved JSON of a query.
+        /// A `.tlog-proof` file, the saved JSON of a query, or the number of an entry of the home's log.
         file: PathBuf,
         /// Verifier key of the ledger, a file or the key itself; the home's own when not given.
         #[arg(long, value_name = "KEY")]

@@ -73,6 +73,12 @@ pub(crate) enum Officer {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Who stands behind the pseudonyms of the logs.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  salus officer names list\n  salus officer names erase alice"
+    )]
+    Names(Names),
     /// Propose that an officer no longer approves.
     #[command(after_help = "Example:\n  salus officer retire ben --out ben-leaves.json")]
     Retire {
@@ -81,6 +87,23 @@ pub(crate) enum Officer {
         /// Where the proposal is written.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+    },
+}
+
+/// The names of the staff, which lie apart from the logs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Names {
+    /// Every pseudonym that was used in this home, with its name unless that was erased.
+    #[command(after_help = "Example:\n  salus officer names list --format json")]
+    List,
+    /// Erase a name, for good: the logs keep the pseudonym, and every proof holds.
+    #[command(
+        after_help = "Examples:\n  salus officer names erase alice\n  salus officer names erase p-1f2e3d4c5b6a\n\n\
+                      Limits and filters by name go on working for who knows the name. Whoever has keys/pseudonym.key can try names; see docs/officers.md."
+    )]
+    Erase {
+        /// The name, or the pseudonym.
+        user: String,
     },
 }
 
@@ -155,12 +178,12 @@ pub(crate) enum Anchor {
     /// Where it is and what it holds.
     #[command(after_help = "Example:\n  salus anchor show")]
     Show,
-    /// Begin an anchor in an empty directory: on another disk, and of another owner, it does most.
+    /// Begin an anchor in an empty place: on another disk, and of another owner, it does most.
     #[command(
-        after_help = "Example:\n  salus anchor set /mnt/compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
+        after_help = "Examples:\n  salus anchor set /mnt/compliance/salus\n  salus anchor set s3://compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
     )]
     Set {
-        /// The directory.
+        /// A directory, or s3://BUCKET/PREFIX.
         dir: PathBuf,
         /// The present anchor was lost.
         #[arg(long)]

@@ -41,6 +41,20 @@ pub(crate) struct BreakGlass {
     pub all: bool,
 }
 
+/// Who looks at identified records, and what for. It is written into the restricted log before anything is shown.
+#[derive(Debug, Args)]
+pub(crate) struct Looking {
+    /// Who looks; the user of the operating system when not given.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// What for, as an HL7 purpose of use.
+    #[arg(long, default_value = "HOPERAT", value_name = "CODE")]
+    pub purpose: String,
+    /// Look without having the right to: why. An officer follows it up, see `salus ledger breakglass`.
+    #[arg(long, value_name = "REASON", conflicts_with = "purpose")]
+    pub break_glass: Option<String>,
+}
+
 /// What came of looking at a break-glass access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Finding {

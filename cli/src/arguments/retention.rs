@@ -28,13 +28,13 @@ pub(crate) struct Succeed {
     /// What two officers decided of a lost log (`salus ledger recover`); several copies, each with some approvals, count together.
     #[arg(long, value_name = "FILE")]
     pub decision: Vec<PathBuf>,
-    /// Directory of the anchor of the log before, if it is not the home's; that which `salus ledger recover` read.
+    /// Directory or bucket of the anchor of the log before, if it is not the home's; that which `salus ledger recover` read.
     #[arg(long, value_name = "DIR")]
     pub before_anchor: Option<PathBuf>,
     /// Go on under the default policy where that of the log before is not here.
     #[arg(long)]
     pub default_policy: bool,
-    /// Directory of its anchor, empty or new; beside the present one, in the home, when not given.
+    /// Directory or bucket of its anchor, empty or new; beside the present one, in the home, when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,
     /// Schema of a PostgreSQL server that is to hold it; a directory of the home when not given.
@@ -50,7 +50,7 @@ pub(crate) struct Recover {
     /// First key of the log that goes on, as `salus key new` printed it: ORIGIN+ID+KEY.
     #[arg(long, value_name = "KEY")]
     pub successor: String,
-    /// Directory of the lost log's anchor; the home's when not given.
+    /// Directory or bucket of the lost log's anchor; the home's when not given.
     #[arg(long, value_name = "DIR")]
     pub anchor: Option<PathBuf>,
     /// A receipt or a checkpoint that somebody kept. Those of this home, and what this user has seen, count anyway.

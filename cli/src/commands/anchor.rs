@@ -1,14 +1,13 @@
 //! `salus anchor`.
 
-use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
+use std::path::Path;
 
-use anyhow::Context;
-use salus_ledger::anchor::{Anchor as _, Directory, newest, retire};
+use salus_ledger::anchor::{newest, retire};
 use salus_ledger::note::Checkpoint;
 use salus_ledger::{EntryIndex, Finding, Ledger, Surroundings};
 use serde_json::json;
 
+use crate::anchors;
 use crate::arguments::{Anchor, Format};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -24,8 +23,14 @@ pub(crate) async fn run(root: &Path, command: &Anchor, format: Format) -> Result
 }
 
 async fn show(home: &Home, format: Format) -> Result<(), Failure> {
-    let place = home.anchor_dir()?;
-    let record = newest(&Directory::at(&place)?).await?;
+    let place = home.anchor_place()?;
+    let record = newest(home.anchor_at(&place)?.as_ref()).await?;
+    let shown = home.root().join(&place);
+    let place = if anchors::is_address(&place) {
+        place
+    } else {
+        shown
+    };
     let (number, size, spent) = match &record {
         Some((number, record)) => (
             Some(*number),
@@ -49,10 +54,10 @@ async fn show(home: &Home, format: Format) -> Result<(), Failure> {
 }
 
 async fn set(home: &Home, dir: &Path, lost: bool, format: Format) -> Result<(), Failure> {
-    let place: PathBuf = absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?;
+    let place = anchors::place(dir)?;
     let ledger = if lost {
         // What can be read was not lost, and what it holds against the ledger is not to be forgotten.
-        let present = Directory::at(&home.anchor_dir()?);
+        let present = home.anchor_at(&home.anchor_place()?);
         let records = match &present {
             Ok(present) => present.newest(1).await.unwrap_or_default(),
             Err(_) => Vec::new(),
@@ -69,25 +74,25 @@ async fn set(home: &Home, dir: &Path, lost: bool, format: Format) -> Result<(), 
     if lost {
         confess(&ledger).await?;
     }
-    let anchor = Arc::new(Directory::at(&place)?);
+    let anchor = home.anchor_at(&place)?;
     let begun = ledger.begin_anchor(anchor.as_ref()).await;
     ledger.close().await?;
     begun.map_err(|error| match error {
         salus_ledger::Error::Refused(_) => Failure::usage(format!(
-            "{} is not empty; an anchor begins in an empty directory",
+            "{} is not empty; an anchor begins in an empty place",
             place.display()
         )),
         other => other.into(),
     })?;
-    let before = home.anchor_dir()?;
+    let before = home.anchor_place()?;
     let settings = Settings {
         anchor: place.clone(),
         ..Settings::read(home.root())?
     };
     settings.write(home.root())?;
     // Whoever goes back to the one of before is told.
-    if let Ok(before) = Directory::at(&before) {
-        retire(&before).await?;
+    if let Ok(before) = home.anchor_at(&before) {
+        retire(before.as_ref()).await?;
     }
     let mut rows = Rows::new(&["anchor"]);
     rows.push([place.display().to_string()]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::query::{asking, cost_json, cost_text, question};
+use super::query::{cost_json, cost_text, question, wishes};
 use crate::arguments::{Format, Query};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -13,7 +13,7 @@ use crate::output::{Rows, print};
 pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
     let sql = question(&query.sql)?;
-    let asking = asking(&home, query)?;
+    let asking = wishes(&home, query)?;
     let engine = home.prices().await?;
     let quote = engine.quote(&sql, &asking).await?;
     let mut rows = Rows::new(&["step", "rule", "what it means"]);

@@ -9,11 +9,11 @@ use salus_ledger::restricted::entry::What;
 use salus_linkage::{Decided, Elements, Found, Options, Record, Why, link as find};
 use serde_json::{Value, json};
 
-use crate::arguments::{Format, Identity, IdentityReview as Review, Link, Patient};
+use crate::arguments::{Format, Identity, IdentityReview as Review, Link, Looking, Patient};
 use crate::commands::query::user;
-use crate::commands::restricted::relinking;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::notary::{relinking, seeing};
 use crate::output::{Rows, print};
 
 pub(crate) async fn run(root: &Path, command: &Identity, format: Format) -> Result<(), Failure> {
@@ -21,9 +21,11 @@ pub(crate) async fn run(root: &Path, command: &Identity, format: Format) -> Resu
     let lake = home.lake()?;
     match command {
         Identity::Link(command) => link(&home, &lake, command, format).await,
-        Identity::Show(patient) => show(&lake, patient, format),
+        Identity::Show { patient, looking } => show(&home, &lake, (patient, looking), format).await,
         Identity::Split(patient) => split(&home, &lake, patient, format).await,
-        Identity::Review(Review::List { limit }) => list(&lake, *limit, format),
+        Identity::Review(Review::List { limit, looking }) => {
+            list(&home, &lake, (*limit, looking), format).await
+        }
         Identity::Review(Review::Accept(pair)) => {
             decide(
                 &home,
@@ -161,7 +163,11 @@ async fn commit(
     let pairs = transaction.said();
     if !pairs.is_empty() {
         let numbers = pairs.iter().flat_map(|pair| [pair.left, pair.right]);
-        let detail: Vec<Value> = pairs.iter().map(event_json).collect();
+        let mut detail: Vec<Value> = pairs.iter().map(event_json).collect();
+        for (said, pair) in detail.iter_mut().zip(&pairs) {
+            // No name of the staff stands beside the log either.
+            said["by"] = json!(home.pseudonym(&pair.by)?);
+        }
         let detail = serde_json::to_vec(&detail)?;
         relinking(home, what, &numbers.collect(), detail).await?;
     }
@@ -285,13 +291,19 @@ fn usage(error: &salus_lake::Error) -> Failure {
     Failure::usage(error.to_string())
 }
 
-fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
+async fn show(
+    home: &Home,
+    lake: &Lake,
+    (patient, looking): (&Patient, &Looking),
+    format: Format,
+) -> Result<(), Failure> {
     let _reading = lake.reading()?;
     let snapshot = newest(lake)?;
     let number = number(lake, &snapshot, patient)?;
     let linkage = lake.linkage(&snapshot)?;
     let members = linkage.members(number);
     let names = lake.names_of(&snapshot, &members)?;
+    seen(home, looking, &names).await?;
     let mut rows = Rows::new(&["number", "source", "patient"]);
     let mut records = Vec::new();
     for (number, source, id) in names {
@@ -310,7 +322,28 @@ fn show(lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(lake: &Lake, limit: usize, format: Format) -> Result<(), Failure> {
+/// Has written down that somebody sees who is behind these records, before she does.
+async fn seen(
+    home: &Home,
+    looking: &Looking,
+    names: &[(i64, String, String)],
+) -> Result<(), Failure> {
+    let records = names
+        .iter()
+        .map(|(_, source, id)| (source.clone(), id.clone()));
+    let records: BTreeSet<(String, String)> = records.collect();
+    if records.is_empty() {
+        return Ok(());
+    }
+    seeing(home, looking, &records, &["source", "patient", "linkage"]).await
+}
+
+async fn list(
+    home: &Home,
+    lake: &Lake,
+    (limit, looking): (usize, &Looking),
+    format: Format,
+) -> Result<(), Failure> {
     let _reading = lake.reading()?;
     let snapshot = newest(lake)?;
     let linkage = lake.linkage(&snapshot)?;
@@ -325,8 +358,9 @@ fn list(lake: &Lake, limit: usize, format: Format) -> Result<(), Failure> {
         .iter()
         .flat_map(|pair| [pair.left, pair.right])
         .collect();
-    let names: BTreeMap<i64, String> = lake
-        .names_of(&snapshot, &numbers)?
+    let names = lake.names_of(&snapshot, &numbers)?;
+    seen(home, looking, &names).await?;
+    let names: BTreeMap<i64, String> = names
         .into_iter()
         .map(|(number, source, id)| (number, format!("{source} {id}")))
         .collect();

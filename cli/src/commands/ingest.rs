@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 
 use crate::arguments::{Format, Ingest};
 use crate::commands::export::Exports;
-use crate::commands::restricted::Consents;
+
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::notary::Consents;
 use crate::output::{Rows, print};
 use crate::progress::Progress;
 

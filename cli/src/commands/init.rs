@@ -9,6 +9,7 @@ use salus_ledger::{Genesis, Place, key};
 use salus_query::Policy;
 use serde_json::json;
 
+use crate::anchors;
 use crate::arguments::{Format, Init};
 use crate::commands::budget::loss_json;
 use crate::failure::Failure;
@@ -117,7 +118,7 @@ fn settings(init: &Init) -> Result<Settings, Failure> {
     let whole =
         |path: &Path| absolute(path).with_context(|| format!("cannot use {}", path.display()));
     let anchor = match &init.anchor {
-        Some(dir) => whole(dir)?,
+        Some(dir) => anchors::place(dir)?,
         None => PathBuf::from("anchor"),
     };
     let used = std::fs::read_dir(&anchor).is_ok_and(|mut files| files.next().is_some());

@@ -65,6 +65,7 @@ async fn list(home: &Home, filter: &Filter, format: Format) -> Result<(), Failur
     let all = ledger.entries().await?;
     ledger.close().await?;
     let entries = wanted.entries(&all);
+    let names = home.names();
     let mut rows = Rows::new(&["entry", "time", "kind", "who", "purpose", "rho", "about"]);
     let mut json = Vec::new();
     for stored in entries {
@@ -74,6 +75,7 @@ async fn list(home: &Home, filter: &Filter, format: Format) -> Result<(), Failur
             "time": line.time,
             "kind": line.kind,
             "principal": line.who,
+            "name": names.name(&line.who),
             "purpose": line.purpose,
             "rho": line.rho,
             "about": line.about,
@@ -82,7 +84,7 @@ async fn list(home: &Home, filter: &Filter, format: Format) -> Result<(), Failur
             stored.index.0.to_string(),
             line.time,
             line.kind,
-            line.who,
+            names.who(&line.who),
             line.purpose,
             line.rho,
             line.about,
@@ -214,6 +216,9 @@ async fn show(home: &Home, index: u64, format: Format) -> Result<(), Failure> {
     }
     if let Some(time) = erased {
         document["question"] = json!(format!("erased on {}", crate::output::time(time)));
+    }
+    if let Some(name) = home.names().name(&Line::of(&stored).who) {
+        document["name"] = json!(name);
     }
     if !words.is_empty() {
         document["words"] = json!(words);

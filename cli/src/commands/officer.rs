@@ -8,15 +8,21 @@ use salus_ledger::note::Verifier;
 use salus_ledger::{Error, Ledger};
 use serde_json::json;
 
-use crate::arguments::{Format, Grant, Officer, Propose};
+use crate::arguments::{Format, Grant, Names, Officer, Propose};
+use crate::commands::officer_views::principal;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print};
 use crate::proposal::Paper;
 
 pub(crate) async fn run(root: &Path, command: &Officer, format: Format) -> Result<(), Failure> {
-    let ledger = Home::at(root)?.ledger().await?;
+    let home = Home::at(root)?;
+    if let Officer::Names(command) = command {
+        return names(&home, command, format);
+    }
+    let ledger = home.ledger().await?;
     let done = match command {
+        Officer::Names(_) => Ok(()),
         Officer::List => list(&ledger, format).await,
         Officer::Add { key, out } => add(&ledger, key, out.as_deref(), format).await,
         Officer::Retire { name, out } => retire(&ledger, name, out, format).await,
@@ -31,6 +37,28 @@ pub(crate) async fn grant(root: &Path, command: &Grant, format: Format) -> Resul
     let done = propose_grant(&ledger, propose, format).await;
     ledger.close().await?;
     done
+}
+
+fn names(home: &Home, command: &Names, format: Format) -> Result<(), Failure> {
+    let names = home.names();
+    let (mut rows, mut listed) = (Rows::new(&["pseudonym", "name"]), Vec::new());
+    match command {
+        Names::List => {
+            for (pseudonym, name) in names.all()? {
+                listed.push(json!({"pseudonym": pseudonym, "name": name}));
+                rows.push([pseudonym, name.unwrap_or_else(|| "(erased)".into())]);
+            }
+            print(format, &rows, &json!({ "names": listed }));
+        }
+        Names::Erase { user } => {
+            let pseudonym = principal(home, Some(user))?.unwrap_or_default();
+            let known = names.erase(&pseudonym)?;
+            rows.header = vec!["erased".into(), "was known".into()];
+            rows.push([pseudonym.clone(), if known { "yes" } else { "no" }.into()]);
+            print(format, &rows, &json!({"erased": pseudonym, "known": known}));
+        }
+    }
+    Ok(())
 }
 
 async fn list(ledger: &Ledger, format: Format) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! What `salus ledger` shows officers: burn-down, refusals, differences, report, exports.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,11 +10,14 @@ use anyhow::Context;
 use salus_accounting::epsilon_of;
 use salus_lake::Lake;
 use salus_ledger::entry::Kind;
+use salus_ledger::restricted::Event;
+use salus_ledger::restricted::entry::What;
 use salus_ledger::{Ledger, StoredEntry};
 use salus_oversight as oversight;
 use serde_json::{Value, json};
 
 use crate::arguments::{BurnDown, Differences, Filter, Form, Format, Report};
+use crate::commands::review::meant;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{Rows, print, time};
@@ -125,6 +129,7 @@ pub(super) async fn refusals(home: &Home, wanted: &Filter, format: Format) -> Re
     let wanted = filter(home, wanted)?;
     let questions = oversight::questions(&entries(home).await?);
     let refused = oversight::Refusals::among(wanted.select(&questions));
+    let names = home.names();
     let mut rows = Rows::new(&["", "", "refused"]);
     let mut json = json!({});
     for (name, counts) in [
@@ -134,7 +139,12 @@ pub(super) async fn refusals(home: &Home, wanted: &Filter, format: Format) -> Re
         ("month", &refused.by_month),
     ] {
         for (value, count) in counts {
-            rows.push([name.to_owned(), value.clone(), count.to_string()]);
+            let shown = if name == "analyst" {
+                names.who(value)
+            } else {
+                value.clone()
+            };
+            rows.push([name.to_owned(), shown, count.to_string()]);
         }
         json[format!("by_{name}")] = json!(counts);
     }
@@ -200,25 +210,30 @@ pub(super) async fn differences(
     };
     let ledger = home.ledger().await?;
     let entries = ledger.entries().await?;
-    let found = find(&home.lake()?, &ledger, &entries, &wanted).await?;
+    let mut found = find(&home.lake()?, &ledger, &entries, &wanted).await?;
+    found
+        .pairs
+        .retain(|pair| command.all || pair.change.is_nested());
+    if command.alert {
+        alert(&ledger, &found.pairs).await?;
+    }
     ledger.close().await?;
+    let names = home.names();
     let mut rows = Rows::new(&["first", "second", "who", "difference"]);
     let mut json = Vec::new();
     for pair in &found.pairs {
-        if !command.all && !pair.change.is_nested() {
-            continue;
-        }
         json.push(json!({
             "first": pair.first.0,
             "second": pair.second.0,
             "principal": pair.principal,
+            "name": names.name(&pair.principal),
             "change": pair.change.name(),
             "words": pair.words,
         }));
         rows.push([
             pair.first.to_string(),
             pair.second.to_string(),
-            pair.principal.clone(),
+            names.who(&pair.principal),
             pair.words.clone(),
         ]);
     }
@@ -229,6 +244,31 @@ pub(super) async fn differences(
             "salus: the plans of {} questions could not be compared: entries {unread:?}",
             unread.len()
         );
+    }
+    Ok(())
+}
+
+/// Writes each pair that is not there yet into the restricted log, for somebody to look at.
+async fn alert(ledger: &Ledger, pairs: &[oversight::Difference]) -> Result<(), Failure> {
+    let log = ledger.restricted()?;
+    let mut known = BTreeSet::new();
+    for index in log.unerased(What::Alert).await? {
+        known.extend(log.opening(index, "detail").await?.map(|said| said.content));
+    }
+    for pair in pairs {
+        let said =
+            json!({"first": pair.first.0, "second": pair.second.0, "change": pair.change.name()});
+        let detail = serde_json::to_vec(&said)?;
+        if known.contains(&detail) {
+            continue;
+        }
+        let event = Event::Change {
+            what: What::Alert,
+            principal: pair.principal.clone(),
+            persons: Vec::new(),
+            detail,
+        };
+        log.record(event).await.map_err(meant)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `salus quarantine` and `salus expunge`: what operators do with records that are not, or no longer, in the tables.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write as _, stdout};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +10,11 @@ use salus_fhir::{CodeMap, Options, retry_quarantine};
 use salus_lake::{Lake, Quarantined, Retention};
 use serde_json::json;
 
-use crate::arguments::{Expunge, Format, Picked, Quarantine};
+use crate::arguments::{Expunge, Format, Looking, Picked, Quarantine};
 use crate::commands::ingest::{Bar, report};
-use crate::commands::restricted;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::notary::{self, seeing};
 use crate::output::{Rows, print};
 use crate::progress::Progress;
 
@@ -25,7 +26,7 @@ pub(crate) async fn run(root: &Path, command: &Quarantine, format: Format) -> Re
     let lake = home.lake()?;
     match command {
         Quarantine::List(picked) => list(&lake, picked, format),
-        Quarantine::Show(picked) => show(&lake, picked),
+        Quarantine::Show { picked, looking } => show(&home, &lake, picked, looking).await,
         Quarantine::Retry { picked, code_map } => {
             let code_map = Arc::new(CodeMap::read(code_map)?);
             retry(&home, &lake, (picked, code_map), format).await
@@ -57,6 +58,26 @@ impl Picked {
             file: self.file.clone(),
             limit: None,
         }
+    }
+
+    /// Does something with the lines that are meant, at most so many.
+    fn each(
+        &self,
+        lake: &Lake,
+        mut take: impl FnMut(&Quarantined) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        for line in lake.quarantined()? {
+            let line = line?;
+            if left == 0 {
+                break;
+            }
+            if self.takes(&line) {
+                left -= 1;
+                take(&line)?;
+            }
+        }
+        Ok(())
     }
 
     fn any(&self) -> bool {
@@ -112,22 +133,36 @@ fn list(lake: &Lake, picked: &Picked, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(lake: &Lake, picked: &Picked) -> Result<(), Failure> {
-    let mut out = BufWriter::new(stdout().lock());
-    let mut left = picked.limit.unwrap_or(usize::MAX);
+/// Prints lines, once it is written down whose they are.
+async fn show(home: &Home, lake: &Lake, picked: &Picked, looking: &Looking) -> Result<(), Failure> {
     let _reading = lake.reading()?;
-    for line in lake.quarantined()? {
-        let line = line?;
-        if left == 0 {
-            break;
-        }
-        if picked.takes(&line) {
-            left -= 1;
-            out.write_all(&line.bytes)?;
-            out.write_all(b"\n")?;
-        }
+    let (mut records, mut any) = (BTreeSet::new(), false);
+    picked.each(lake, |line| {
+        any = true;
+        records.extend(subject(line));
+        Ok(())
+    })?;
+    if !any {
+        return Ok(());
     }
+    seeing(home, looking, &records, &["quarantine"]).await?;
+    let mut out = BufWriter::new(stdout().lock());
+    picked.each(lake, |line| {
+        // Somebody else has ingested meanwhile.
+        if subject(line).is_some_and(|record| !records.contains(&record)) {
+            return Err(Failure::usage(
+                "quarantine has changed while it was read; run the command again",
+            ));
+        }
+        out.write_all(&line.bytes)?;
+        Ok(out.write_all(b"\n")?)
+    })?;
     Ok(out.flush()?)
+}
+
+/// Whom a line is about, as far as it says so.
+fn subject(line: &Quarantined) -> Option<(String, String)> {
+    Some((line.source.clone(), salus_fhir::about(&line.bytes)?))
 }
 
 async fn retry(
@@ -148,7 +183,7 @@ async fn retry(
         move |line| picked.takes(line),
         &Options {
             code_map,
-            notary: Some(restricted::Consents::of(home)),
+            notary: Some(notary::Consents::of(home)),
             ..Options::default()
         },
         &progress,
@@ -215,7 +250,7 @@ pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> R
             command.source, command.patient
         )));
     }
-    restricted::expunging(&home, command).await?;
+    notary::expunging(&home, &lake, command).await?;
     let (known, lines) = salus_fhir::expunge(&lake, &command.source, &command.patient).await?;
     let retention = Retention {
         patience: Duration::from_secs(command.wait),
@@ -230,7 +265,7 @@ pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> R
         }
     };
     // The ledger hears of the snapshot with the next question or ingest: an entry now would say when somebody was expunged.
-    restricted::expunged(&home, command).await?;
+    notary::expunged(&home, command).await?;
     let mut rows = Rows::new(&["what", "value"]);
     rows.push([
         "known before".into(),

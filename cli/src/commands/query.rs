@@ -7,7 +7,8 @@ use anyhow::Context;
 use salus_accounting::{Delta, Loss, Noise};
 use salus_ledger::Ledger;
 use salus_query::{
-    Admission, Answer, Asked, Asking, Engine, Expected, Malformed, Options, Quote, Terms, figure,
+    Admission, Answer, Asked, Asking, Engine, Expected, Malformed, Options, PURPOSES, Quote, Terms,
+    figure,
 };
 use serde_json::{Value, json};
 
@@ -69,21 +70,22 @@ pub(super) async fn answered(
         Ok(asked) => prove(asked, &ledger).await.map(drop),
         Err(_) => Ok(()),
     };
+    let origin = ledger.genesis().origin.clone();
     // Aborts of failed questions must be durable before the process ends.
     ledger.close().await?;
     let asked = outcome?;
     proven?;
-    let receipt = keep(home, &asked);
+    let receipt = keep(home, &origin, &asked);
     Ok((asked, receipt))
 }
 
 /// Puts the receipt of an answer among the home's.
-pub(super) fn keep(home: &Home, asked: &Asked) -> PathBuf {
+pub(super) fn keep(home: &Home, origin: &str, asked: &Asked) -> PathBuf {
     // Each asking has a receipt of its own, also where two prove the same answer.
     let named = asked.published.reused.unwrap_or(asked.published.entry);
-    let receipt = home.receipts().join(format!("{}.tlog-proof", named.0));
+    let receipt = home.receipt_file(origin, named);
     // It was paid for, and is shown whatever becomes of the file.
-    if let Err(failure) = files::replace(&receipt, asked.published.receipt.as_bytes()) {
+    if let Err(failure) = files::replace_in(&receipt, asked.published.receipt.as_bytes()) {
         failure.report(Format::Table);
     }
     receipt
@@ -113,7 +115,17 @@ pub(super) fn question(sql: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
+/// How somebody asks whose question will stand in the log: who that is is known from here on.
 pub(super) fn asking(home: &Home, query: &Query) -> Result<Asking, Failure> {
+    let asking = wishes(home, query)?;
+    if !query.dry_run {
+        home.acting(&user(query.user.as_deref())?)?;
+    }
+    Ok(asking)
+}
+
+/// How somebody would ask.
+pub(super) fn wishes(home: &Home, query: &Query) -> Result<Asking, Failure> {
     let options = Options {
         epsilon: query.epsilon.clone(),
         rho: query.rho.clone(),
@@ -353,6 +365,18 @@ pub(super) fn cost_text(cost: Loss, terms: &Terms, conversion: Delta) -> String 
         None if cost.delta == Delta::ZERO => loss_text(cost, conversion),
         None => format!("{}, delta {}", loss_text(cost, conversion), cost.delta),
     }
+}
+
+/// A purpose of use that is known.
+pub(crate) fn purpose(named: &str) -> Result<String, Failure> {
+    let purpose = named.to_uppercase();
+    if PURPOSES.contains(&purpose.as_str()) {
+        return Ok(purpose);
+    }
+    Err(Failure::usage(format!(
+        "--purpose {named}: use one of {}",
+        PURPOSES.join(", ")
+    )))
 }
 
 /// Who asks: the name given, or that of the user of this shell.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use salus_checker::verify_receipt;
+use salus_ledger::EntryIndex;
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, Receipt};
@@ -14,7 +15,12 @@ use crate::output::{Rows, print};
 
 pub(crate) fn run(root: &Path, command: &Receipt, format: Format) -> Result<(), Failure> {
     let Receipt::Verify { file, key } = command;
-    let Presented { text, saved } = presented(file)?;
+    let entry = file.to_str().and_then(|text| text.parse().ok());
+    let found = match entry {
+        Some(entry) if !file.exists() => Home::at(root)?.find_receipt(EntryIndex(entry))?,
+        _ => file.clone(),
+    };
+    let Presented { text, saved } = presented(&found)?;
     let vkeys = match key {
         Some(key) => vec![
             fs::read_to_string(key)

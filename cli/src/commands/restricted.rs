@@ -1,19 +1,16 @@
-//! `salus ledger restricted` and `salus ledger breakglass`, and what other commands write there before they do it.
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
+//! `salus ledger restricted` and `salus ledger breakglass`.
 
 use salus_checker::{Evidence as Exhibit, Restricted as Beside, Trust, audit_with};
-use salus_fhir::{ConsentChanges, Notary, Noted};
 use salus_ledger::restricted::entry::{Body, Outcome, What};
 use salus_ledger::restricted::{BreakGlass as Opened, Event};
-use salus_ledger::{EntryIndex, Error, Evidence};
+use salus_ledger::{EntryIndex, Evidence};
 use serde_json::json;
 
-use crate::arguments::{BreakGlass, Expunge, Finding, Format, Restricted};
+use crate::arguments::{BreakGlass, Finding, Format, Restricted};
 use crate::commands::query::user;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::notary;
 use crate::output::{Rows, print, time};
 
 pub(crate) async fn run(home: &Home, command: &Restricted, format: Format) -> Result<(), Failure> {
@@ -35,8 +32,13 @@ pub(crate) async fn run(home: &Home, command: &Restricted, format: Format) -> Re
 
 async fn list(home: &Home, format: Format) -> Result<(), Failure> {
     let ledger = home.ledger().await?;
-    let entries = ledger.restricted()?.entries().await?;
+    let log = ledger.restricted()?;
+    let entries = log.entries().await?;
+    // What is carried out has nothing beside it any more.
+    let undone = log.unerased(What::Expunge).await?;
+    drop(log);
     ledger.close().await?;
+    let names = home.names();
     let mut rows = Rows::new(&["entry", "time", "kind", "who", "role", "purpose", "about"]);
     let mut json = Vec::new();
     for (index, entry) in entries {
@@ -51,7 +53,11 @@ async fn list(home: &Home, format: Format) -> Result<(), Failure> {
                 format!("entry {}: {}", followup.breakglass, followup.outcome.name())
             }
             Body::Change(change) => match change.what {
-                What::Expunge => "persons were to be removed for good".into(),
+                What::Expunge if undone.contains(&index) => {
+                    "persons are to be removed for good: not carried out, run `salus expunge` again"
+                        .into()
+                }
+                What::Expunge => "persons were removed for good".into(),
                 What::Deny => "persons denied consent".into(),
                 What::Permit => "persons permit again".into(),
                 What::Merge => "records were linked".into(),
@@ -63,14 +69,14 @@ async fn list(home: &Home, format: Format) -> Result<(), Failure> {
         let who = entry.body.principal().unwrap_or_default().to_owned();
         let (kind, time) = (entry.body.kind(), time(entry.time));
         json.push(json!({
-            "entry": index.0, "time": time, "kind": kind, "principal": who,
+            "entry": index.0, "time": time, "kind": kind, "principal": who, "name": names.name(&who),
             "role": role, "purpose": purpose, "about": about,
         }));
         rows.push([
             index.to_string(),
             time,
             kind.to_owned(),
-            who,
+            names.who(&who),
             role,
             purpose,
             about,
@@ -122,8 +128,6 @@ pub(crate) async fn breakglass(
     command: &BreakGlass,
     format: Format,
 ) -> Result<(), Failure> {
-    let ledger = home.ledger().await?;
-    let log = ledger.restricted()?;
     if let (Some(entry), Some(finding), Some(note)) =
         (command.review, command.finding, &command.note)
     {
@@ -134,16 +138,11 @@ pub(crate) async fn breakglass(
         };
         let event = Event::FollowUp {
             breakglass: EntryIndex(entry),
-            principal: home.pseudonym(&user(command.user.as_deref())?)?,
+            principal: home.acting(&user(command.user.as_deref())?)?,
             outcome,
             note: note.clone(),
         };
-        let recorded = log.record(event).await.map_err(|error| match error {
-            Error::Refused(what) => Failure::usage(format!("{what}; nothing was entered")),
-            other => other.into(),
-        })?;
-        drop(log);
-        ledger.close().await?;
+        let recorded = notary::record(home, vec![event]).await?[0];
         let mut rows = Rows::new(&["entry", "follows up", "outcome"]);
         rows.push([
             recorded.entry.to_string(),
@@ -155,9 +154,10 @@ pub(crate) async fn breakglass(
         print(format, &rows, &json);
         return Ok(());
     }
-    let accesses = log.breakglass().await?;
-    drop(log);
+    let ledger = home.ledger().await?;
+    let accesses = ledger.restricted()?.breakglass().await?;
     ledger.close().await?;
+    let names = home.names();
     let wanted = |access: &&Opened| command.all || access.is_open();
     let mut rows = Rows::new(&["entry", "time", "who", "role", "purpose", "state"]);
     let mut json = Vec::new();
@@ -168,13 +168,13 @@ pub(crate) async fn breakglass(
         let access = &opened.access;
         let time = time(opened.time);
         json.push(json!({
-            "entry": opened.entry.0, "time": time, "principal": access.principal,
+            "entry": opened.entry.0, "time": time, "principal": access.principal, "name": names.name(&access.principal),
             "role": access.role, "purpose": access.purpose, "state": state, "open": opened.is_open(),
         }));
         rows.push([
             opened.entry.to_string(),
             time,
-            access.principal.clone(),
+            names.who(&access.principal),
             access.role.clone(),
             access.purpose.clone(),
             state.to_owned(),
@@ -182,104 +182,4 @@ pub(crate) async fn breakglass(
     }
     print(format, &rows, &json!({ "breakglass": json }));
     Ok(())
-}
-
-/// Whom a command is to expunge, as the restricted log knows her until it is done.
-fn whom(command: &Expunge) -> Vec<String> {
-    vec![format!("{}/Patient/{}", command.source, command.patient)]
-}
-
-/// Writes down that a person is to be expunged. Durable on return: nothing of her goes before.
-pub(crate) async fn expunging(home: &Home, command: &Expunge) -> Result<(), Failure> {
-    let event = Event::Change {
-        what: What::Expunge,
-        principal: home.pseudonym(&user(None)?)?,
-        persons: whom(command),
-        detail: Vec::new(),
-    };
-    let ledger = home.ledger().await?;
-    ledger.restricted()?.record(event).await?;
-    ledger.close().await?;
-    Ok(())
-}
-
-/// The person is gone: what says beside the log who she was goes as well. Until here it says whose order is not carried out yet.
-pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failure> {
-    let ledger = home.ledger().await?;
-    let log = ledger.restricted()?;
-    let orders = log.changes_of(What::Expunge, &whom(command)).await?;
-    log.erase(&orders).await?;
-    drop(log);
-    ledger.close().await?;
-    Ok(())
-}
-
-/// Writes down that records are to be joined or told apart, before they are.
-pub(crate) async fn relinking(
-    home: &Home,
-    what: What,
-    numbers: &BTreeSet<i64>,
-    detail: Vec<u8>,
-) -> Result<(), Failure> {
-    let event = Event::Change {
-        what,
-        principal: home.pseudonym(&user(None)?)?,
-        persons: numbers
-            .iter()
-            .map(|number| format!("person/{number}"))
-            .collect(),
-        detail,
-    };
-    let ledger = home.ledger().await?;
-    ledger.restricted()?.record(event).await?;
-    ledger.close().await?;
-    Ok(())
-}
-
-/// Writes down whose consent an ingest changes, before it does.
-#[derive(Debug)]
-pub(crate) struct Consents(Home);
-
-impl Consents {
-    pub(crate) fn of(home: &Home) -> Arc<Self> {
-        Arc::new(Self(home.clone()))
-    }
-
-    async fn note(&self, changes: &ConsentChanges) -> Result<(), Failure> {
-        let principal = self.0.pseudonym(&user(None)?)?;
-        let ledger = self.0.ledger().await?;
-        let log = ledger.restricted()?;
-        let acts = [
-            (What::Deny, &changes.denied),
-            (What::Permit, &changes.permitted),
-        ];
-        for (what, persons) in acts {
-            if persons.is_empty() {
-                continue;
-            }
-            let event = Event::Change {
-                what,
-                principal: principal.clone(),
-                persons: persons
-                    .iter()
-                    .map(|person| format!("person/{person}"))
-                    .collect(),
-                detail: Vec::new(),
-            };
-            log.record(event).await?;
-        }
-        drop(log);
-        ledger.close().await?;
-        Ok(())
-    }
-}
-
-impl Notary for Consents {
-    fn consents<'n>(&'n self, changes: &'n ConsentChanges) -> Noted<'n> {
-        Box::pin(async move {
-            self.note(changes)
-                .await
-                .map_err(|failure| failure.message())
-        })
-    }
 }

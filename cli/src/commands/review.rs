@@ -11,7 +11,7 @@ use crate::home::Home;
 use crate::output::{Rows, print};
 
 /// What the ledger refuses is not what was meant.
-fn meant(error: Error) -> Failure {
+pub(crate) fn meant(error: Error) -> Failure {
     match error {
         Error::Refused(what) => Failure::usage(format!("{what}; nothing was entered")),
         other => other.into(),
@@ -34,7 +34,7 @@ pub(crate) async fn review(home: &Home, review: &Review, format: Format) -> Resu
         None => None,
     };
     let finding = Finding {
-        principal: home.pseudonym(&user(review.user.as_deref())?)?,
+        principal: home.acting(&user(review.user.as_deref())?)?,
         from,
         to,
         note: review.note.clone(),

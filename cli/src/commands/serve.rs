@@ -201,9 +201,12 @@ impl Served {
 
 impl House for Served {
     fn bearer(&self, token: &str) -> Result<Option<String>, Fault> {
-        let user = self.tokens.user_of(token).map_err(fault)?;
-        let pseudonym = user.map(|user| self.home.pseudonym(&user));
-        pseudonym.transpose().map_err(fault)
+        let Some(user) = self.tokens.user_of(token).map_err(fault)? else {
+            return Ok(None);
+        };
+        // Officers see who it is, until they erase it.
+        self.home.acting(&user).map_err(fault)?;
+        self.home.pseudonym(&user).map(Some).map_err(fault)
     }
 
     async fn engine(&self) -> Result<Engine, Fault> {
@@ -223,7 +226,7 @@ impl House for Served {
     async fn prove(&self, asked: &Asked) -> Result<String, Fault> {
         let ledger = self.in_force().await.map_err(fault)?;
         let key = prove(asked, &ledger).await.map_err(fault)?;
-        keep(&self.home, asked);
+        keep(&self.home, &ledger.genesis().origin, asked);
         Ok(key)
     }
 

@@ -3,28 +3,27 @@
 //! The home turns to its new log in one step, the last: until then it has the old one, which answers nothing any more, and the same
 //! command goes on from wherever it was interrupted.
 
+use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use salus_ledger::anchor::{Anchor as _, Directory, SharedAnchor};
 use salus_ledger::entry::Kind;
 use salus_ledger::note::Verifier;
 use salus_ledger::succession::{Build, Lost, after_loss, after_seal, approved};
 use salus_ledger::{Body, Entry, Error, Evidence, Genesis, Ledger, Signer, key};
 use salus_query::Policy;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::budget::loss_json;
 use super::init::RULES;
+use crate::anchors;
 use crate::arguments::{Format, Recover, Succeed};
 use crate::failure::Failure;
 use crate::files;
-use crate::home::Home;
+use crate::home::{Home, log_name};
 use crate::memory::Memory;
-use crate::output::{Rows, hex, print};
+use crate::output::{Rows, print};
 use crate::proposal::Paper;
 use crate::settings::Settings;
 
@@ -56,8 +55,8 @@ pub(crate) async fn succeed(home: &Home, asked: &Succeed, format: Format) -> Res
         ));
     }
     let before = match &asked.before_anchor {
-        Some(dir) => dir.clone(),
-        None => home.root().join(&present.anchor),
+        Some(dir) => anchors::place(dir)?,
+        None => present.anchor.clone(),
     };
     let next = next_settings(&present, &signer, asked)?;
     home.keep_key(&asked.key, &signer)?;
@@ -103,10 +102,10 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
     let origin = origin(&entries)?;
     let seen = seen(home, &origin, &asked.seen)?;
     let place = match &asked.anchor {
-        Some(dir) => dir.clone(),
-        None => home.anchor_dir()?,
+        Some(dir) => anchors::place(dir)?,
+        None => home.anchor_place()?,
     };
-    let anchor = match Directory::at(&place) {
+    let anchor = match home.anchor_at(&place) {
         // An empty one holds nothing against a full purse.
         Ok(anchor) if !anchor.newest(1).await.unwrap_or_default().is_empty() => Some(anchor),
         _ => None,
@@ -119,15 +118,13 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
     }
     let lost = Lost {
         entries: &entries,
-        anchor: anchor
-            .as_ref()
-            .map(|anchor| anchor as &dyn salus_ledger::anchor::Anchor),
+        anchor: anchor.as_deref(),
         seen: &seen,
     };
     let proposal = after_loss(&lost, &successor, &build())
         .await
         .map_err(refused)?;
-    keep(&past(home, &origin), |dir| entries.write(dir))?;
+    keep(&past(home, &origin), &entries, |dir| entries.write(dir))?;
     Paper::new(proposal).write_new(&asked.out, format)
 }
 
@@ -164,39 +161,54 @@ async fn sealed(home: &Home) -> Result<Evidence, Failure> {
     }
     let place = past(home, &origin(&evidence)?);
     if let Some(beside) = beside {
-        keep(&restricted(&place), |dir| beside.write(dir))?;
+        keep(&restricted(&place), &beside.log, |dir| beside.write(dir))?;
     }
-    keep(&place, |dir| evidence.write(dir))?;
+    keep(&place, &evidence, |dir| evidence.write(dir))?;
     Ok(evidence)
 }
 
 /// Where what is left of a log is kept.
 fn past(home: &Home, origin: &str) -> PathBuf {
-    // A prefix, so that no name leads elsewhere.
-    let name = if key::is_plain_name(origin) {
-        origin.replace('/', "~")
-    } else {
-        hex(&Sha256::digest(origin))
-    };
-    home.root().join("past").join(format!("log.{name}"))
+    home.root().join("past").join(log_name(origin))
+}
+
+/// A name beside a kept log's that no log has: those begin with `log.`.
+fn beside(past: &Path, what: &str) -> PathBuf {
+    let mut name = OsString::from(what);
+    name.push(".");
+    name.push(past.file_name().unwrap_or_default());
+    past.with_file_name(name)
 }
 
 /// Where its restricted log is kept.
 fn restricted(past: &Path) -> PathBuf {
-    let mut place = past.to_owned().into_os_string();
-    place.push(".restricted");
-    place.into()
+    beside(past, "restricted")
 }
 
-/// Keeps a log, whole or not at all, over what was kept of it.
-fn keep(place: &Path, write: impl Fn(&Path) -> salus_ledger::Result<()>) -> Result<(), Failure> {
+/// Keeps a log, whole or not at all, over what was kept of its beginning. A longer one that was kept stays.
+fn keep(
+    place: &Path,
+    log: &Evidence,
+    write: impl Fn(&Path) -> salus_ledger::Result<()>,
+) -> Result<(), Failure> {
     let unwritten = || format!("cannot write {}", place.display());
     if let Some(dir) = place.parent() {
         files::private_dir(dir)?;
     }
-    let mut draft = place.to_owned().into_os_string();
-    draft.push(".new");
-    let draft = PathBuf::from(draft);
+    if place.exists() {
+        let kept = Evidence::load(place)?;
+        let shared = kept.entries.len().min(log.entries.len());
+        if kept.entries[..shared] != log.entries[..shared] {
+            return Err(Failure::Integrity(format!(
+                "{} is another history of this log: it was rewritten after one of them. Keep both, and move that directory away to go on",
+                place.display()
+            )));
+        }
+        if kept.entries.len() > log.entries.len() {
+            return Ok(());
+        }
+    }
+    let draft = beside(place, "new");
     let removed = |dir: &Path| match fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -250,14 +262,11 @@ fn seen(home: &Home, origin: &str, named: &[PathBuf]) -> Result<Vec<Vec<u8>>, Fa
         seen.push(note.to_vec());
     }
     let receipts = home.receipts();
-    let unread = || format!("cannot read {}", receipts.display());
-    let files = match fs::read_dir(&receipts) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(seen),
-        files => files.with_context(unread)?,
-    };
+    // One that cannot be read may be the newest.
+    let files =
+        files::below(&receipts).with_context(|| format!("cannot read {}", receipts.display()))?;
     for file in files {
-        // One that cannot be read may be the newest.
-        let bytes = fs::read(file.with_context(unread)?.path()).with_context(unread)?;
+        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let note = checkpoint(&bytes);
         if is_of(note, origin) {
             seen.push(note.to_vec());
@@ -289,7 +298,7 @@ fn next_settings(
     let vkey = signer.vkey();
     let id = vkey.split('+').nth(1).unwrap_or("next").to_owned();
     let anchor = if let Some(dir) = &asked.anchor {
-        absolute(dir).with_context(|| format!("cannot use {}", dir.display()))?
+        anchors::place(dir)?
     } else {
         let mut beside = present.anchor.clone().into_os_string();
         beside.push(format!("-{id}"));
@@ -325,10 +334,10 @@ async fn begin(
     next: &Settings,
 ) -> Result<Ledger, Failure> {
     let place = next.place(home.root())?;
-    let before: SharedAnchor = Arc::new(Directory::at(before)?);
+    let before = home.anchor_at(before)?;
     // Witnesses cannot know it yet.
     let around = salus_ledger::Surroundings {
-        anchor: Some(Arc::new(Directory::at(&home.root().join(&next.anchor))?)),
+        anchor: Some(home.anchor_at(&next.anchor)?),
         ..Default::default()
     };
     let ledger = Ledger::succeed(&place, signer, genesis, around, Some(before))

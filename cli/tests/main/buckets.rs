@@ -1,9 +1,19 @@
 //! A home whose lake is in a bucket: the commands do not notice.
 
+use std::collections::HashMap;
+use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
-use crate::support::{BY_SEX, Done, Home, files, run, salus};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::support::{BY_SEX, Done, Home, PERSONS, copy_tree, files, run, salus};
 
 const ACCESS_KEY: &str = "AKIACANARYACCESSKEY";
 const SECRET_KEY: &str = "canarySecretKeyThatNoMessageMayQuote";
@@ -108,4 +118,108 @@ fn a_home_with_its_lake_in_a_bucket_is_used_like_any() {
     ];
     let refused = server.reach(salus().args(wrong)).exits(2);
     assert!(refused.stderr.contains("s3://BUCKET/PREFIX"), "{refused:?}");
+}
+
+/// An anchor in a bucket, of which another ledger cannot make its own.
+#[test]
+fn a_ledger_whose_anchor_is_in_a_bucket_is_not_put_back() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let home = Home::bare();
+    let ask = |arguments: &[&str], code| server.reach(&mut home.command(arguments)).exits(code);
+    ask(&["init", "--anchor", "s3://lake/anchor"], 0);
+    let export = home.export(30, 5);
+    ask(&["ingest", "fhir", export.to_str().unwrap()], 0);
+    let question = ["query", "--fresh", PERSONS, "--epsilon", "0.05"];
+    ask(&question, 0);
+    let shown = ask(&["--format", "json", "anchor", "show"], 0).json();
+    assert_eq!(shown["anchor"], "s3://lake/anchor");
+    let anchored = shown["entries"].as_u64().unwrap();
+    let before = home.beside("before");
+    copy_tree(&home.root().join("ledger"), &before);
+    ask(&question, 0);
+    let shown = ask(&["--format", "json", "anchor", "show"], 0).json();
+    assert!(shown["entries"].as_u64().unwrap() > anchored);
+    // Somebody puts the ledger back, and her memory of it away.
+    let newest = home.beside("newest");
+    fs::rename(home.root().join("ledger"), &newest).unwrap();
+    copy_tree(&before, &home.root().join("ledger"));
+    fs::remove_dir_all(home.beside("state")).unwrap();
+    ask(&question, 5);
+    fs::remove_dir_all(home.root().join("ledger")).unwrap();
+    fs::rename(&newest, home.root().join("ledger")).unwrap();
+    ask(&question, 0);
+    // It moves to another place, in the bucket or out of it, and the one before has ended.
+    ask(&["anchor", "set", "s3://lake/second"], 0);
+    ask(&question, 0);
+    let other = Home::bare();
+    let taken = ["init", "--anchor", "s3://lake/anchor"];
+    let refused = server.reach(&mut other.command(&taken));
+    assert!(
+        refused.code != Some(0) && !other.root().exists(),
+        "{refused:?}"
+    );
+    let directory = home.beside("anchor").display().to_string();
+    ask(&["anchor", "set", &directory], 0);
+    run(&mut home.command(&question)).exits(0);
+    let wrong = ["anchor", "set", "s3://key:secret@lake/x"];
+    assert!(ask(&wrong, 2).stderr.contains("s3://BUCKET/PREFIX"));
+}
+
+type Objects = Arc<Mutex<HashMap<String, Bytes>>>;
+
+/// A store that takes every object, whatever is there.
+async fn careless(
+    State(objects): State<Objects>,
+    method: Method,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let mut objects = objects.lock().unwrap();
+    let name = uri.path().to_owned();
+    match method {
+        Method::PUT => {
+            objects.insert(name, body);
+            (StatusCode::OK, [("etag", "\"1\"")]).into_response()
+        }
+        _ if uri.query().is_some_and(|query| query.contains("list-type")) => {
+            r#"<?xml version="1.0"?><ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"#.into_response()
+        }
+        _ => match objects.get(&name) {
+            Some(found) => (
+                [("etag", "\"1\""), ("last-modified", "Mon, 01 Jan 2024 00:00:00 GMT")],
+                found.clone(),
+            )
+                .into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        },
+    }
+}
+
+#[test]
+fn a_store_that_lets_records_be_replaced_is_no_place_for_an_anchor() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let listener = runtime
+        .block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let objects = Objects::default();
+    let app = Router::new().fallback(careless).with_state(objects.clone());
+    runtime.spawn(async { axum::serve(listener, app).await });
+    let home = Home::bare();
+    let done = run(home
+        .command(&["init", "--anchor", "s3://lake/anchor"])
+        .env("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"))
+        .env("AWS_ALLOW_HTTP", "true")
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY));
+    assert!(!objects.lock().unwrap().is_empty(), "{done:?}");
+    assert_ne!(done.code, Some(0));
+    assert!(done.stderr.contains("conditional writes"), "{done:?}");
+    assert!(!home.root().exists());
 }

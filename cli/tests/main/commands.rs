@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{BY_SEX, Done, Home, PERSONS, run, salus, units};
+use crate::support::{BY_SEX, Done, Home, PERSONS, files, run, salus, units};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -199,12 +199,9 @@ fn every_exit_code_can_be_met() {
     assert!(done.stdout.is_empty());
     assert_eq!(home.budget("spent"), spent);
     // 5: a receipt that was written by nobody; the others are in `receipts` and `tamper`.
-    let receipt = fs::read_dir(home.root().join("receipts"))
-        .unwrap()
-        .next()
-        .unwrap();
+    let receipt = files(&home.root().join("receipts")).remove(0);
     let forged = home.beside("forged");
-    let text = fs::read_to_string(receipt.unwrap().path()).unwrap();
+    let text = fs::read_to_string(receipt).unwrap();
     let forged_text = text.replacen("index ", "index 1", 1);
     assert_ne!(forged_text, text);
     fs::write(&forged, forged_text).unwrap();

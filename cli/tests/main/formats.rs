@@ -1,13 +1,12 @@
 //! `--format`: JSON and CSV are read by machines, so every command's must parse.
 
-use crate::support::{BY_SEX, Home, PERSONS, csv};
+use crate::support::{BY_SEX, Home, PERSONS, csv, files};
 
 /// Stands for the file of a receipt: its number is that of an entry, and a tick may have passed before it.
 const RECEIPT: &str = "RECEIPT";
 
 fn a_receipt(home: &Home) -> String {
-    let mut files = std::fs::read_dir(home.root().join("receipts")).unwrap();
-    let first = files.next().map(|file| file.unwrap().path());
+    let first = files(&home.root().join("receipts")).into_iter().next();
     first.map_or_else(String::new, |path| path.to_str().unwrap().to_owned())
 }
 

@@ -127,6 +127,21 @@ fn two_questions_that_differ_by_one_condition_are_flagged() {
     // Questions go by their RESERVE, answers by their RELEASE.
     assert_eq!(pairs[0]["first"], first - 1);
     assert_eq!(pairs[0]["second"], second - 1);
+    assert_eq!(pairs[0]["name"], "eve");
+    // An alert is written once, and only where it was asked for.
+    let alerts = || {
+        let log = home.json(&["ledger", "restricted", "list"]);
+        let entries = log["entries"].as_array().unwrap().clone();
+        let alerts = entries.into_iter().filter(|entry| entry["kind"] == "alert");
+        alerts.collect::<Vec<_>>()
+    };
+    assert!(alerts().is_empty());
+    for _ in 0..2 {
+        home.json(&["ledger", "differences", "--alert"]);
+        assert_eq!(alerts().len(), 1);
+    }
+    assert_eq!(alerts()[0]["principal"], pairs[0]["principal"]);
+    home.run(&["ledger", "restricted", "verify"]).exits(0);
 }
 
 #[test]

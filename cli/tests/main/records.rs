@@ -7,20 +7,20 @@ use serde_json::Value;
 
 use crate::support::Home;
 
-const CANARY: &str = "canary-4711";
+pub(crate) const CANARY: &str = "canary-4711";
 
-fn condition(id: &str, patient: &str) -> String {
+pub(crate) fn condition(id: &str, patient: &str) -> String {
     format!(
         r#"{{"resourceType":"Condition","id":"{id}","subject":{{"reference":"Patient/{patient}"}},"code":{{"coding":[{{"system":"http://snomed.info/sct","code":"44054006"}}]}}}}"#
     )
 }
 
-fn patient(id: &str) -> String {
+pub(crate) fn patient(id: &str) -> String {
     format!(r#"{{"resourceType":"Patient","id":"{id}","birthDate":"1970-01-01"}}"#)
 }
 
 /// Ingests these lines and gives back the summary.
-fn ingest(home: &Home, name: &str, lines: &[String]) -> Value {
+pub(crate) fn ingest(home: &Home, name: &str, lines: &[String]) -> Value {
     let dir = home.beside(name);
     fs::create_dir_all(&dir).unwrap();
     fs::write(dir.join("lines.ndjson"), lines.join("\n")).unwrap();
@@ -29,13 +29,17 @@ fn ingest(home: &Home, name: &str, lines: &[String]) -> Value {
 }
 
 /// Whether any file of the home holds the text.
-fn holds(dir: &Path, text: &str) -> bool {
+pub(crate) fn holds(dir: &Path, text: &str) -> bool {
     fs::read_dir(dir).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {
             return holds(&path, text);
         }
-        let bytes = fs::read(&path).unwrap();
+        // SQLite takes its write-ahead log away when the last connection has closed, which may be just now.
+        let bytes = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.unwrap(),
+        };
         bytes
             .windows(text.len())
             .any(|part| part == text.as_bytes())

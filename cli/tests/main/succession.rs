@@ -6,7 +6,7 @@ use salus_checker::{Trust, audit_with, read_export};
 use serde_json::Value;
 
 use crate::officers::{approve, officer, with_officers};
-use crate::support::{Home, PERSONS, copy_tree};
+use crate::support::{Home, PERSONS, copy_tree, files};
 
 /// A home with two officers that was asked once, and the public key of the log that is to go on.
 fn asked() -> (Home, String) {
@@ -115,6 +115,10 @@ fn what_was_interrupted_is_done_again_and_no_two_logs_go_on() {
 #[test]
 fn a_lost_ledger_goes_on_with_what_the_anchor_knows() {
     let (home, next) = asked();
+    let early = home.beside("early");
+    copy_tree(&home.root().join("ledger"), &early);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.05"])
+        .exits(0);
     let backup = home.beside("backup");
     copy_tree(&home.root().join("ledger"), &backup);
     home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.3"])
@@ -128,6 +132,14 @@ fn a_lost_ledger_goes_on_with_what_the_anchor_knows() {
         home.run(&[&arguments[..], &[entries, "--out", &out]].concat())
     };
     recover(&beside(&home, "nowhere")).exits(2);
+    recover(&backup).exits(0);
+    // What was kept of the log is not given up for less of it.
+    let kept = || files(&home.root().join("past")).len();
+    let whole = kept();
+    fs::remove_file(&out).unwrap();
+    recover(&early.display().to_string()).exits(0);
+    assert_eq!(kept(), whole);
+    fs::remove_file(&out).unwrap();
     recover(&backup).exits(0);
     let shown = home.run(&["proposal", "show", &out]).exits(0).stdout;
     assert!(
@@ -173,4 +185,42 @@ fn an_anchor_that_was_put_back_closes_the_purse() {
     home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.01"])
         .exits(4);
     home.run(&["ledger", "verify"]).exits(0);
+}
+
+/// Entries are counted anew in each log.
+#[test]
+fn receipts_of_two_logs_do_not_meet() {
+    let (home, next) = asked();
+    let before = home.json(&["query", "--fresh", PERSONS, "--epsilon", "0.01"]);
+    seal(&home, &next);
+    succeed(&home, &[]);
+    let mut after = Value::Null;
+    while after["entry"].as_u64() < before["entry"].as_u64() {
+        after = home.json(&["query", "--fresh", PERSONS, "--epsilon", "0.01"]);
+    }
+    let names: Vec<_> = files(&home.root().join("receipts"))
+        .iter()
+        .map(|file| file.file_name().unwrap().to_owned())
+        .collect();
+    let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+    assert!(distinct.len() < names.len(), "no number is in both logs");
+    for answer in [&before, &after] {
+        let receipt = answer["receipt"].as_str().unwrap();
+        let shown = home.json(&["receipt", "verify", receipt]);
+        assert_eq!(
+            (&shown["entry"], &shown["answer"]["rows"]),
+            (&answer["entry"], &answer["rows"])
+        );
+    }
+    // By its number it is the present log's, under whichever name.
+    let number = after["entry"].to_string();
+    let by_number = |home: &Home| home.json(&["receipt", "verify", &number])["answer"].clone();
+    let shown = by_number(&home);
+    assert_eq!(shown["rows"], after["rows"]);
+    let file = after["receipt"].as_str().unwrap();
+    let old = home.root().join(format!("receipts/{number}.tlog-proof"));
+    fs::rename(file, &old).unwrap();
+    assert_eq!(by_number(&home), shown);
+    fs::remove_file(old).unwrap();
+    home.run(&["receipt", "verify", &number]).exits(2);
 }

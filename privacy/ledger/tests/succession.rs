@@ -6,7 +6,7 @@ use salus_accounting::{Delta, Loss};
 use salus_ledger::anchor::newest;
 use salus_ledger::entry::{Limit, Share};
 use salus_ledger::note::Verifier;
-use salus_ledger::succession::after_seal;
+use salus_ledger::succession::{Build, after_seal};
 use salus_ledger::{Error, Fact, Genesis, Ledger, ReserveError, Signer, Surroundings, key};
 use support::site::{NEXT, anchor, anchored, ask, build, facts, judge, refused, site, spent};
 use support::{answer, price, question, signer};
@@ -165,7 +165,7 @@ async fn of_two_successors_one_is_opened() {
     refused(
         site.succeed(
             Genesis {
-                build: "x".to_owned(),
+                space: "elsewhere".to_owned(),
                 ..genesis.clone()
             },
             "next",
@@ -211,25 +211,62 @@ async fn what_was_interrupted_goes_on() {
     let own = anchored(&site.path("next-anchor"));
     let unclaimed = Ledger::open_in(&dir, site.next.clone(), own.clone()).await;
     assert!(matches!(unclaimed, Err(Error::Integrity(_))));
-    // Stopped once the place was taken: its own anchor is empty still.
-    let before = Some(anchor(&site.path("anchor")));
-    let claimed = Ledger::succeed(
-        &dir,
-        site.next.clone(),
-        genesis.clone(),
-        Surroundings::default(),
-        before,
-    );
-    claimed.await.unwrap().close().await.unwrap();
-    let unclaimed = Ledger::open_in(&dir, site.next.clone(), own).await;
-    assert!(matches!(unclaimed, Err(Error::Integrity(_))));
+    // Stopped once its own anchor had begun: the place is free still.
+    let begun = Ledger::succeed(&dir, site.next.clone(), genesis.clone(), own, None);
+    begun.await.unwrap().close().await.unwrap();
+    let place = anchor(&site.path("anchor"));
+    let (_, last) = newest(place.as_ref()).await.unwrap().unwrap();
+    assert!(last.checkpoint.starts_with(support::ORIGIN.as_bytes()));
+    // The program was replaced meanwhile: the log was begun by the one before it.
+    let later = Build {
+        build: "later".to_owned(),
+        rules: build().rules,
+    };
+    let genesis = after_seal(&sealed, &later).unwrap();
     let next = site.succeed(genesis.clone(), "next").await.unwrap();
+    assert_eq!(next.genesis().build, build().build);
     facts(&next, vec![]).await;
     ask(&next).await.unwrap();
     next.close().await.unwrap();
     // And long after that it is the same ledger.
     let next = site.succeed(genesis, "next").await.unwrap();
     assert_eq!(next.account().await.unwrap().spent.rho, spent(2));
+}
+
+/// An empty anchor would take a successor that was put back for one that has just begun.
+#[tokio::test]
+async fn a_successor_that_has_begun_gets_no_fresh_anchor() {
+    let (site, ledger) = site().await;
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    let next = site.succeed(genesis.clone(), "next").await.unwrap();
+    let young = site.path("young");
+    std::fs::create_dir(&young).unwrap();
+    // As it is before anybody has asked: what a thief keeps.
+    next.close().await.unwrap();
+    let database = site.path("next").join("ledger.db");
+    std::fs::copy(&database, young.join("ledger.db")).unwrap();
+    let next = site.succeed(genesis.clone(), "next").await.unwrap();
+    facts(&next, vec![]).await;
+    ask(&next).await.unwrap();
+    next.close().await.unwrap();
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let _ = std::fs::remove_file(site.path("next").join(file));
+    }
+    std::fs::copy(young.join("ledger.db"), &database).unwrap();
+    let dir = site.path("next");
+    let fresh = Ledger::succeed(
+        &dir,
+        site.next.clone(),
+        genesis.clone(),
+        anchored(&site.path("fresh-anchor")),
+        Some(anchor(&site.path("anchor"))),
+    );
+    refused(fresh.await, "own anchor is empty");
+    // Its own anchor knows better.
+    let put_back = site.succeed(genesis, "next").await;
+    assert!(matches!(put_back, Err(Error::Integrity(_))));
 }
 
 #[tokio::test]

@@ -148,6 +148,18 @@ pub(super) fn encoded(texts: &[String]) -> Vec<u8> {
     Value::array(texts.iter().map(Value::text)).encode()
 }
 
+/// The texts of a list; of anything else none.
+pub(super) fn listed(bytes: &[u8]) -> Vec<String> {
+    let Ok(Value::Array(items)) = Value::decode(bytes) else {
+        return Vec::new();
+    };
+    let texts = items.into_iter().filter_map(|item| match item {
+        Value::Text(text) => Some(text),
+        _ => None,
+    });
+    texts.collect()
+}
+
 fn word(what: &'static str, text: String) -> Result<String> {
     if is_word(&text) {
         return Ok(text);

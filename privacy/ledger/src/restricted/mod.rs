@@ -18,7 +18,7 @@ mod event;
 mod export;
 mod ticks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use salus_certificate::EntryIndex;
 
@@ -172,6 +172,31 @@ impl Restricted {
             }
             let opening = self.opening(index, "persons").await?;
             if opening.is_some_and(|opening| opening.content == wanted) {
+                found.push(index);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Entries that say `what` and whose persons were not erased.
+    pub async fn unerased(&self, what: What) -> Result<BTreeSet<EntryIndex>> {
+        let mut found = BTreeSet::new();
+        for (index, entry) in self.entries().await? {
+            let is_meant = matches!(entry.body, Body::Change(change) if change.what == what);
+            if is_meant && self.opening(index, "persons").await?.is_some() {
+                found.insert(index);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Entries of whatever kind that are of one of these persons, as far as what opens them was not erased.
+    pub async fn naming(&self, persons: &BTreeSet<String>) -> Result<Vec<EntryIndex>> {
+        let mut found = Vec::new();
+        for (index, _) in self.entries().await? {
+            let opening = self.opening(index, "persons").await?;
+            let named = opening.map(|opening| event::listed(&opening.content));
+            if named.is_some_and(|named| named.iter().any(|name| persons.contains(name))) {
                 found.push(index);
             }
         }

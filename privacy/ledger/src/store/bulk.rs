@@ -1,4 +1,4 @@
-//! Inserts of many rows in one statement.
+//! Inserts of many rows in one statement, and of a few rows of several tables in one round trip.
 
 use salus_certificate::{EntryIndex, Hash};
 #[cfg(feature = "postgres")]
@@ -17,6 +17,8 @@ use crate::merkle::Node;
 
 /// Rows in one statement: well below what SQLite can bind.
 const ROWS: usize = 256;
+/// Rows that go in one round trip: more than one question's.
+const FEW: usize = 32;
 
 /// A column of the rows.
 enum Column<'v> {
@@ -25,46 +27,62 @@ enum Column<'v> {
     Bytes(Vec<&'v [u8]>),
 }
 
-/// Inserts rows; all columns are as long.
-async fn insert(
-    db: &mut dyn Session,
+/// Rows of several tables that are written at one go.
+#[derive(Default)]
+pub(crate) struct Rows<'v>(Vec<Table<'v>>);
+
+/// Rows of one table; all columns are as long.
+struct Table<'v> {
     into: &'static str,
     rows: usize,
-    columns: &[Column<'_>],
-) -> Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    match db.engine() {
-        Engine::Sqlite(db) => insert_values(db, into, rows, columns).await,
-        #[cfg(feature = "postgres")]
-        Engine::Postgres(db) => insert_arrays(db, into, columns).await,
+    columns: Vec<Column<'v>>,
+}
+
+impl Rows<'_> {
+    /// Inserts all of them, table by table.
+    pub(crate) async fn insert(&self, db: &mut dyn Session) -> Result<()> {
+        match db.engine() {
+            Engine::Sqlite(db) => {
+                let all: usize = self.0.iter().map(|table| table.rows).sum();
+                // Few rows are one round trip to the database's thread, under few texts. Of many each batch would have a text of its own.
+                let at_once = if all <= FEW { self.0.len() } else { 1 };
+                for tables in self.0.chunks(at_once.max(1)) {
+                    insert_values(db, tables).await?;
+                }
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(db) => {
+                for table in &self.0 {
+                    insert_arrays(db, table.into, &table.columns).await?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 
-/// SQLite: `VALUES (…), (…)`, in chunks.
-async fn insert_values(
-    db: &mut SqliteConnection,
-    into: &'static str,
-    rows: usize,
-    columns: &[Column<'_>],
-) -> Result<()> {
-    let rows: Vec<usize> = (0..rows).collect();
-    for chunk in rows.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(into);
-        query.push_values(chunk, |mut values, row| {
-            for column in columns {
-                match column {
-                    Column::Numbers(numbers) => values.push_bind(numbers.get(*row).copied()),
-                    Column::Texts(texts) => values.push_bind(texts.get(*row).copied()),
-                    Column::Bytes(bytes) => values.push_bind(bytes.get(*row).copied()),
-                };
-            }
-        });
-        let done = query.build().execute(&mut *db).await;
-        done.map_err(sqlite::failed)?;
+/// SQLite: `INSERT … VALUES (…), (…)` for each table, in chunks.
+async fn insert_values(db: &mut SqliteConnection, tables: &[Table<'_>]) -> Result<()> {
+    let mut query = QueryBuilder::<Sqlite>::new("");
+    for table in tables {
+        let rows: Vec<usize> = (0..table.rows).collect();
+        for chunk in rows.chunks(ROWS) {
+            query.push(table.into);
+            query.push_values(chunk, |mut values, row| {
+                for column in &table.columns {
+                    match column {
+                        Column::Numbers(numbers) => values.push_bind(numbers.get(*row).copied()),
+                        Column::Texts(texts) => values.push_bind(texts.get(*row).copied()),
+                        Column::Bytes(bytes) => values.push_bind(bytes.get(*row).copied()),
+                    };
+                }
+            });
+            query.push(";");
+        }
     }
-    Ok(())
+    let done = query.build().execute(db).await;
+    done.map(drop).map_err(sqlite::failed)
 }
 
 /// PostgreSQL: one array for each column, so that the statement is the same for any number of rows.
@@ -101,65 +119,80 @@ fn numbers(numbers: impl Iterator<Item = u64>) -> Result<Column<'static>> {
         .map(Column::Numbers)
 }
 
-pub(crate) async fn insert_entries(
-    db: &mut dyn Session,
-    rows: &[(EntryIndex, Kind, Vec<u8>)],
-) -> Result<()> {
-    let columns = [
-        numbers(rows.iter().map(|(index, ..)| index.0))?,
-        Column::Texts(rows.iter().map(|(_, kind, _)| kind.name()).collect()),
-        Column::Bytes(rows.iter().map(|(.., bytes)| bytes.as_slice()).collect()),
-    ];
-    let into = "INSERT INTO entries (idx, kind, bytes) ";
-    insert(db, into, rows.len(), &columns).await
-}
+impl<'v> Rows<'v> {
+    fn add(&mut self, into: &'static str, rows: usize, columns: Vec<Column<'v>>) {
+        if rows > 0 {
+            self.0.push(Table {
+                into,
+                rows,
+                columns,
+            });
+        }
+    }
 
-/// Nodes that are complete now.
-pub(crate) async fn insert_nodes(db: &mut dyn Session, rows: &[(Node, Hash)]) -> Result<()> {
-    let columns = [
-        numbers(rows.iter().map(|(node, _)| node.level.into()))?,
-        numbers(rows.iter().map(|(node, _)| node.position))?,
-        Column::Bytes(rows.iter().map(|(_, hash)| hash.as_slice()).collect()),
-    ];
-    let into = "INSERT INTO nodes (level, position, hash) ";
-    insert(db, into, rows.len(), &columns).await
-}
+    pub(crate) fn entries(&mut self, rows: &'v [(EntryIndex, Kind, Vec<u8>)]) -> Result<()> {
+        let columns = vec![
+            numbers(rows.iter().map(|(index, ..)| index.0))?,
+            Column::Texts(rows.iter().map(|(_, kind, _)| kind.name()).collect()),
+            Column::Bytes(rows.iter().map(|(.., bytes)| bytes.as_slice()).collect()),
+        ];
+        let into = "INSERT INTO entries (idx, kind, bytes) ";
+        self.add(into, rows.len(), columns);
+        Ok(())
+    }
 
-pub(crate) async fn insert_openings(
-    db: &mut dyn Session,
-    rows: &[(EntryIndex, String, Opening)],
-) -> Result<()> {
-    let opening = |take: fn(&Opening) -> &[u8]| {
-        Column::Bytes(rows.iter().map(|(.., opening)| take(opening)).collect())
-    };
-    let columns = [
-        numbers(rows.iter().map(|(entry, ..)| entry.0))?,
-        Column::Texts(rows.iter().map(|(_, name, _)| name.as_str()).collect()),
-        opening(|opening| opening.salt.as_slice()),
-        opening(|opening| opening.content.as_slice()),
-    ];
-    let into = "INSERT INTO openings (entry, name, salt, content) ";
-    insert(db, into, rows.len(), &columns).await
-}
+    /// Nodes that are complete now.
+    pub(crate) fn nodes(&mut self, rows: &'v [(Node, Hash)]) -> Result<()> {
+        let columns = vec![
+            numbers(rows.iter().map(|(node, _)| node.level.into()))?,
+            numbers(rows.iter().map(|(node, _)| node.position))?,
+            Column::Bytes(rows.iter().map(|(_, hash)| hash.as_slice()).collect()),
+        ];
+        let into = "INSERT INTO nodes (level, position, hash) ";
+        self.add(into, rows.len(), columns);
+        Ok(())
+    }
 
-/// Remembers which plans reserves were for.
-pub(crate) async fn insert_plans(db: &mut dyn Session, rows: &[(Hash, EntryIndex)]) -> Result<()> {
-    let columns = [
-        Column::Bytes(rows.iter().map(|(plan, _)| plan.as_slice()).collect()),
-        numbers(rows.iter().map(|(_, reserve)| reserve.0))?,
-    ];
-    let into = "INSERT INTO plans (fingerprint, reserve) ";
-    insert(db, into, rows.len(), &columns).await
-}
+    pub(crate) fn openings(&mut self, rows: &'v [(EntryIndex, String, Opening)]) -> Result<()> {
+        let opening = |take: fn(&Opening) -> &[u8]| {
+            Column::Bytes(rows.iter().map(|(.., opening)| take(opening)).collect())
+        };
+        let columns = vec![
+            numbers(rows.iter().map(|(entry, ..)| entry.0))?,
+            Column::Texts(rows.iter().map(|(_, name, _)| name.as_str()).collect()),
+            opening(|opening| opening.salt.as_slice()),
+            opening(|opening| opening.content.as_slice()),
+        ];
+        let into = "INSERT INTO openings (entry, name, salt, content) ";
+        self.add(into, rows.len(), columns);
+        Ok(())
+    }
 
-pub(crate) async fn insert_endings(
-    db: &mut dyn Session,
-    rows: &[(EntryIndex, EntryIndex)],
-) -> Result<()> {
-    let columns = [
-        numbers(rows.iter().map(|(reserve, _)| reserve.0))?,
-        numbers(rows.iter().map(|(_, entry)| entry.0))?,
-    ];
-    let into = "INSERT INTO endings (reserve, entry) ";
-    insert(db, into, rows.len(), &columns).await
+    /// Which plans reserves were for.
+    pub(crate) fn plans(&mut self, rows: &'v [(Hash, EntryIndex)]) -> Result<()> {
+        let columns = vec![
+            Column::Bytes(rows.iter().map(|(plan, _)| plan.as_slice()).collect()),
+            numbers(rows.iter().map(|(_, reserve)| reserve.0))?,
+        ];
+        let into = "INSERT INTO plans (fingerprint, reserve) ";
+        self.add(into, rows.len(), columns);
+        Ok(())
+    }
+
+    pub(crate) fn endings(&mut self, rows: &'v [(EntryIndex, EntryIndex)]) -> Result<()> {
+        let columns = vec![
+            numbers(rows.iter().map(|(reserve, _)| reserve.0))?,
+            numbers(rows.iter().map(|(_, entry)| entry.0))?,
+        ];
+        let into = "INSERT INTO endings (reserve, entry) ";
+        self.add(into, rows.len(), columns);
+        Ok(())
+    }
+
+    /// The checkpoint of so many entries.
+    pub(crate) fn checkpoint(&mut self, size: u64, note: &'v [u8]) -> Result<()> {
+        let columns = vec![numbers(std::iter::once(size))?, Column::Bytes(vec![note])];
+        self.add("INSERT INTO checkpoints (size, note) ", 1, columns);
+        Ok(())
+    }
 }

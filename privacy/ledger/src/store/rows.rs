@@ -309,13 +309,6 @@ pub(crate) async fn opening(
     .transpose()
 }
 
-pub(crate) async fn insert_checkpoint(db: &mut dyn Session, size: u64, note: &[u8]) -> Result<()> {
-    let given = [Number(signed(size)?), Bytes(note)];
-    engine::run(db, include_str!("insert_checkpoint.sql"), &given)
-        .await
-        .map(drop)
-}
-
 /// Adds what witnesses signed to the checkpoint of `size`, unless that is there.
 pub(crate) async fn insert_cosignatures(
     db: &mut dyn Session,

@@ -10,13 +10,16 @@ use crate::note::Checkpoint;
 use crate::store::{self, Connection, Place};
 
 /// The first checkpoint of the ledger in `home`, which must be that of `genesis`.
+///
+/// What a seal has decided does not name the program that begins the log: one that has been begun goes on under whichever comes next. What
+/// officers have approved after a loss does, since they sign the whole.
 pub(super) async fn first_checkpoint(home: &Place, genesis: &Genesis) -> Result<Vec<u8>> {
     let mut db = Connection::open(home).await?;
     let first = store::entry(&mut db, EntryIndex(0)).await?;
     let checkpoints = store::checkpoints(&mut db).await?;
     db.close().await?;
     match first.map(|stored| stored.entry.body) {
-        Some(Body::Genesis(there)) if there == *genesis => {}
+        Some(Body::Genesis(there)) if is_begun(&there, genesis) => {}
         _ => {
             return Err(Error::Refused(
                 "there is another ledger in this place".to_owned(),
@@ -26,6 +29,26 @@ pub(super) async fn first_checkpoint(home: &Place, genesis: &Genesis) -> Result<
     let first = checkpoints.into_iter().min_by_key(|(size, _)| *size);
     let (_, note) = first.ok_or_else(|| crate::error::integrity("the first checkpoint is gone"))?;
     crate::cosign::own(&note).map_err(|_| Error::Bug("a checkpoint that is none"))
+}
+
+/// Whether the log that is there is the one that is to begin.
+fn is_begun(there: &Genesis, wanted: &Genesis) -> bool {
+    let lost = wanted.predecessor.as_ref().map(|before| before.read);
+    if lost.flatten().is_some() {
+        return there == wanted;
+    }
+    let by_this = Genesis {
+        build: wanted.build.clone(),
+        rules: wanted.rules,
+        ..there.clone()
+    };
+    by_this == *wanted
+}
+
+/// Whether the place after the predecessor is taken by the log of this first checkpoint.
+pub(super) async fn is_taken(place: &dyn Anchor, first: &[u8]) -> Result<bool> {
+    let newest = anchor::newest(place).await?;
+    Ok(newest.is_some_and(|(_, record)| record.checkpoint == first))
 }
 
 /// Takes the place after the predecessor in its anchor. Done twice it is done once.
@@ -92,13 +115,24 @@ pub(super) async fn claim(
     }
 }
 
-/// Begins the successor's own anchor, unless that was done.
-pub(super) async fn begin(place: &dyn Anchor, first: &[u8], spent: Loss) -> Result<()> {
+/// Begins the successor's own anchor, unless that was done. Where the successor has taken its place already, that was done before: an empty
+/// anchor would say nothing against a successor that was put back.
+pub(super) async fn begin(
+    place: &dyn Anchor,
+    first: &[u8],
+    spent: Loss,
+    taken: bool,
+) -> Result<()> {
     let record = Record {
         checkpoint: first.to_vec(),
         spent,
     };
     if place.newest(1).await?.is_empty() {
+        if taken {
+            return Err(Error::Refused(
+                "this log has begun before, and its own anchor is empty: it is not the one that it had. Name that, or put it back".to_owned(),
+            ));
+        }
         place.create(0, &record.encode()).await?;
     }
     match place.get(0).await? {

@@ -19,8 +19,8 @@ pub(super) struct Estate {
     pub(super) checkpoint: Vec<u8>,
     /// The key that signed it.
     pub(super) public: [u8; 32],
-    /// Leaf hashes of all entries.
-    leaves: Vec<Hash>,
+    /// Of the first n entries, from none on.
+    roots: Vec<Hash>,
     /// The last entry that is not given to anybody before the anchor holds it.
     gave_away: u64,
 }
@@ -44,7 +44,8 @@ impl Estate {
         let mut fold = Fold::default();
         fold.open(&genesis)?;
         let mut time = first_entry.time;
-        let mut leaves = vec![leaf_hash(first)];
+        fold.frontier.append(leaf_hash(first));
+        let mut roots = vec![Frontier::default().root(), fold.frontier.root()];
         let mut gave_away = 0;
         for (bytes, index) in entries {
             let entry = read(bytes, index)?;
@@ -56,10 +57,8 @@ impl Estate {
                 gave_away = index;
             }
             fold.body(EntryIndex(index), entry.time, entry.body, &genesis)?;
-            leaves.push(leaf_hash(bytes));
-        }
-        for leaf in &leaves {
-            fold.frontier.append(*leaf);
+            fold.frontier.append(leaf_hash(bytes));
+            roots.push(fold.frontier.root());
         }
         let stated = |note: &&Vec<u8>| Checkpoint::stated_size(note);
         let newest = evidence.checkpoints.iter().max_by_key(stated);
@@ -75,7 +74,7 @@ impl Estate {
             fold,
             time,
             public,
-            leaves,
+            roots,
             gave_away,
         };
         let signed = estate.opened(&estate.checkpoint)?;
@@ -110,12 +109,8 @@ impl Estate {
         let verifier = verifier.ok_or_else(|| integrity("no key signs so early a checkpoint"))?;
         let checkpoint = Checkpoint::open(note, &verifier)
             .map_err(|why| integrity(format!("the checkpoint of {size} entries: {why}")))?;
-        let mut frontier = Frontier::default();
-        let covered = self.leaves.iter().zip(1_u64..);
-        for (leaf, _) in covered.take_while(|(_, count)| *count <= size) {
-            frontier.append(*leaf);
-        }
-        if size <= self.size() && frontier.root() != checkpoint.root {
+        let root = usize::try_from(size).ok().and_then(|n| self.roots.get(n));
+        if root.is_some_and(|root| *root != checkpoint.root) {
             return Err(integrity(format!(
                 "the checkpoint of {size} entries is of another history"
             )));

@@ -85,7 +85,8 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Error::Refused`] if the genesis goes on from no log, is not approved, or is of another key than the signer's; if there is
-    /// another ledger in `place`; if another log has succeeded, or the predecessor has grown since.
+    /// another ledger in `place`; if another log has succeeded, or the predecessor has grown since; if this one has taken its place and its
+    /// own anchor is empty.
     pub async fn succeed(
         place: impl Into<Place>,
         signer: Signer,
@@ -109,12 +110,17 @@ impl Ledger {
             create::make(&place, &signer, genesis.clone(), (around.clock)()).await?;
         }
         let first = claim::first_checkpoint(&place, &genesis).await?;
+        let taken = match &before {
+            Some(before) => claim::is_taken(before.as_ref(), &first).await?,
+            None => false,
+        };
+        // Its own anchor first: from the claim on there is one.
+        if let Some(anchor) = &around.anchor {
+            claim::begin(anchor.as_ref(), &first, predecessor.spent, taken).await?;
+        }
         if let Some(before) = before {
             let closed = genesis.ceiling.fits_within(&predecessor.spent);
             claim::claim(before.as_ref(), &predecessor, &first, closed).await?;
-        }
-        if let Some(anchor) = &around.anchor {
-            claim::begin(anchor.as_ref(), &first, predecessor.spent).await?;
         }
         Self::open_in(place, signer, around).await
     }

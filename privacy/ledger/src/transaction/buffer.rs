@@ -18,6 +18,8 @@ pub(super) struct Buffer {
     pub(super) plans: Vec<(Hash, EntryIndex)>,
     /// Reserve and what ended it.
     pub(super) endings: Vec<(EntryIndex, EntryIndex)>,
+    /// What signs all entries so far, and how many they are.
+    pub(super) checkpoint: Option<(u64, Vec<u8>)>,
     /// Where the purse has moved to.
     pub(super) spent: Option<Loss>,
 }
@@ -38,11 +40,16 @@ impl Buffer {
 
     /// Writes everything, entries first: the rest refers to them.
     pub(super) async fn flush(&mut self, db: &mut dyn Session, scope: &str) -> Result<()> {
-        store::insert_entries(db, &self.entries).await?;
-        store::insert_nodes(db, &self.nodes).await?;
-        store::insert_openings(db, &self.openings).await?;
-        store::insert_plans(db, &self.plans).await?;
-        store::insert_endings(db, &self.endings).await?;
+        let mut rows = store::Rows::default();
+        rows.entries(&self.entries)?;
+        rows.nodes(&self.nodes)?;
+        rows.openings(&self.openings)?;
+        rows.plans(&self.plans)?;
+        rows.endings(&self.endings)?;
+        if let Some((size, note)) = &self.checkpoint {
+            rows.checkpoint(*size, note)?;
+        }
+        rows.insert(db).await?;
         if let Some(spent) = self.spent {
             store::spend(db, scope, spent).await?;
         }

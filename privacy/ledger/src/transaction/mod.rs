@@ -479,14 +479,14 @@ impl<'t> Transaction<'t> {
 
     /// Signs the checkpoint of everything appended and writes it beside the entries.
     pub(crate) async fn sign(&mut self) -> Result<Vec<u8>> {
-        self.flush().await?;
         let checkpoint = self.checkpoint();
         let note = self
             .successor
             .as_ref()
             .unwrap_or(self.signer)
             .sign(&checkpoint);
-        store::insert_checkpoint(self.db, checkpoint.size, &note).await?;
+        self.buffer.checkpoint = Some((checkpoint.size, note.clone()));
+        self.flush().await?;
         Ok(note)
     }
 

@@ -101,7 +101,7 @@ pub async fn a_ledger_goes_on_from_another(case: &Case<impl Store>) {
     assert_eq!(next.account().await.unwrap().spent.rho, spent(2));
     next.close().await.unwrap();
     let another = Genesis {
-        build: "another".to_owned(),
+        space: "elsewhere".to_owned(),
         ..genesis
     };
     site::refused(succeed(&another).await, "another ledger in this place");

@@ -1,1 +1,0 @@
-INSERT INTO checkpoints (size, note) VALUES ($1, $2);
