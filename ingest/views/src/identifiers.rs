@@ -595,7 +595,7 @@ mod tests {
             ("anything", "id"),
             ("anything.at.all", "uri"),
             ("anything", "url"),
-            ("implicitRules", "canonical"),
+            ("implicitRules", "uri"),
         ] {
             let found = typed(path, kind);
             assert!(matches!(found, Shown::Identifier(_)), "{path}: {found:?}");
