@@ -434,7 +434,11 @@ impl Home {
     pub(crate) async fn engine_over(&self, ledger: Ledger) -> Result<Engine, Failure> {
         let lake = self.lake()?;
         // A vacuum would take away what the books are about to name.
-        let reading = lake.reading()?;
+        let reading = {
+            // It may wait for one, and not on a thread that others are served on.
+            let lake = lake.clone();
+            tokio::task::spawn_blocking(move || lake.reading()).await??
+        };
         let books = self.books(&lake, &ledger).await?;
         Ok(Engine::open(lake, ledger, books)?.holding(reading))
     }

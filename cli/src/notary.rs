@@ -80,16 +80,16 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
     let her = home.blind(&command.source, &command.patient)?;
     // Earlier versions wrote her name.
     let named = format!("{}/Patient/{}", command.source, command.patient);
-    let mut names = BTreeSet::from([her.clone(), named.clone()]);
+    let mut of_her = BTreeSet::from([her.clone(), named.clone()]);
     for persons in [vec![her], vec![named]] {
         for order in log.changes_of(What::Expunge, &persons).await? {
             if let Some(noted) = log.opening(order, "detail").await? {
                 let noted: Option<Vec<String>> = serde_json::from_slice(&noted.content).ok();
-                names.extend(noted.into_iter().flatten());
+                of_her.extend(noted.into_iter().flatten());
             }
         }
     }
-    let entries = log.naming(&names).await?;
+    let entries = log.naming(&of_her).await?;
     log.erase(&entries).await?;
     drop(log);
     ledger.close().await?;

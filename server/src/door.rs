@@ -9,18 +9,18 @@ use rustls::crypto::ring;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 use crate::caller;
 use crate::desk::{Desk, Limits};
 use crate::house::House;
+use crate::incoming::connections;
 use crate::proto::private_server::PrivateServer;
 use crate::service::Service;
 
 /// Longest handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A peer that has been silent for so long is asked whether it is there, and has so long to say so.
+/// A peer that has been silent for so long, once it speaks HTTP/2, is asked whether it is there, and has so long to say so.
 const SILENCE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(20));
 /// What a stopping server waits for answers to be read once all are made.
 const READING: Duration = Duration::from_secs(5);
@@ -136,7 +136,7 @@ impl Door {
         let (tell, told) = oneshot::channel::<()>();
         let mut server = self.server;
         let serving = server.add_service(admitted).serve_with_incoming_shutdown(
-            TcpIncoming::from(self.listener).with_nodelay(Some(true)),
+            connections(self.listener),
             async {
                 // Sent, or dropped with whoever would have sent it.
                 let _ = told.await;

@@ -22,6 +22,7 @@ mod caller;
 mod desk;
 mod door;
 mod house;
+mod incoming;
 mod reply;
 mod request;
 mod service;

@@ -87,9 +87,10 @@ fn cell(value: &Value, kind: ColumnType) -> Option<Is> {
 /// Exact decimal text: a unit of rho is 2^-40, which has 40 digits.
 pub(crate) fn rho(rho: Rho) -> String {
     let text = rho.to_rational().to_decimal_string(40);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use crate::caller::Caller;
 use crate::desk::Desk;
-use crate::house::House;
+use crate::house::{Fault, House};
 use crate::proto::{self, private_server::Private};
 use crate::request::asking;
 use crate::{reply, status};
@@ -32,8 +32,10 @@ impl<H: House> Service<H> {
         caller: &Caller,
     ) -> Result<(Quote, salus_accounting::Delta), Status> {
         let (sql, asking) = asking(question, caller)?;
-        let fault = |fault| status::of_fault(house, &fault);
-        let engine = house.prices().await.map_err(fault)?;
+        let engine = match house.prices().await {
+            Ok(engine) => engine,
+            Err(fault) => return Err(unopened(house, &fault).await),
+        };
         match engine.quote(&sql, &asking).await {
             Ok(quote) => Ok((quote, engine.conversion_delta())),
             Err(error) => Err(failed(house, error).await),
@@ -51,6 +53,12 @@ async fn failed(house: &impl House, error: AskError) -> Status {
         house.distrust().await;
     }
     status::of_ask(house, error)
+}
+
+/// The status where no engine opened. It may be the ledger that failed while the books were caught up: it is opened again.
+async fn unopened(house: &impl House, fault: &Fault) -> Status {
+    house.distrust().await;
+    status::of_fault(house, fault)
 }
 
 /// Who was let in. Without the check at the door there is nobody.
@@ -71,7 +79,10 @@ impl<H: House> Private for Service<H> {
             let house = house.as_ref();
             let fault = |fault| status::of_fault(house, &fault);
             let (sql, asking) = asking(request.into_inner(), &caller)?;
-            let engine = house.engine().await.map_err(fault)?;
+            let engine = match house.engine().await {
+                Ok(engine) => engine,
+                Err(fault) => return Err(unopened(house, &fault).await),
+            };
             let asked = match engine.ask(&sql, &asking).await {
                 Ok(asked) => asked,
                 Err(error) => return Err(failed(house, error).await),

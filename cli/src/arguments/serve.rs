@@ -19,8 +19,12 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
     /// Where it listens: an address of the loopback, unless there is TLS.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7431")]
-    pub listen: SocketAddr,
+    #[arg(
+        long = "listen",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7431"
+    )]
+    pub address: SocketAddr,
     /// Certificate chain of the server, PEM, its own certificate first.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
@@ -31,7 +35,7 @@ pub(crate) struct Listen {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub client_ca: Option<PathBuf>,
     /// Questions that are answered at a time.
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub at_work: u32,
     /// Questions that may wait for their turn; further ones are refused.
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=65_536))]

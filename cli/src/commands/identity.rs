@@ -59,7 +59,11 @@ async fn link(home: &Home, lake: &Lake, command: &Link, format: Format) -> Resul
     // The lock is held from reading to writing: what is linked is what was read.
     let transaction = lake.begin_linking()?;
     let linkage = lake.linkage(&newest(lake)?)?;
-    let by = user(None)?;
+    let by = if command.dry_run {
+        home.pseudonym(&user(None)?)?
+    } else {
+        home.acting(&user(None)?)?
+    };
     let options = Options {
         link: command.above,
         review: command.review,
@@ -163,11 +167,7 @@ async fn commit(
     let pairs = transaction.said();
     if !pairs.is_empty() {
         let numbers = pairs.iter().flat_map(|pair| [pair.left, pair.right]);
-        let mut detail: Vec<Value> = pairs.iter().map(event_json).collect();
-        for (said, pair) in detail.iter_mut().zip(&pairs) {
-            // No name of the staff stands beside the log either.
-            said["by"] = json!(home.pseudonym(&pair.by)?);
-        }
+        let detail: Vec<Value> = pairs.iter().map(event_json).collect();
         let detail = serde_json::to_vec(&detail)?;
         relinking(home, what, &numbers.collect(), detail).await?;
     }
@@ -263,7 +263,7 @@ fn at(event: &Said) -> String {
 async fn split(home: &Home, lake: &Lake, patient: &Patient, format: Format) -> Result<(), Failure> {
     let transaction = lake.begin_linking()?;
     let number = number(lake, &newest(lake)?, patient)?;
-    let by = user(None)?;
+    let by = home.acting(&user(None)?)?;
     transaction
         .split(number, &by)
         .map_err(|error| usage(&error))?;
@@ -420,7 +420,7 @@ async fn decide(
         state,
         why: "reviewed".into(),
         at: now(),
-        by: user(None)?,
+        by: home.acting(&user(None)?)?,
         ..pair.clone()
     };
     transaction.say(decision).map_err(|error| usage(&error))?;

@@ -33,12 +33,15 @@ pub(crate) async fn run(root: &Path, command: &Serve, format: Format) -> Result<
 }
 
 fn tokens(root: &Path, command: &Token, format: Format) -> Result<(), Failure> {
-    let tokens = Tokens::of(Home::at(root)?.root());
+    let home = Home::at(root)?;
+    let tokens = Tokens::of(home.root());
     match command {
         Token::Add { user: named } => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
             let now = now.map_or(0, |since| since.as_secs());
             let (known, token) = tokens.add(&user(Some(named))?, now)?;
+            // What she asks stands in the log under a pseudonym, and officers see whose that is.
+            home.acting(&known.user)?;
             let mut rows = Rows::new(&["id", "user", "token"]);
             rows.push([
                 known.id.clone(),
@@ -81,7 +84,7 @@ fn tokens(root: &Path, command: &Token, format: Format) -> Result<(), Failure> {
 async fn serve(root: &Path, listen: &Listen, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
     let tls = tls(listen)?;
-    let door = Door::open(listen.listen, tls.as_ref())
+    let door = Door::open(listen.address, tls.as_ref())
         .await
         .map_err(|error| match error {
             DoorError::InTheClear(_) | DoorError::Tls(_) => Failure::usage(error.to_string()),
@@ -204,8 +207,6 @@ impl House for Served {
         let Some(user) = self.tokens.user_of(token).map_err(fault)? else {
             return Ok(None);
         };
-        // Officers see who it is, until they erase it.
-        self.home.acting(&user).map_err(fault)?;
         self.home.pseudonym(&user).map(Some).map_err(fault)
     }
 

@@ -22,7 +22,7 @@ impl Store {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let options = SqliteConnectOptions::new().filename(home.database());
         let db = runtime
-            .block_on(options.busy_timeout(Duration::from_secs(60)).connect())
+            .block_on(options.busy_timeout(Duration::from_mins(1)).connect())
             .unwrap();
         Self { runtime, db }
     }

@@ -18,7 +18,7 @@ fn files(night: u32) -> Vec<(&'static str, String)> {
     let at = format!("2026-01-{:02}T00:00:00Z", night + 1);
     let patient = |id: u32| {
         json!({"resourceType": "Patient", "id": format!("p{id}"), "meta": {"lastUpdated": at}, "birthDate": "1970-01-01",
-            "name": [{"family": format!("F{id}")}], "gender": if night % 2 == 0 { "female" } else { "male" }})
+            "name": [{"family": format!("F{id}")}], "gender": if night.is_multiple_of(2) { "female" } else { "male" }})
     };
     let condition = |id: u32, patient: u32| {
         json!({"resourceType": "Condition", "id": format!("c{id}"), "meta": {"lastUpdated": at},

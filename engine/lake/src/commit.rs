@@ -30,6 +30,7 @@ use crate::snapshot::{self, FileRef, IdentityVersion, SideFile, Snapshot, TableV
 use crate::sorted::Sorted;
 use crate::stage::{Runs, Stage};
 use crate::transaction::{Committed, Progress};
+use crate::versions::VERSION;
 use crate::withheld::WithheldList;
 
 /// Reason of rows above the cap of their person.
@@ -128,8 +129,13 @@ impl Work {
 
     /// Puts rows above the cap of their person into quarantine, one JSON object each.
     pub(crate) fn cap(&self, target: &Target, rows: &RecordBatch) -> Result<()> {
+        let mut rows = rows.clone();
+        if let Ok(version) = rows.schema().index_of(VERSION) {
+            // The same row at another date is the same line.
+            rows.remove_column(version);
+        }
         let mut json = LineDelimitedWriter::new(Vec::new());
-        json.write(rows)
+        json.write(&rows)
             .and_then(|()| json.finish())
             .doing("render rows as JSON")?;
         for line in json
@@ -157,7 +163,7 @@ impl Work {
         let total = self.tables.values().map(|intake| intake.stage.rows()).sum();
         let mut done = 0;
         let mut tables = BTreeMap::new();
-        let mut noted: BTreeMap<&str, ParentNotes> = BTreeMap::new();
+        let mut of_parents: BTreeMap<&str, ParentNotes> = BTreeMap::new();
         let mut outdated = BTreeMap::new();
         let mut going =
             std::mem::take(&mut *self.going.lock().unwrap_or_else(PoisonError::into_inner));
@@ -187,7 +193,7 @@ impl Work {
                 continue;
             }
             let link = parent(table).and_then(|(_, column)| target.schema.index_of(column).ok());
-            let parents = noted.remove(table).zip(link);
+            let parents = of_parents.remove(table).zip(link);
             let mut parents = parents
                 .map(|(notes, link)| notes.into_parents(link))
                 .transpose()?;
@@ -207,9 +213,9 @@ impl Work {
             if staged.is_empty() && parents.is_none() && removed.next_person().is_none() {
                 continue;
             }
-            let notes = self.lake.places().staging.join(&self.token).join(table);
+            let place = self.lake.places().staging.join(&self.token).join(table);
             let mut notes = match child(table) {
-                Some(_) if !old.is_empty() => Some(ParentNotes::create(&notes)?),
+                Some(_) if !old.is_empty() => Some(ParentNotes::create(&place)?),
                 _ => None,
             };
             let mut report = |rows: u64| {
@@ -240,7 +246,7 @@ impl Work {
             }
             tables.extend(files.map(|files| (table.to_owned(), files)));
             if let (Some(notes), Some(child)) = (notes, child(table)) {
-                noted.insert(child, notes);
+                of_parents.insert(child, notes);
             }
         }
         for (table, files) in &tables {

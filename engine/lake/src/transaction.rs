@@ -174,9 +174,13 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Error::Usage`] when the batch does not have the table's schema, or [`Transaction::append_sorted`] was used before.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "whoever appends is done with the batch, here as in append_sorted"
+    )]
     pub fn append(&self, table: &str, batch: RecordBatch) -> Result<()> {
         let intake = self.work.intake(table)?;
-        let batch = self.conform(table, batch)?;
+        let batch = self.conform(table, &batch)?;
         {
             let mut mode = intake.mode.lock().unwrap_or_else(PoisonError::into_inner);
             match *mode {
@@ -189,11 +193,11 @@ impl Transaction {
     }
 
     /// The batch in the shape of the table's files, its rows under their persons.
-    fn conform(&self, table: &str, batch: RecordBatch) -> Result<RecordBatch> {
+    fn conform(&self, table: &str, batch: &RecordBatch) -> Result<RecordBatch> {
         const STEP: &str = "put rows of linked persons aside";
         let target = &self.work.intake(table)?.target;
         let plain = self.work.lake.schema_of(table)?;
-        let (batch, versions) = parted(table, plain.fields().len(), &batch)?;
+        let (batch, versions) = parted(table, plain.fields().len(), batch)?;
         let batch = joined(table, conform(table, &plain, batch)?, versions)?;
         if self.work.links.changed() {
             return Err(Error::Usage(

@@ -24,7 +24,7 @@ use crate::purpose::PURPOSES;
 use crate::question::{Question, Sought};
 use crate::refusal::Refusal;
 use crate::release::BoundingOptions;
-use crate::session;
+use crate::session::{self, MOST_BYTES};
 use crate::settings::with_settings;
 use crate::terms::Terms;
 
@@ -194,6 +194,15 @@ pub struct Engine {
     executor: Arc<Executor>,
     /// Keeps the snapshot of the books for as long as the engine lives.
     reading: Option<Arc<Reading>>,
+}
+
+/// What is kept of a text that was refused: no more than a question may have, since nothing is paid for it.
+fn beginning(sql: &str) -> &str {
+    let mut end = sql.len().min(MOST_BYTES);
+    while !sql.is_char_boundary(end) {
+        end -= 1;
+    }
+    &sql[..end]
 }
 
 /// An admitted question with its price.
@@ -412,7 +421,7 @@ impl Engine {
             principal: asking.principal.clone(),
             purpose: asking.purpose.clone(),
             rule: rule.to_owned(),
-            question: sql.to_owned(),
+            question: beginning(sql).to_owned(),
         };
         match self.ledger.refuse(entry).await {
             Ok(_) => why,

@@ -68,65 +68,124 @@ fn with_first_rows(right: &LogicalPlan, state: &SessionState) -> Result<LogicalP
     })
 }
 
-/// Refuses lateral subqueries whose meaning is not kept when their condition on the outer row is taken out of them: what counts or compares the rows of
-/// one outer row would do so with the rows of all.
+/// Refuses lateral subqueries but those of which a join says the same: rows of one table that are filtered and projected, the first of them in an order,
+/// and aggregates of them.
+///
+/// DataFusion takes the condition on the outer row out of the subquery whatever stands above it. What counts or compares the rows of one outer row would
+/// then do so with the rows of all; what is computed from an aggregate would be NULL where it has no rows; conditions on names that both sides have would
+/// be read as others.
 pub(crate) fn refuse_other_laterals(plan: &LogicalPlan) -> std::result::Result<(), Refusal> {
     let mut refused = None;
     let _ = plan.apply_with_subqueries(|node| {
         let LogicalPlan::Join(join) = node else {
             return Ok(TreeNodeRecursion::Continue);
         };
-        let Some(lateral) = lateral(&join.right) else {
-            return Ok(TreeNodeRecursion::Continue);
-        };
-        if join.join_type == JoinType::Left
-            && join.filter.is_some()
-            && has_a_row_for_each(&lateral.subquery)?
-        {
-            refused = Some(on_condition(node));
-            return Ok(TreeNodeRecursion::Stop);
+        if let Some(lateral) = lateral(&join.right) {
+            refused = refusal(join, lateral);
         }
-        lateral.subquery.apply(|inner| {
-            refused = refusal(inner);
-            Ok(match refused {
-                Some(_) => TreeNodeRecursion::Stop,
-                None => TreeNodeRecursion::Continue,
-            })
+        Ok(match refused {
+            Some(_) => TreeNodeRecursion::Stop,
+            None => TreeNodeRecursion::Continue,
         })
     });
     refused.map_or(Ok(()), Err)
 }
 
-fn has_a_row_for_each(plan: &LogicalPlan) -> Result<bool> {
-    plan.exists(|node| Ok(matches!(node, LogicalPlan::Aggregate(of) if of.group_expr.is_empty())))
-}
-
-fn on_condition(join: &LogicalPlan) -> Refusal {
-    Refusal::new(
-        "S2",
-        join.display(),
-        "a LATERAL aggregate has a row for each outer row, which ON would turn into NULL",
-        "write ON true, and the condition in WHERE, CASE or FILTER",
-    )
-}
-
-fn refusal(inner: &LogicalPlan) -> Option<Refusal> {
-    let (message, hint) = match inner {
-        LogicalPlan::Window(window) if !window.window_expr.iter().all(is_place) => (
+fn refusal(join: &Join, lateral: &Subquery) -> Option<Refusal> {
+    let refuse = |at: &LogicalPlan, message: &str, hint: &str| {
+        Some(Refusal::new("S2", at.display(), message, hint))
+    };
+    let inner = lateral.subquery.as_ref();
+    if !join.on.is_empty() {
+        return refuse(
+            &join.right,
+            "LATERAL is joined with USING or NATURAL",
+            "write CROSS JOIN LATERAL or ON true, and what is equal in the WHERE of the subquery",
+        );
+    }
+    if let Some(name) = shared_name(&join.left, inner) {
+        return refuse(
+            &join.right,
+            &format!("{name} names a table of the LATERAL subquery and one before it"),
+            "give the tables of the subquery aliases of their own",
+        );
+    }
+    let (wrong, aggregates) = unfit(inner);
+    match wrong {
+        Some(LogicalPlan::Window(window)) => refuse(
+            &LogicalPlan::Window(window.clone()),
             "a window in a LATERAL subquery counts the rows of one outer row",
             "compute the window in a subquery of its own, PARTITION BY person_id, and join that on person_id",
         ),
-        LogicalPlan::Limit(_) | LogicalPlan::Sort(_) => (
+        Some(at @ (LogicalPlan::Limit(_) | LogicalPlan::Sort(_))) => refuse(
+            at,
             "ORDER BY and LIMIT in a LATERAL subquery are taken where WHERE equates person_id and nothing else with the outer row",
             "number the rows: row_number() OVER (PARTITION BY person_id ORDER BY …) in a subquery, joined on person_id where the number is 1",
         ),
-        LogicalPlan::Distinct(_) | LogicalPlan::Union(_) => (
-            "DISTINCT and UNION are not taken in a LATERAL subquery",
-            "write a subquery with person_id in it, and join that on person_id",
+        Some(at) => refuse(
+            at,
+            "a LATERAL subquery filters, orders or aggregates the rows of one table, and gives columns of that as they are",
+            "compute above it, or write a subquery with person_id in it and join that on person_id",
         ),
-        _ => return None,
-    };
-    Some(Refusal::new("S2", inner.display(), message, hint))
+        None if aggregates && join.join_type == JoinType::Left && join.filter.is_some() => refuse(
+            &join.right,
+            "a LATERAL aggregate has a row for each outer row, which ON would turn into NULL",
+            "write ON true, and the condition in WHERE, CASE or FILTER",
+        ),
+        None => None,
+    }
+}
+
+/// A name of a table that stands on both sides.
+fn shared_name(left: &LogicalPlan, inner: &LogicalPlan) -> Option<String> {
+    let before: Vec<_> = left.schema().iter().filter_map(|(name, _)| name).collect();
+    let mut shared = None;
+    let _ = inner.apply(|node| {
+        let own = match node {
+            LogicalPlan::SubqueryAlias(alias) => Some(&alias.alias),
+            LogicalPlan::TableScan(scan) => Some(&scan.table_name),
+            _ => None,
+        };
+        let own = own.filter(|own| before.iter().any(|name| name.table() == own.table()));
+        shared = own.map(|own| own.table().to_owned());
+        Ok(match shared {
+            Some(_) => TreeNodeRecursion::Stop,
+            None => TreeNodeRecursion::Continue,
+        })
+    });
+    shared
+}
+
+/// The operator that does not fit, if any, and whether one row for each outer row comes of it.
+fn unfit(plan: &LogicalPlan) -> (Option<&LogicalPlan>, bool) {
+    let below = |input| unfit(input);
+    match plan {
+        LogicalPlan::TableScan(_) => (None, false),
+        LogicalPlan::SubqueryAlias(alias) => below(&alias.input),
+        LogicalPlan::Projection(projection) => {
+            let (wrong, aggregates) = below(&projection.input);
+            // What is computed would be NULL where the aggregate has no rows.
+            let as_it_is = |expr: &Expr| match expr {
+                Expr::Alias(alias) => matches!(*alias.expr, Expr::Column(_)),
+                other => matches!(other, Expr::Column(_)),
+            };
+            let fits = !aggregates || projection.expr.iter().all(as_it_is);
+            (wrong.or((!fits).then_some(plan)), aggregates)
+        }
+        LogicalPlan::Filter(filter) => {
+            let (wrong, aggregates) = below(&filter.input);
+            (wrong.or(aggregates.then_some(plan)), aggregates)
+        }
+        LogicalPlan::Window(window) if window.window_expr.iter().all(is_place) => {
+            let (wrong, aggregates) = below(&window.input);
+            (wrong.or(aggregates.then_some(plan)), aggregates)
+        }
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => {
+            let (wrong, aggregates) = below(&aggregate.input);
+            (wrong.or(aggregates.then_some(plan)), true)
+        }
+        other => (Some(other), false),
+    }
 }
 
 fn is_place(expr: &Expr) -> bool {

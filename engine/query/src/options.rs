@@ -153,6 +153,7 @@ impl Options {
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps, reason = "the options hold it so")]
     fn text(text: &str) -> Option<String> {
         Some(text.to_owned())
     }

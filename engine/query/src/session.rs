@@ -34,7 +34,7 @@ use crate::unresolved::unresolved;
 use crate::values::{refuse_mixed_comparisons, refuse_values};
 
 /// Longer questions are refused: planning work depends on the query alone and is bounded.
-const MOST_BYTES: usize = 64 * 1024;
+pub(crate) const MOST_BYTES: usize = 64 * 1024;
 
 /// Chains of operators become nested trees, and trees are walked on the stack.
 const MOST_OPERATORS: usize = 500;
@@ -106,8 +106,8 @@ pub(crate) fn builder() -> SessionStateBuilder {
 
 /// Parses and resolves one SELECT.
 ///
-/// Five of DataFusion's rules are applied before the analysis, all of them equivalences that only bring conditions into a form the rules of
-/// admission can see: subqueries and LATERAL become joins, comma joins become inner joins, equalities become join keys.
+/// Five of DataFusion's rules are applied before the analysis. For what was not refused before they are equivalences that only bring conditions into a
+/// form the rules of admission can see: subqueries and LATERAL become joins, comma joins become inner joins, equalities become join keys.
 pub(crate) async fn resolve(
     state: &SessionState,
     sql: &str,

@@ -139,7 +139,7 @@ const CASES: &[Case] = &[
     ),
     case(
         1,
-        "SELECT l.n, COUNT(*) FROM patient p LEFT JOIN LATERAL (SELECT clamp(COUNT(*), 0, 6) AS n FROM encounter e WHERE e.person_id = p.person_id) l ON true GROUP BY 1",
+        "SELECT clamp(l.n, 0, 6), COUNT(*) FROM patient p LEFT JOIN LATERAL (SELECT COUNT(*) AS n FROM encounter e WHERE e.person_id = p.person_id) l ON true GROUP BY 1",
     ),
     case(
         0,

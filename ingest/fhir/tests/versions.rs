@@ -133,6 +133,25 @@ const ORDERS: [[u32; 3]; 6] = [
     [3, 2, 1],
 ];
 
+/// A clock that is years ahead would decide for ever.
+#[tokio::test]
+async fn a_date_that_is_still_to_come_counts_as_none() {
+    let home = home();
+    ingest(&home, &[&[patient("a", 0)]]).await;
+    let dated = |code: &str, date: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"c","meta":{{"lastUpdated":"{date}"}},"subject":{{"reference":"Patient/a"}},"code":{{"coding":[{{"system":"urn:x","code":"{code}"}}]}}}}"#
+        )
+    };
+    ingest(&home, &[&[dated("wrong", "9999-12-31T00:00:00Z")]]).await;
+    ingest(&home, &[&[dated("right", "2025-01-01T00:00:00Z")]]).await;
+    let condition = home.rows("condition");
+    assert!(
+        condition.len() == 1 && condition[0].contains("right"),
+        "{condition:?}"
+    );
+}
+
 #[tokio::test]
 async fn every_order_of_exports_ends_with_the_latest_versions() {
     let latest = after(&[3]).await;

@@ -95,7 +95,7 @@ fn an_answer_is_the_same_through_both_doors() {
             let types: Vec<_> = network
                 .columns
                 .iter()
-                .map(|column| column.r#type())
+                .map(salus_server::proto::Column::r#type)
                 .collect();
             assert_eq!(
                 types,
@@ -115,6 +115,7 @@ fn an_answer_is_the_same_through_both_doors() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // One option after the other, on one home.
 fn every_option_has_its_effect() {
     let home = Home::populated(&["--epsilon", "200"], 60);
     let server = Server::of(&home, &[]);
@@ -228,16 +229,18 @@ fn every_option_has_its_effect() {
     assert!(home.budget("spent") > once);
 
     // What the purse says is what the command says.
-    let purse = client.budget().unwrap().purse.unwrap();
+    let account = client.budget().unwrap().purse.unwrap();
     let shown = home.json(&["budget", "show"]);
-    for (which, loss) in [("spent", purse.spent), ("cap", purse.cap)] {
+    for (which, loss) in [("spent", account.spent), ("cap", account.cap)] {
         let loss = loss.unwrap();
-        assert_eq!(
+        // Both were read from the same text.
+        let (rho, of_command) = (
             loss.rho.parse::<f64>().unwrap(),
-            shown[which]["rho"].as_f64().unwrap()
+            shown[which]["rho"].as_f64(),
         );
+        assert!((rho - of_command.unwrap()).abs() < 1e-12);
         let epsilon = loss.epsilon.parse::<f64>().unwrap();
-        assert_eq!(epsilon, shown[which]["epsilon"].as_f64().unwrap());
+        assert!((epsilon - shown[which]["epsilon"].as_f64().unwrap()).abs() < 1e-12);
     }
 }
 

@@ -199,7 +199,7 @@ fn bad_catalogs_are_refused_with_the_place() {
 #[test]
 fn a_part_holds_the_views_over_its_resources() {
     let parts = "\ndatasets: { vital: [observation_component], people: [patient] }\n";
-    let yaml = Catalog::default_yaml().to_owned() + &parts + crate::views::SECTION;
+    let yaml = Catalog::default_yaml().to_owned() + parts + crate::views::SECTION;
     let parts = Catalog::parse(&yaml).unwrap().parts();
     assert_eq!(parts["vital"], ["observation_component", "reading"]);
     assert_eq!(parts["people"], ["patient"]);

@@ -1,11 +1,22 @@
 //! What every resource has, and the fields that many types share.
 
 use std::borrow::Cow;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::date::{Impossible, Moment};
 use crate::json::{Broken, Cursor};
 use crate::reason::Reason;
 use crate::reference::{Reference, Target};
+
+/// What a clock may be ahead of ours.
+const AHEAD: Duration = Duration::from_hours(24);
+
+/// Whether a resource can be of this time, in microseconds: one that is dated by a wrong clock, years ahead, would stay whatever comes after it.
+fn is_past(at: i64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let most = now.unwrap_or_default().saturating_add(AHEAD).as_micros();
+    i128::from(at) <= i128::try_from(most).unwrap_or(i128::MAX)
+}
 
 /// The members that do not depend on the type.
 #[derive(Debug, Default)]
@@ -36,7 +47,8 @@ impl<'a> Header<'a> {
                         "lastUpdated" => {
                             let text = c.text()?;
                             let moment = text.and_then(|text| Moment::parse(&text).ok());
-                            self.last_updated = moment.and_then(|moment| moment.at);
+                            let at = moment.and_then(|moment| moment.at);
+                            self.last_updated = at.filter(|at| is_past(*at));
                         }
                         _ => c.skip()?,
                     }

@@ -193,10 +193,15 @@ impl Restricted {
     /// Entries of whatever kind that are of one of these persons, as far as what opens them was not erased.
     pub async fn naming(&self, persons: &BTreeSet<String>) -> Result<Vec<EntryIndex>> {
         let mut found = Vec::new();
-        for (index, _) in self.entries().await? {
+        for (index, entry) in self.entries().await? {
+            // What somebody wrote about an access is about her as well.
+            let about = match &entry.body {
+                Body::FollowUp(followup) => found.contains(&followup.breakglass),
+                _ => false,
+            };
             let opening = self.opening(index, "persons").await?;
             let named = opening.map(|opening| event::listed(&opening.content));
-            if named.is_some_and(|named| named.iter().any(|name| persons.contains(name))) {
+            if about || named.is_some_and(|named| named.iter().any(|name| persons.contains(name))) {
                 found.push(index);
             }
         }

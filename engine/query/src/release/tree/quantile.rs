@@ -169,7 +169,11 @@ mod tests {
     /// Four leaves without levels above them: half of two leaves' noise less half of the other two's.
     #[test]
     fn the_error_in_rows_is_known_beforehand() {
-        let tree = Tree::over(grid(0, 3));
+        let tree = Tree::over(Grid {
+            low: 0,
+            high: 3,
+            scale: 0,
+        });
         assert_eq!(tree.levels(), 1);
         let median = tree.rank_deviation(Place::Fraction(0.5), 3.0);
         assert!((median - 3.0).abs() < 1e-9, "{median}");
