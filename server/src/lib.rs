@@ -1,7 +1,7 @@
 //! The gRPC front door: questions over the network, through the same gate.
 //!
 //! A server knows a [`House`]: where an engine, the ledger and the bearers of tokens come from. It knows nothing of how they are kept. What it
-//! adds to [`salus_query::Engine::ask`] is who asks (a [token](token), never the caller's word), how many may ask at once ([`Limits`]), and the
+//! adds to [`salus_query::Engine::ask`] is who asks (a [token], never the caller's word), how many may ask at once ([`Limits`]), and the
 //! wire form ([`proto`], from `proto/salus/v1/private.proto`).
 //!
 //! | step | where |
