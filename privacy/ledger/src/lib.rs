@@ -9,6 +9,8 @@
 //! only when that entry is on the disk as well. Whatever goes wrong in between becomes an ABORT. Nothing is ever refunded.
 //!
 //! ```
+//! use std::collections::BTreeMap;
+//!
 //! use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 //! use salus_certificate::{Aggregate, Bounds, Certificate, Mechanism, Step};
 //! use salus_ledger::{Exact, Fact, Genesis, Ledger, Released, Reservation, key, receipt};

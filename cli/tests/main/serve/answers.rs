@@ -1,6 +1,7 @@
 //! The same answer through both doors, and options that have their effect.
 
 use std::fs;
+use std::path::Path;
 
 use salus_server::proto::admission::Outcome;
 use salus_server::proto::cell::Value as Is;
@@ -89,7 +90,8 @@ fn an_answer_is_the_same_through_both_doors() {
         let text = String::from_utf8(network.receipt.clone()).unwrap();
         salus_checker::verify_receipt(&text, &network.verifier_key).unwrap();
         let kept = network.reuse.unwrap_or(network.entry);
-        let kept = home.root().join(format!("receipts/{kept}.tlog-proof"));
+        let beside = Path::new(command["receipt"].as_str().unwrap());
+        let kept = beside.with_file_name(format!("{kept}.tlog-proof"));
         assert_eq!(fs::read(kept).unwrap(), network.receipt);
         if at == 1 {
             let types: Vec<_> = network
