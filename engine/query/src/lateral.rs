@@ -156,6 +156,14 @@ fn shared_name(left: &LogicalPlan, inner: &LogicalPlan) -> Option<String> {
     shared
 }
 
+/// A column under whatever names.
+fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Alias(alias) => is_column(&alias.expr),
+        other => matches!(other, Expr::Column(_)),
+    }
+}
+
 /// The operator that does not fit, if any, and whether one row for each outer row comes of it.
 fn unfit(plan: &LogicalPlan) -> (Option<&LogicalPlan>, bool) {
     let below = |input| unfit(input);
@@ -165,11 +173,7 @@ fn unfit(plan: &LogicalPlan) -> (Option<&LogicalPlan>, bool) {
         LogicalPlan::Projection(projection) => {
             let (wrong, aggregates) = below(&projection.input);
             // What is computed would be NULL where the aggregate has no rows.
-            let as_it_is = |expr: &Expr| match expr {
-                Expr::Alias(alias) => matches!(*alias.expr, Expr::Column(_)),
-                other => matches!(other, Expr::Column(_)),
-            };
-            let fits = !aggregates || projection.expr.iter().all(as_it_is);
+            let fits = !aggregates || projection.expr.iter().all(is_column);
             (wrong.or((!fits).then_some(plan)), aggregates)
         }
         LogicalPlan::Filter(filter) => {
