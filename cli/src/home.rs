@@ -12,7 +12,9 @@ use salus_lake::Lake;
 use salus_ledger::anchor::SharedAnchor;
 use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
-use salus_ledger::{EntryIndex, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force};
+use salus_ledger::{
+    EntryIndex, Error, Former, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force,
+};
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
@@ -31,6 +33,17 @@ const SHORTLY: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub(crate) struct Home {
     root: PathBuf,
+}
+
+/// What is wrong with the store of a log that ended stops nobody but who erases.
+pub(crate) fn of_ended(error: Error) -> Failure {
+    let said = format!(
+        "the store of a log that ended (`ended` in home.yaml): {error}; nothing beside it was erased. Put it in order, or delete it if its export in past/ is all you keep, and run this again"
+    );
+    match error {
+        Error::Integrity(_) => Failure::Integrity(said),
+        _ => Failure::Other(anyhow!(said)),
+    }
 }
 
 impl Home {
@@ -275,6 +288,15 @@ impl Home {
 
     pub(crate) async fn ledger(&self) -> Result<Ledger, Failure> {
         self.ledger_in(self.surroundings()?).await
+    }
+
+    /// The stores of logs that ended, as far as they are there.
+    pub(crate) async fn ended(&self) -> Result<Vec<Former>, Failure> {
+        let mut ended = Vec::new();
+        for place in Settings::read(&self.root)?.ended(&self.root)? {
+            ended.extend(Former::at(place).await.map_err(of_ended)?);
+        }
+        Ok(ended)
     }
 
     /// The ledger, which is the one that this user knows, in these surroundings.

@@ -12,7 +12,7 @@ use crate::arguments::{Expunge, Looking};
 use crate::commands::query::{purpose, user};
 use crate::commands::review::meant;
 use crate::failure::Failure;
-use crate::home::Home;
+use crate::home::{Home, of_ended};
 
 /// The purpose of use of who breaks the glass.
 const BREAK_THE_GLASS: &str = "BTG";
@@ -74,7 +74,9 @@ pub(crate) async fn expunging(home: &Home, lake: &Lake, command: &Expunge) -> Re
 }
 
 /// The person is gone: what opens the order goes as well, and whatever else names her, so that what is left cannot be put together again.
+/// So it does beside logs that ended.
 pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failure> {
+    let ended = home.ended().await?;
     let ledger = home.ledger().await?;
     let log = ledger.restricted()?;
     let her = home.blind(&command.source, &command.patient)?;
@@ -82,12 +84,22 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
     let named = format!("{}/Patient/{}", command.source, command.patient);
     let mut of_her = BTreeSet::from([her.clone(), named.clone()]);
     for persons in [vec![her], vec![named]] {
+        let mut orders = Vec::new();
         for order in log.changes_of(What::Expunge, &persons).await? {
-            if let Some(noted) = log.opening(order, "detail").await? {
-                let noted: Option<Vec<String>> = serde_json::from_slice(&noted.content).ok();
-                of_her.extend(noted.into_iter().flatten());
-            }
+            orders.extend(log.opening(order, "detail").await?);
         }
+        for former in &ended {
+            let noted = former.noted(What::Expunge, &persons, "detail").await;
+            orders.extend(noted.map_err(of_ended)?);
+        }
+        for order in orders {
+            let noted: Option<Vec<String>> = serde_json::from_slice(&order.content).ok();
+            of_her.extend(noted.into_iter().flatten());
+        }
+    }
+    // The order in force is erased last: until then the same command finds what is left to do.
+    for former in &ended {
+        former.erase_naming(&of_her).await.map_err(of_ended)?;
     }
     let entries = log.naming(&of_her).await?;
     log.erase(&entries).await?;

@@ -23,6 +23,9 @@ pub(crate) struct Settings {
     /// relative; `ledger/` when nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<String>,
+    /// Where the logs were that ended, written as that: what lies beside them is erased with the rest. Whoever deletes one may leave it here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<String>,
     /// Place of the lake in a bucket, `s3://BUCKET/PREFIX`; directories of the home when there is none. Credentials are not in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lake: Option<String>,
@@ -109,17 +112,30 @@ impl Settings {
             .map_err(|what| Failure::usage(format!("{}: {what}", file.display())))
     }
 
+    /// Where the ledger is, as it is written.
+    pub(crate) fn address(&self) -> &str {
+        self.ledger.as_deref().unwrap_or("ledger")
+    }
+
     /// Where the ledger of the home at `root` is.
     pub(crate) fn place(&self, root: &Path) -> Result<Place, Failure> {
-        match &self.ledger {
-            Some(address) if address.contains("://") => Ok(Place::parse(address)?),
-            Some(dir) => Ok(Place::from(root.join(dir))),
-            None => Ok(Place::from(root.join("ledger"))),
-        }
+        place(root, self.address())
+    }
+
+    /// Where the logs of the home at `root` were that ended.
+    pub(crate) fn ended(&self, root: &Path) -> Result<Vec<Place>, Failure> {
+        self.ended.iter().map(|at| place(root, at)).collect()
     }
 
     pub(crate) fn write(&self, root: &Path) -> Result<(), Failure> {
         let text = serde_yaml_ng::to_string(self)?;
         files::replace(&root.join(FILE), text.as_bytes())
+    }
+}
+
+fn place(root: &Path, written: &str) -> Result<Place, Failure> {
+    match written.contains("://") {
+        true => Ok(Place::parse(written)?),
+        false => Ok(Place::from(root.join(written))),
     }
 }

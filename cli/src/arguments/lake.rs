@@ -92,7 +92,7 @@ pub(crate) struct Vacuum {
     /// Snapshots stay that were the newest at some moment of so many days until now.
     #[arg(long, value_name = "DAYS")]
     pub older_than: Option<u32>,
-    /// Remove downloads of exports too that nobody has worked on for as many days: interrupted ones, and those of --keep. They are not encrypted.
+    /// Remove downloads of exports too that nobody has worked on for the days of --older-than, or of `retention` in home.yaml: interrupted ones, and those of `ingest --keep`. They are not encrypted.
     #[arg(long)]
     pub downloads: bool,
     /// Say what would go, and remove nothing.

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::arguments::{Erase, Format, Seal};
 use crate::commands::succession::verifier;
 use crate::failure::Failure;
-use crate::home::Home;
+use crate::home::{Home, of_ended};
 use crate::output::{Rows, print};
 use crate::proposal::Paper;
 
@@ -43,10 +43,16 @@ pub(crate) async fn erase(home: &Home, erase: &Erase, format: Format) -> Result<
         .ok()
         .and_then(|filter| filter.since)
         .ok_or_else(wrong)?;
+    let which = Which::Before(before);
     let ledger = home.ledger().await?;
-    let erased = ledger.erase(&Which::Before(before)).await;
+    let erased = ledger.erase(&which).await;
     ledger.close().await?;
-    let erased = erased?;
+    let mut erased = erased?;
+    for former in home.ended().await? {
+        let there = former.erase(&which).await.map_err(of_ended)?;
+        erased.questions = erased.questions.saturating_add(there.questions);
+        erased.scrubbed &= there.scrubbed;
+    }
     let mut rows = Rows::new(&["questions erased", "gone from the files"]);
     let scrubbed = if erased.scrubbed { "yes" } else { "not yet" };
     rows.push([erased.questions.to_string(), scrubbed.to_owned()]);

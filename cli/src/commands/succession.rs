@@ -318,8 +318,13 @@ fn next_settings(
         .ledger
         .clone()
         .unwrap_or_else(|| format!("ledger-{id}"));
+    let mut ended = present.ended.clone();
+    if present.address() != ledger {
+        ended.push(present.address().to_owned());
+    }
     Ok(Settings {
         ledger: Some(ledger),
+        ended,
         anchor,
         ..present.clone()
     })

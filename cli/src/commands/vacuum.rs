@@ -1,6 +1,6 @@
 //! `salus vacuum`: older snapshots go, and downloads that nobody needs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -16,16 +16,21 @@ use crate::settings::{Settings, days};
 pub(crate) async fn run(root: &Path, command: &Vacuum, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
     let lake = home.lake()?;
-    let retention = Retention {
-        dry_run: command.dry_run,
-        ..retention(&home, command)?
-    };
-    let vacuumed = lake.vacuum(&retention).await?;
+    let kept = Settings::read(home.root())?.retention.unwrap_or_default();
+    let kept = kept.retention(Duration::from_secs(command.wait));
+    // How many snapshots stay says nothing about downloads.
+    let idle = command.older_than.map_or(kept.history, days);
+    let vacuumed = lake.vacuum(&retention(kept, command)).await?;
     let mut downloads = downloads(home.root())?;
     for download in &mut downloads {
-        let old = download.idle >= retention.history;
-        download.goes = command.downloads && old && download.may_go()?;
-        if download.goes && !command.dry_run {
+        if !command.downloads || download.idle < idle {
+            continue;
+        }
+        let Some(_held) = download.held()? else {
+            continue;
+        };
+        download.goes = true;
+        if !command.dry_run {
             fs::remove_dir_all(&download.dir)?;
         }
     }
@@ -70,20 +75,19 @@ pub(crate) async fn run(root: &Path, command: &Vacuum, format: Format) -> Result
     Ok(())
 }
 
-/// What is asked for, or what the home says.
-fn retention(home: &Home, command: &Vacuum) -> Result<Retention, Failure> {
-    let patience = Duration::from_secs(command.wait);
+/// What is asked for, or what the home keeps.
+fn retention(kept: Retention, command: &Vacuum) -> Retention {
+    let dry_run = command.dry_run;
     if command.keep.is_none() && command.older_than.is_none() {
-        let kept = Settings::read(home.root())?.retention.unwrap_or_default();
-        return Ok(kept.retention(patience));
+        return Retention { dry_run, ..kept };
     }
     let newest = command.keep.map_or(1, std::num::NonZeroU32::get);
-    Ok(Retention {
+    Retention {
         newest: usize::try_from(newest).unwrap_or(usize::MAX),
         history: days(command.older_than.unwrap_or_default()),
-        patience,
-        dry_run: false,
-    })
+        dry_run,
+        ..kept
+    }
 }
 
 /// Files of an export outside of the lake.
@@ -96,13 +100,13 @@ struct Download {
 }
 
 impl Download {
-    /// Whether no run is at work on the exports of its source.
-    fn may_go(&self) -> Result<bool, Failure> {
+    /// The lock of its source's exports, where no run is at work on them: none begins while it is held.
+    fn held(&self) -> Result<Option<File>, Failure> {
         let Some(source) = self.dir.parent() else {
-            return Ok(false);
+            return Ok(None);
         };
-        let lock = fs::File::create(source.join("lock"))?;
-        Ok(lock.try_lock().is_ok())
+        let lock = File::create(source.join("lock"))?;
+        Ok(lock.try_lock().is_ok().then_some(lock))
     }
 }
 

@@ -1,6 +1,7 @@
 //! `kill -9` between the entry of the restricted log that says what happens to a person and its happening.
 
 use std::fs;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::records::{CANARY, condition, holds, ingest, patient};
+use crate::succession::{asked, seal, succeed};
 use crate::support::{Done, Home, files};
 
 /// A look into the store from outside.
@@ -19,8 +21,12 @@ struct Store {
 
 impl Store {
     fn of(home: &Home) -> Self {
+        Self::at(&home.database())
+    }
+
+    fn at(database: &Path) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let options = SqliteConnectOptions::new().filename(home.database());
+        let options = SqliteConnectOptions::new().filename(database);
         let db = runtime
             .block_on(options.busy_timeout(Duration::from_mins(1)).connect())
             .unwrap();
@@ -213,4 +219,47 @@ fn with_a_person_goes_what_named_her() {
     assert_eq!(Store::of(&home).count(named), 1);
     assert_eq!(Store::of(&home).count(left), 3);
     home.run(&["ledger", "restricted", "verify"]).exits(0);
+}
+
+/// What lies beside a log that ended goes with the rest, and nothing else of it.
+#[test]
+fn an_order_reaches_the_log_before() {
+    let (home, next) = asked();
+    ingest(&home, "first", &[patient("a"), patient(CANARY)]);
+    home.run(&["identity", "show", "--patient", "a"]).exits(0);
+    let why = ["--break-glass", "she is here and does not wake up"];
+    home.run(&[&["identity", "show", "--patient", CANARY][..], &why].concat())
+        .exits(0);
+    let found = ["--finding", "justified", "--note", "she was seen at four"];
+    home.run(&[&["ledger", "breakglass", "--review", "3"][..], &found].concat())
+        .exits(0);
+    let before = home.database();
+    seal(&home, &next);
+    succeed(&home, &[]);
+    let named = "SELECT count(DISTINCT entry) FROM restricted_openings";
+    let asked = "SELECT count(*) FROM plans";
+    assert_eq!(Store::at(&before).count(named), 3);
+    assert_eq!(Store::at(&before).count(asked), 1);
+
+    home.run(&["expunge", "--patient", CANARY, "--yes"])
+        .exits(0);
+    // The one look at somebody else.
+    assert_eq!(Store::at(&before).count(named), 1);
+    let erased = home.json(&["ledger", "erase", "--before", "2100-01-01"]);
+    assert_eq!(erased["questions"], 1);
+    assert_eq!(Store::at(&before).count(asked), 0);
+    home.run(&["ledger", "restricted", "verify"]).exits(0);
+
+    // A store that cannot be read is not passed over; one that was deleted is.
+    fs::write(&before, "something else").unwrap();
+    let refused = home.run(&["ledger", "erase", "--before", "2100-01-01"]);
+    assert!(
+        refused.stderr.contains("`ended` in home.yaml"),
+        "{refused:?}"
+    );
+    assert_ne!(refused.code, Some(0));
+    fs::remove_dir_all(before.parent().unwrap()).unwrap();
+    home.run(&["expunge", "--patient", "a", "--yes"]).exits(0);
+    home.run(&["ledger", "erase", "--before", "2100-01-01"])
+        .exits(0);
 }

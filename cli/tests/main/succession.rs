@@ -9,7 +9,7 @@ use crate::officers::{approve, officer, with_officers};
 use crate::support::{Home, PERSONS, copy_tree, files};
 
 /// A home with two officers that was asked once, and the public key of the log that is to go on.
-fn asked() -> (Home, String) {
+pub(crate) fn asked() -> (Home, String) {
     let home = with_officers(&["--epsilon", "1"]);
     home.run(&["query", PERSONS, "--epsilon", "0.9"]).exits(0);
     let key = next_key(&home);
@@ -26,7 +26,7 @@ fn beside(home: &Home, name: &str) -> String {
     home.beside(name).display().to_string()
 }
 
-fn seal(home: &Home, successor: &str) {
+pub(crate) fn seal(home: &Home, successor: &str) {
     let out = beside(home, "seal");
     let arguments = ["ledger", "seal", "--reason", "a new year", "--successor"];
     home.run(&[&arguments[..], &[successor, "--out", &out]].concat())
@@ -36,7 +36,7 @@ fn seal(home: &Home, successor: &str) {
         .exits(0);
 }
 
-fn succeed(home: &Home, more: &[&str]) -> Value {
+pub(crate) fn succeed(home: &Home, more: &[&str]) -> Value {
     let key = next_key(home);
     home.json(&[&["ledger", "succeed", "--key", &key], more].concat())
 }

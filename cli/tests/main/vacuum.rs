@@ -142,6 +142,8 @@ fn downloads_that_nobody_works_on_are_told_and_removed() {
     // They are of today, and a week is what stays.
     let young = home.json(&["vacuum", "--downloads"]);
     assert_eq!(young["downloads"][1]["removed"], false);
+    let young = home.json(&["vacuum", "--downloads", "--keep", "1"]);
+    assert_eq!(young["downloads"][0]["removed"], false);
     let lock = fs::File::create(source.join("lock")).unwrap();
     lock.lock().unwrap();
     let busy = home.json(&["vacuum", "--downloads", "--older-than", "0"]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use salus_accounting::{Delta, Rho};
 use salus_certificate::EntryIndex;
 use salus_lake::{Lake, Snapshot};
-use salus_ledger::{Fact, Ledger};
+use salus_ledger::{Error as LedgerError, Fact, Ledger};
 use sha2::{Digest, Sha256};
 
 use crate::gate::AskError;
@@ -35,6 +35,9 @@ pub struct Books {
 /// The column that names the person, in every table: the catalog allows no other.
 pub(crate) const UNIT: &str = "person_id";
 
+/// How often the ledger is read again while other processes record in between.
+const ROUNDS: usize = 16;
+
 /// The one dataset of an embedded home.
 pub(crate) const DATASET: &str = "main";
 
@@ -62,6 +65,22 @@ impl Books {
     }
 
     async fn brought(
+        lake: &Lake,
+        ledger: &Ledger,
+        policy_yaml: &str,
+        record: Record,
+    ) -> Result<Self, AskError> {
+        for _ in 0..ROUNDS {
+            match Self::once(lake, ledger, policy_yaml, record).await {
+                // Another process has recorded something since the ledger was read here.
+                Err(AskError::Ledger(LedgerError::Stale)) => {}
+                brought => return brought,
+            }
+        }
+        Err(AskError::Ledger(LedgerError::Stale))
+    }
+
+    async fn once(
         lake: &Lake,
         ledger: &Ledger,
         policy_yaml: &str,

@@ -144,6 +144,35 @@ async fn the_numbers_of_snapshots_do_not_count_what_is_not_told() {
     assert_eq!(all[0].last().map(String::as_str), Some("Snapshot 2"));
 }
 
+/// Questions that come together after an ingest died between its snapshot and the ledger, under a catalog that is new as well.
+#[tokio::test]
+async fn what_many_find_unrecorded_is_recorded_once() {
+    let home = Home::new(&small_catalog(), &population(10, 3), 400).await;
+    let (engine, ledger) = home.engine(ANY_PRICE).await;
+    drop(engine);
+    let lake = changed(&home, "max_cells: ", "max_cells: 1");
+    commit(
+        &lake,
+        &Rows::new("patient", &["person_id"]).with(&[&["9001"]]),
+    )
+    .await;
+    let before = told(&ledger).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (lake, ledger) = (lake.clone(), ledger.clone());
+        asking.spawn(async move { Books::current(&lake, &ledger, ANY_PRICE).await });
+    }
+    let all = asking.join_all().await;
+    let mut seen: Vec<String> = all
+        .into_iter()
+        .map(|books| format!("{:?}", books.unwrap()))
+        .collect();
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    let after = told(&ledger).await;
+    assert_eq!(after[before.len()..], ["Catalog ", "Snapshot 2"]);
+}
+
 #[tokio::test]
 async fn a_lake_of_before_does_not_take_the_ledger_back() {
     let home = Home::new(&small_catalog(), &population(10, 3), 400).await;

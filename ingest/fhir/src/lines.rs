@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use salus_lake::{Quarantined, Transaction, Withheld};
+use salus_lake::{DirectRecord, Quarantined, Transaction, Withheld};
 
 use crate::census::Census;
 use crate::chunk::{Chunk, Origin};
@@ -342,7 +342,7 @@ impl<'j> LineWorker<'j> {
             Some(Verdict::Reject(reason, detail)) => {
                 // A denial reaches all records of the person, so linkage must know her.
                 if !several {
-                    self.note_direct(person, line)?;
+                    self.note_direct(person, line, line.header.last_updated)?;
                 }
                 return self.reject(origin, bytes, &Rejection::new(reason, detail));
             }
@@ -353,27 +353,37 @@ impl<'j> LineWorker<'j> {
             None => {}
         }
         if let Some(flaw) = line.header.flaw.clone() {
+            // It makes no row, so its date decides about none: a sound version that is older may come yet.
             if !several {
-                self.note_direct(person, line)?;
+                self.note_direct(person, line, None)?;
             }
             return self.reject(origin, bytes, &flawed(flaw));
         }
         if several {
             return self.wait_for_versions(&line.kind, id, origin, bytes);
         }
-        if !self.note_direct(person, line)? {
+        if !self.note_direct(person, line, line.header.last_updated)? {
             let what = "a later version is in the lake";
             return self.reject(origin, bytes, &Rejection::new(Reason::Superseded, what));
         }
         self.row((origin, bytes), person, id, line, None)
     }
 
-    /// Whether the lake knows of no later version of the patient.
-    fn note_direct(&self, person: i64, line: &Line<'_>) -> Result<bool, IngestError> {
+    /// Keeps who the patient is, as of a date. Whether the lake knows of no later version.
+    fn note_direct(
+        &self,
+        person: i64,
+        line: &Line<'_>,
+        last_updated: Option<i64>,
+    ) -> Result<bool, IngestError> {
         let Resource::Patient(patient) = &line.resource else {
             return Ok(true);
         };
         let record = patient.direct(person, self.shared.source, &line.header);
+        let record = DirectRecord {
+            last_updated,
+            ..record
+        };
         Ok(self.shared.transaction.note_direct(record)?)
     }
 

@@ -208,6 +208,32 @@ async fn an_older_export_changes_nothing_and_says_so() {
     assert!(!ingest(&home, &[&record(3)]).await.changed);
 }
 
+/// In any order, and in one export or in two, the latest of those that can be used is the row.
+#[tokio::test]
+async fn a_version_that_cannot_be_used_decides_nothing() {
+    let flawed = |version: u32| {
+        let born = format!("{}", 1960 + version);
+        patient("a", version).replace(&born, "1999-99-99")
+    };
+    let sound = home();
+    ingest(&sound, &[&[patient("a", 1)]]).await;
+    for first in [flawed(2), patient("a", 1)] {
+        let home = home();
+        let second = [flawed(2), patient("a", 1)]
+            .into_iter()
+            .find(|line| *line != first);
+        ingest(&home, &[&[first]]).await;
+        let late = ingest(&home, &[&[second.unwrap()]]).await;
+        assert!(!late.quarantined.contains_key("superseded"), "{late:?}");
+        assert_eq!(home.rows("patient"), sound.rows("patient"));
+        // What comes next goes by the date of the version that is there.
+        let older = ingest(&home, &[&[patient("a", 3)], &[patient("b", 1)]]).await;
+        assert!(!older.quarantined.contains_key("superseded"), "{older:?}");
+        let late = ingest(&home, &[&[patient("a", 2)]]).await;
+        assert_eq!(late.quarantined["superseded"], 1);
+    }
+}
+
 #[tokio::test]
 async fn without_dates_the_later_file_wins() {
     let undated = |version: u32| {

@@ -20,7 +20,7 @@ pub enum Error {
     /// The entry would be longer than 65,535 bytes (rule F1). Ask for less at once.
     #[error("an entry of the ledger has at most 65,535 bytes")]
     TooLong,
-    /// Catalog, policy or snapshot have moved on since the plan was made. Plan again.
+    /// Catalog, policy or snapshot have moved on since the plan was made, or since what is to be recorded was read. Plan or read again.
     #[error("catalog or policy changed since the question was planned; plan it again")]
     Stale,
     /// No answer could be made after the budget was taken. The text is one and the same whatever the reason.

@@ -136,6 +136,7 @@ mod create;
 pub mod entry;
 mod error;
 mod evidence;
+mod former;
 mod gate;
 pub mod key;
 mod ledger;
@@ -163,6 +164,7 @@ pub use commitment::{Opening, commit};
 pub use entry::{Body, Entry, Genesis, Kind};
 pub use error::{Error, ReserveError, Result};
 pub use evidence::{Evidence, key_in_force};
+pub use former::Former;
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{

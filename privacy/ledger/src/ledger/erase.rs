@@ -7,7 +7,7 @@ use crate::entry::Kind;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::store::{self, Connection, StoredEntry};
+use crate::store::{self, Connection, Place, StoredEntry};
 use salus_certificate::EntryIndex;
 
 /// Entries that have the text of a question beside them.
@@ -55,29 +55,34 @@ impl Ledger {
     /// [`Error::Busy`] or [`Error::Unavailable`] if the store cannot be written; then nothing is erased.
     pub async fn erase(&self, which: &Erase) -> Result<Erased> {
         let time = (self.shared.clock)();
-        // A connection of its own, that wipes what it frees.
-        let mut db = Connection::open(&self.shared.place).await?;
-        store::wipe_what_is_freed(&mut db).await?;
-        let mut lock = db.lock().await?;
-        let mut questions: u64 = 0;
-        for kind in ASKED {
-            for stored in store::all_of(&mut lock, kind).await? {
-                if which.names(&stored) && store::erase(&mut lock, stored.index, time).await? {
-                    questions = questions.saturating_add(1);
-                }
-            }
-        }
-        lock.commit().await?;
-        let scrubbed = store::is_scrubbed(&mut db).await?;
-        db.close().await?;
-        Ok(Erased {
-            questions,
-            scrubbed,
-        })
+        erase(&self.shared.place, which, time).await
     }
 
     /// When the texts of a question were erased, in seconds since 1970-01-01T00:00:00Z.
     pub async fn erased(&self, entry: EntryIndex) -> Result<Option<u64>> {
         store::erased(&mut *self.reader().await, entry).await
     }
+}
+
+/// Erases the texts that lie in the store at `place`.
+pub(crate) async fn erase(place: &Place, which: &Erase, time: u64) -> Result<Erased> {
+    // A connection of its own, that wipes what it frees.
+    let mut db = Connection::open(place).await?;
+    store::wipe_what_is_freed(&mut db).await?;
+    let mut lock = db.lock().await?;
+    let mut questions: u64 = 0;
+    for kind in ASKED {
+        for stored in store::all_of(&mut lock, kind).await? {
+            if which.names(&stored) && store::erase(&mut lock, stored.index, time).await? {
+                questions = questions.saturating_add(1);
+            }
+        }
+    }
+    lock.commit().await?;
+    let scrubbed = store::is_scrubbed(&mut db).await?;
+    db.close().await?;
+    Ok(Erased {
+        questions,
+        scrubbed,
+    })
 }

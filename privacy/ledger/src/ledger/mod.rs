@@ -29,6 +29,7 @@ use crate::store::{self, Connection, Place, StoredEntry};
 use crate::writer::{Known, Preview, Refused, Request, Sealed, Writer};
 
 use draft::draft;
+pub(crate) use erase::erase;
 pub use erase::{Erase, Erased};
 pub use request::{Account, Again, Fact, Facts, Refusal, Reservation};
 

@@ -12,6 +12,7 @@
 //! [`Restricted::record`] is durable on return. What it records may take effect only after that.
 
 mod audit;
+pub(crate) mod beside;
 mod book;
 pub mod entry;
 mod event;
@@ -30,10 +31,9 @@ pub use export::RestrictedEvidence;
 pub(crate) use ticks::Ticks;
 
 use crate::commitment::Opening;
-use crate::error::{Error, Result, integrity};
+use crate::error::{Error, Result};
 use crate::ledger::Ledger;
-use crate::merkle::leaf_hash;
-use crate::store::{self, Connection};
+use crate::store;
 use entry::{Body, Entry, Outcome, What};
 
 /// An entry of the restricted log that is on the disk.
@@ -114,22 +114,7 @@ impl Restricted {
 
     /// All entries, each checked against its leaf.
     pub async fn entries(&self) -> Result<Vec<(EntryIndex, Entry)>> {
-        let mut db = self.ledger.reader().await;
-        let rows = store::restricted::entries(&mut *db).await?;
-        (0_u64..)
-            .zip(rows)
-            .map(|(index, (bytes, leaf))| {
-                if leaf != Some(leaf_hash(&bytes)) {
-                    return Err(integrity(format!(
-                        "the restricted log: entry {index}: the bytes are not those of the tree's leaf"
-                    )));
-                }
-                let entry = Entry::decode(&bytes).map_err(|why| {
-                    integrity(format!("the restricted log: entry {index}: {why}"))
-                })?;
-                Ok((EntryIndex(index), entry))
-            })
-            .collect()
+        beside::entries(&mut *self.ledger.reader().await).await
     }
 
     /// The break-glass accesses with what came of each, oldest first.
@@ -164,18 +149,7 @@ impl Restricted {
 
     /// Entries that say `what` of exactly these persons, as far as what opens them was not erased.
     pub async fn changes_of(&self, what: What, persons: &[String]) -> Result<Vec<EntryIndex>> {
-        let wanted = event::encoded(persons);
-        let mut found = Vec::new();
-        for (index, entry) in self.entries().await? {
-            if !matches!(entry.body, Body::Change(change) if change.what == what) {
-                continue;
-            }
-            let opening = self.opening(index, "persons").await?;
-            if opening.is_some_and(|opening| opening.content == wanted) {
-                found.push(index);
-            }
-        }
-        Ok(found)
+        beside::changes_of(&mut *self.ledger.reader().await, what, persons).await
     }
 
     /// Entries that say `what` and whose persons were not erased.
@@ -192,20 +166,7 @@ impl Restricted {
 
     /// Entries of whatever kind that are of one of these persons, as far as what opens them was not erased.
     pub async fn naming(&self, persons: &BTreeSet<String>) -> Result<Vec<EntryIndex>> {
-        let mut found = Vec::new();
-        for (index, entry) in self.entries().await? {
-            // What somebody wrote about an access is about her as well.
-            let about = match &entry.body {
-                Body::FollowUp(followup) => found.contains(&followup.breakglass),
-                _ => false,
-            };
-            let opening = self.opening(index, "persons").await?;
-            let named = opening.map(|opening| event::listed(&opening.content));
-            if about || named.is_some_and(|named| named.iter().any(|name| persons.contains(name))) {
-                found.push(index);
-            }
-        }
-        Ok(found)
+        beside::naming(&mut *self.ledger.reader().await, persons).await
     }
 
     /// Erases what opens the commitments of these entries, salts included. The log and every proof stay as they are. Gives the number of
@@ -215,20 +176,7 @@ impl Restricted {
     ///
     /// [`Error::Busy`] or [`Error::Unavailable`] if the store cannot be written; then nothing is erased.
     pub async fn erase(&self, entries: &[EntryIndex]) -> Result<usize> {
-        let time = self.ledger.now();
-        let mut db = Connection::open(self.ledger.place()).await?;
-        store::wipe_what_is_freed(&mut db).await?;
-        let mut lock = db.lock().await?;
-        let mut erased: usize = 0;
-        for entry in entries {
-            if store::restricted::erase(&mut lock, *entry, time).await? {
-                erased = erased.saturating_add(1);
-            }
-        }
-        lock.commit().await?;
-        store::is_scrubbed(&mut db).await?;
-        db.close().await?;
-        Ok(erased)
+        beside::erase(self.ledger.place(), entries, self.ledger.now()).await
     }
 
     /// What an independent verifier needs of it, beside the evidence of the first log.

@@ -39,6 +39,7 @@ impl Transaction<'_> {
                 parts,
             } => {
                 self.expect_dataset(&dataset).await?;
+                self.expect_next(Kind::Catalog, &dataset, version).await?;
                 self.describe(&dataset, parts).await?;
                 Body::Catalog(Catalog {
                     dataset,
@@ -66,6 +67,7 @@ impl Transaction<'_> {
                 content,
             } => {
                 self.expect_dataset(&dataset).await?;
+                self.expect_next(Kind::Snapshot, &dataset, snapshot).await?;
                 let commitment = Opening::fresh(content)?;
                 let body = Snapshot {
                     dataset,
@@ -132,6 +134,21 @@ impl Transaction<'_> {
             Some(_) => Ok(()),
             None => Err(Error::Refused("the dataset is not in the log".to_owned())),
         }
+    }
+
+    /// Catalogs and snapshots are numbered upwards: of two processes that record what followed the same entry, the second looks again, so that
+    /// nothing stands in the ledger twice and nothing older after something newer.
+    async fn expect_next(&mut self, kind: Kind, dataset: &str, number: u64) -> Result<()> {
+        let newest = store::newest_of(self.db, kind, dataset).await?;
+        let newest = newest.map(|stored| match stored.entry.body {
+            Body::Catalog(catalog) => catalog.version,
+            Body::Snapshot(snapshot) => snapshot.snapshot,
+            _ => u64::MAX,
+        });
+        if newest.is_some_and(|newest| number <= newest) {
+            return Err(Error::Stale);
+        }
+        Ok(())
     }
 
     /// Policies are numbered upwards, so that an older file cannot come back unseen.
