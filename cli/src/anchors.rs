@@ -184,8 +184,10 @@ impl Bucket {
                 return self.is_kept(number, record).await;
             }
             // Somebody was first; or the answer to this very request was lost, and it looks like that.
-            if let Some(found) = self.read(number).await? {
-                return Ok(found == record);
+            match self.read(number).await? {
+                Some(found) if found == record => return self.is_kept(number, record).await,
+                Some(_) => return Ok(false),
+                None => {}
             }
             tokio::time::sleep(Duration::from_millis(100 << tries)).await;
         }

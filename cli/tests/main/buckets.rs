@@ -167,20 +167,29 @@ fn a_ledger_whose_anchor_is_in_a_bucket_is_not_put_back() {
     assert!(ask(&wrong, 2).stderr.contains("s3://BUCKET/PREFIX"));
 }
 
-type Objects = Arc<Mutex<HashMap<String, Bytes>>>;
+/// What it holds, and whether the answer to the first request that puts something is lost.
+#[derive(Clone, Default)]
+struct Careless {
+    objects: Arc<Mutex<HashMap<String, Bytes>>>,
+    loses: bool,
+}
 
 /// A store that takes every object, whatever is there.
 async fn careless(
-    State(objects): State<Objects>,
+    State(store): State<Careless>,
     method: Method,
     uri: Uri,
     body: Bytes,
 ) -> Response {
-    let mut objects = objects.lock().unwrap();
+    let mut objects = store.objects.lock().unwrap();
     let name = uri.path().to_owned();
     match method {
         Method::PUT => {
+            let is_first = objects.is_empty();
             objects.insert(name, body);
+            if is_first && store.loses {
+                return StatusCode::BAD_GATEWAY.into_response();
+            }
             (StatusCode::OK, [("etag", "\"1\"")]).into_response()
         }
         _ if uri.query().is_some_and(|query| query.contains("list-type")) => {
@@ -204,22 +213,27 @@ fn a_store_that_lets_records_be_replaced_is_no_place_for_an_anchor() {
         .enable_all()
         .build()
         .unwrap();
-    let listener = runtime
-        .block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let objects = Objects::default();
-    let app = Router::new().fallback(careless).with_state(objects.clone());
-    runtime.spawn(async { axum::serve(listener, app).await });
-    let home = Home::bare();
-    let done = run(home
-        .command(&["init", "--anchor", "s3://lake/anchor"])
-        .env("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"))
-        .env("AWS_ALLOW_HTTP", "true")
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY));
-    assert!(!objects.lock().unwrap().is_empty(), "{done:?}");
-    assert_ne!(done.code, Some(0));
-    assert!(done.stderr.contains("conditional writes"), "{done:?}");
-    assert!(!home.root().exists());
+    for loses in [false, true] {
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let store = Careless {
+            loses,
+            ..Careless::default()
+        };
+        let app = Router::new().fallback(careless).with_state(store.clone());
+        runtime.spawn(async { axum::serve(listener, app).await });
+        let home = Home::bare();
+        let done = run(home
+            .command(&["init", "--anchor", "s3://lake/anchor"])
+            .env("AWS_ENDPOINT", format!("http://127.0.0.1:{port}"))
+            .env("AWS_ALLOW_HTTP", "true")
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY));
+        assert!(!store.objects.lock().unwrap().is_empty(), "{done:?}");
+        assert_ne!(done.code, Some(0));
+        assert!(done.stderr.contains("conditional writes"), "{done:?}");
+        assert!(!home.root().exists());
+    }
 }
