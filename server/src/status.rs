@@ -10,7 +10,8 @@ use crate::house::{Fault, House};
 use crate::proto;
 use crate::reply::rho;
 
-/// Longest text of a status, in characters: it travels in trailers, which clients bound at 8 KiB.
+/// Longest text of a status, in bytes as they travel: in trailers, which clients bound at 8 KiB, and where every byte that is not printable ASCII
+/// takes three.
 const LONGEST: usize = 800;
 
 /// The status of a question that was not answered. What callers are not told is reported to the operator.
@@ -23,7 +24,12 @@ pub(crate) fn of_ask(house: &impl House, error: AskError) -> Status {
             None => Status::resource_exhausted(text),
         },
         Said::Integrity(text) => of_fault(house, &Fault::Integrity(text)),
-        Said::Other(AskError::Ledger(error)) => Status::new(of_ledger(&error), error.to_string()),
+        Said::Other(AskError::Ledger(error)) => {
+            if let Error::Unavailable(_) | Error::Bug(_) = error {
+                house.report(&Fault::Unavailable(error.to_string()));
+            }
+            Status::new(of_ledger(&error), error.to_string())
+        }
         Said::Other(other) => {
             let code = match &other {
                 AskError::Purpose => Code::InvalidArgument,
@@ -149,8 +155,37 @@ fn with(code: Code, message: &str, name: &str, detail: &impl Message) -> Status 
 }
 
 fn shorten(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    let mut length = 0;
+    for (at, letter) in text.char_indices() {
+        let plain = letter == ' ' || (letter.is_ascii_graphic() && letter != '%');
+        length += if plain { 1 } else { 3 * letter.len_utf8() };
+        if length > LONGEST {
+            return format!("{}…", &text[..at]);
+        }
+    }
+    text.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_fits_the_trailers() {
+        for letter in ["a", "%", "\n", "é", "語", "🦠"] {
+            let refusal = Refusal {
+                rule: "S0",
+                at: letter.repeat(20_000),
+                message: letter.repeat(20_000),
+                hint: letter.repeat(20_000),
+            };
+            let headers = refused(&refusal).into_http::<()>().headers().clone();
+            let length: usize = headers
+                .iter()
+                .map(|(name, value)| name.as_str().len() + value.len())
+                .sum();
+            assert!((1_000..8_000).contains(&length), "{letter:?}: {length}");
+        }
+        assert_eq!(shorten("as it is, 100 °C"), "as it is, 100 °C");
     }
 }
