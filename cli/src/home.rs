@@ -265,9 +265,16 @@ impl Home {
             Some(file) => Some(witnesses(&self.root.join(file))?),
             None => None,
         };
+        let home = self.clone();
+        let keys = move |public: &[u8; 32]| {
+            let signers = home.signers().ok()?.into_iter();
+            let mut signers = signers.map(|(_, signer)| signer);
+            signers.find(|signer| signer.verifier().public() == *public)
+        };
         Ok(Surroundings {
             anchor: Some(anchor),
             witnesses,
+            keys: Some(Arc::new(keys)),
             ..Surroundings::default()
         })
     }

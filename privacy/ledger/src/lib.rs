@@ -168,8 +168,8 @@ pub use former::Former;
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{
-    Account, Again, Clock, Erase, Erased, Fact, Facts, Ledger, Refusal, Reservation, Surroundings,
-    system_clock,
+    Account, Again, Clock, Erase, Erased, Fact, Facts, Keyring, Ledger, Refusal, Reservation,
+    Surroundings, system_clock,
 };
 pub use proposal::{Finding, Proposal};
 pub use salus_certificate::EntryIndex;

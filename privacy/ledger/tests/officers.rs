@@ -275,6 +275,47 @@ async fn a_new_key_is_endorsed_by_the_one_before() {
     refused(ledger.rotate(signer(dir.path())).await, "K1");
 }
 
+/// A process that was at work when the key was replaced goes on with the new one, where it finds it.
+#[tokio::test]
+async fn what_is_at_work_goes_on_under_the_next_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = create(dir.path(), 5).await;
+    let [first, second] = ["first", "second"]
+        .map(|name| key::generate(&dir.path().join(name), support::ORIGIN).unwrap());
+    let known = [first.clone(), second.clone()];
+    let around = |keys: salus_ledger::Keyring| Surroundings {
+        keys: Some(keys),
+        ..Surroundings::default()
+    };
+    let find: salus_ledger::Keyring = Arc::new(move |public| {
+        let mut known = known.iter();
+        known
+            .find(|signer| signer.verifier().public() == *public)
+            .cloned()
+    });
+    let place = ledger_path(dir.path());
+    let running = Ledger::open_in(&place, signer(dir.path()), around(find))
+        .await
+        .unwrap();
+    let without = Ledger::open_in(&place, signer(dir.path()), around(Arc::new(|_| None)))
+        .await
+        .unwrap();
+    let (paid, lost) = (
+        running.reserve(question()).await.unwrap(),
+        without.reserve(question()).await.unwrap(),
+    );
+    ledger.rotate(first).await.unwrap();
+    ledger.rotate(second.clone()).await.unwrap();
+    let answered = answer(paid).await.unwrap();
+    assert!(answer(lost).await.is_err());
+    let opened = Ledger::open(&place, second).await.unwrap();
+    salus_ledger::receipt::verify(&answered.receipt, &opened.vkey()).unwrap();
+    answer(running.reserve(question()).await.unwrap())
+        .await
+        .unwrap();
+    verified(&opened).await;
+}
+
 #[tokio::test]
 async fn statements_are_read_back_as_they_are() {
     let dir = tempfile::tempdir().unwrap();

@@ -54,15 +54,22 @@ pub struct Surroundings {
     pub anchor: Option<SharedAnchor>,
     /// Who cosigns what leaves.
     pub witnesses: Option<SharedWitnesses>,
+    /// Where the private half of a key is found that another process puts into force, so that what is at work here goes on. Without it this
+    /// process signs nothing any more.
+    pub keys: Option<Keyring>,
 }
 
+/// Finds the signer of a public key, where its private half is at hand.
+pub type Keyring = Arc<dyn Fn(&[u8; 32]) -> Option<Signer> + Send + Sync>;
+
 impl Default for Surroundings {
-    /// The system's clock, no anchor, no witnesses.
+    /// The system's clock, no anchor, no witnesses, no other keys.
     fn default() -> Self {
         Self {
             clock: system_clock(),
             anchor: None,
             witnesses: None,
+            keys: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use futures::future::BoxFuture;
 use salus_accounting::Loss;
 use salus_certificate::{EntryIndex, Hash};
 
+use super::follow::follow;
 use super::{Desk, Head, Sealed};
 use crate::cosign::{self, Proofs};
 use crate::error::{Error, ReserveError, Result, integrity};
@@ -113,6 +114,7 @@ impl Desk {
     ) -> Result<T> {
         let mut lock = self.db.lock().await?;
         self.guard.check(&mut lock).await?;
+        follow(&mut self.signer, self.keys.as_ref(), &mut lock).await?;
         let mut log = Transaction::begin(
             &mut lock,
             &self.signer,

@@ -3,6 +3,7 @@
 //! Requests that wait together share a transaction, so that one flush of the disk serves them all. A reply leaves only after the
 //! transaction is durable.
 
+mod follow;
 mod guard;
 mod look;
 mod pending;
@@ -30,13 +31,14 @@ use crate::proposal::{Enter, Finding, Proposal};
 use crate::restricted::Written;
 use crate::store::{self, Connection, Place};
 use crate::transaction::{Draft, Left, Released, Transaction};
-use crate::{Clock, Fact, Surroundings};
+use crate::{Clock, Fact, Keyring, Surroundings};
 
 /// Most requests in one transaction.
 const BATCH: usize = 128;
 
 const STOPPED: Error = Error::Bug("the ledger's writer has stopped");
 
+use follow::follow;
 use guard::Guard;
 pub(crate) use look::Known;
 pub use look::Preview;
@@ -187,6 +189,8 @@ impl Drop for Writer {
 struct Desk {
     db: Connection,
     signer: Signer,
+    /// Where later ones are found.
+    keys: Option<Keyring>,
     genesis: Arc<Genesis>,
     /// As the opening found them.
     unanswered: (Option<EntryIndex>, usize),
@@ -223,6 +227,7 @@ impl Desk {
             guard,
             db,
             signer,
+            keys: around.keys,
             genesis: Arc::new(genesis),
             unanswered,
             clock: around.clock,
@@ -302,12 +307,16 @@ impl Desk {
         let mut lock = self.db.lock().await?;
         let version = lock.version();
         let left = self.left.take().filter(|(known, _)| *known == version);
-        let (signer, genesis, time) = (&self.signer, &self.genesis, (self.clock)());
-        let mut log = if let Some((_, left)) = left {
-            Transaction::resume(&mut lock, signer, genesis, self.unanswered, time, left)
-        } else {
+        if left.is_none() {
             self.guard.check(&mut lock).await?;
-            Transaction::begin(&mut lock, signer, genesis, self.unanswered, time).await?
+            follow(&mut self.signer, self.keys.as_ref(), &mut lock).await?;
+        }
+        let (signer, genesis, time) = (&self.signer, &self.genesis, (self.clock)());
+        let mut log = match left {
+            Some((_, left)) => {
+                Transaction::resume(&mut lock, signer, genesis, self.unanswered, time, left)
+            }
+            None => Transaction::begin(&mut lock, signer, genesis, self.unanswered, time).await?,
         };
         log.hold_to(self.restricted.clone());
         if log.is_anchor_due() {

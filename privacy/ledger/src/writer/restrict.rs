@@ -6,6 +6,7 @@ use salus_certificate::EntryIndex;
 use tokio::time::Instant;
 
 use super::Desk;
+use super::follow::follow;
 use crate::entry::Kind;
 use crate::error::{Error, Result};
 use crate::restricted::{self, Written, entry::Body, entry::Entry};
@@ -30,6 +31,7 @@ impl Desk {
     async fn restrict_once(&mut self, written: Written) -> Result<EntryIndex> {
         let mut lock = self.db.lock().await?;
         self.guard.check(&mut lock).await?;
+        follow(&mut self.signer, self.keys.as_ref(), &mut lock).await?;
         if store::newest(&mut lock, Kind::Seal).await?.is_some() {
             return Err(Error::Refused(
                 "E1: the log is sealed, and its restricted log with it; those of the successor go on".to_owned(),
