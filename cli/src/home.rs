@@ -13,7 +13,7 @@ use salus_ledger::anchor::SharedAnchor;
 use salus_ledger::cosign::SharedWitnesses;
 use salus_ledger::entry::{Body, Kind};
 use salus_ledger::{
-    EntryIndex, Error, Former, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force,
+    Ended, EntryIndex, Error, Genesis, Ledger, Place, Signer, Surroundings, key, key_in_force,
 };
 use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
@@ -298,10 +298,10 @@ impl Home {
     }
 
     /// The stores of logs that ended, as far as they are there.
-    pub(crate) async fn ended(&self) -> Result<Vec<Former>, Failure> {
+    pub(crate) async fn ended(&self) -> Result<Vec<Ended>, Failure> {
         let mut ended = Vec::new();
         for place in Settings::read(&self.root)?.ended(&self.root)? {
-            ended.extend(Former::at(place).await.map_err(of_ended)?);
+            ended.extend(Ended::at(place).await.map_err(of_ended)?);
         }
         Ok(ended)
     }

@@ -88,8 +88,8 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
         for order in log.changes_of(What::Expunge, &persons).await? {
             orders.extend(log.opening(order, "detail").await?);
         }
-        for former in &ended {
-            let noted = former.noted(What::Expunge, &persons, "detail").await;
+        for before in &ended {
+            let noted = before.noted(What::Expunge, &persons, "detail").await;
             orders.extend(noted.map_err(of_ended)?);
         }
         for order in orders {
@@ -98,8 +98,8 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
         }
     }
     // The order in force is erased last: until then the same command finds what is left to do.
-    for former in &ended {
-        former.erase_naming(&of_her).await.map_err(of_ended)?;
+    for before in &ended {
+        before.erase_naming(&of_her).await.map_err(of_ended)?;
     }
     let entries = log.naming(&of_her).await?;
     log.erase(&entries).await?;

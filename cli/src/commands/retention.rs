@@ -48,8 +48,8 @@ pub(crate) async fn erase(home: &Home, erase: &Erase, format: Format) -> Result<
     let erased = ledger.erase(&which).await;
     ledger.close().await?;
     let mut erased = erased?;
-    for former in home.ended().await? {
-        let there = former.erase(&which).await.map_err(of_ended)?;
+    for log in home.ended().await? {
+        let there = log.erase(&which).await.map_err(of_ended)?;
         erased.questions = erased.questions.saturating_add(there.questions);
         erased.scrubbed &= there.scrubbed;
     }

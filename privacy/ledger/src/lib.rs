@@ -133,10 +133,10 @@ mod authority;
 mod commitment;
 pub mod cosign;
 mod create;
+mod ended;
 pub mod entry;
 mod error;
 mod evidence;
-mod former;
 mod gate;
 pub mod key;
 mod ledger;
@@ -161,10 +161,10 @@ pub mod postgres {
 }
 
 pub use commitment::{Opening, commit};
+pub use ended::Ended;
 pub use entry::{Body, Entry, Genesis, Kind};
 pub use error::{Error, ReserveError, Result};
 pub use evidence::{Evidence, key_in_force};
-pub use former::Former;
 pub use gate::{AnswerFailed, Charge, Column, Exact, Groups, Published, Released};
 pub use key::Signer;
 pub use ledger::{

@@ -16,9 +16,9 @@ use crate::store::{self, Connection, Place};
 
 /// A store that answers no more. Nothing is appended to its logs.
 #[derive(Debug, Clone)]
-pub struct Former(Place);
+pub struct Ended(Place);
 
-impl Former {
+impl Ended {
     /// The store at `place`, or `None` where there is none any more.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Former {
     ///
     /// # Errors
     ///
-    /// As [`Former::erase`].
+    /// As [`Ended::erase`].
     pub async fn erase_naming(&self, persons: &BTreeSet<String>) -> Result<usize> {
         let mut db = Connection::open(&self.0).await?;
         let entries: Vec<EntryIndex> = beside::naming(&mut db, persons).await?;
