@@ -27,7 +27,7 @@ const GROUP_ROWS: usize = 128 * 1024;
 /// Allows every price that a bench names. Groups need one person, as with systems that know no minimum.
 const POLICY: &str = "version: 1\nquery_max_epsilon: \"1000\"\nquery_default_epsilon: \"1\"\nquery_max_delta: \"1e-6\"\nquery_default_delta: \"5e-7\"\nminimum_persons: 1\n";
 
-/// A home in a temporary directory, gone when it is dropped.
+/// A home, which is gone when it is dropped unless another process made it.
 #[derive(Debug)]
 pub struct Population {
     /// Number of persons.
@@ -38,7 +38,9 @@ pub struct Population {
     pub ledger: Ledger,
     /// What questions are put to.
     pub engine: Engine,
-    home: TempDir,
+    home: PathBuf,
+    /// Removes it.
+    made: Option<TempDir>,
 }
 
 impl Population {
@@ -63,12 +65,23 @@ impl Population {
     /// # Errors
     /// When the disk is full.
     pub async fn of(persons: u64, write: impl FnOnce(&Transaction) -> Result<()>) -> Result<Self> {
-        let home = tempfile::tempdir()?;
-        let lake = Lake::create(&home.path().join("home"))?;
+        let made = tempfile::tempdir()?;
+        let lake = Lake::create(&made.path().join("home"))?;
         let transaction = lake.begin()?;
         write(&transaction)?;
         transaction.commit(&|_| ()).await?;
-        let ledger = purse::ledger(home.path()).await?;
+        let mut population = Self::at(made.path().to_owned(), persons).await?;
+        population.made = Some(made);
+        Ok(population)
+    }
+
+    /// The population of so many persons that another process has made and holds.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn at(home: PathBuf, persons: u64) -> Result<Self> {
+        let lake = Lake::open(&home.join("home"))?;
+        let ledger = purse::ledger(&home).await?;
         let books = Books::current(&lake, &ledger, POLICY).await?;
         let engine = Engine::open(lake.clone(), ledger.clone(), books)?;
         Ok(Self {
@@ -77,7 +90,13 @@ impl Population {
             ledger,
             engine,
             home,
+            made: None,
         })
+    }
+
+    /// Where it is.
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// Files of a table in the snapshot, in order, as other engines read them: not encrypted, with statistics, in row groups of
@@ -87,8 +106,8 @@ impl Population {
     /// When the snapshot cannot be read or the disk is full.
     pub fn files(&self, table: &str) -> Result<Vec<PathBuf>> {
         let snapshot = self.lake.snapshot()?.context("no snapshot")?;
-        let dir = self.home.path().join("home/lake").join(table);
-        let opened = self.home.path().join("opened").join(table);
+        let dir = self.home.join("home/lake").join(table);
+        let opened = self.home.join("opened").join(table);
         std::fs::create_dir_all(&opened)?;
         let version = snapshot.tables.get(table).context("no such table")?;
         let copy = |file: &FileRef| {

@@ -7,13 +7,17 @@ use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step};
 use salus_ledger::{Exact, Fact, Genesis, Ledger, Published, Released, Reservation, key};
 
-/// A fresh ledger under `dir`, which holds nothing of the same name.
+/// The ledger under `dir`, made where there is none.
 ///
 /// # Errors
 /// The ledger's.
 pub async fn ledger(dir: &Path) -> Result<Ledger> {
     let origin = "salus.example/bench";
-    let signer = key::generate(&dir.join("ledger.key"), origin)?;
+    let (place, key) = (dir.join("ledger"), dir.join("ledger.key"));
+    if place.exists() {
+        return Ok(Ledger::open(&place, key::load(&key)?).await?);
+    }
+    let signer = key::generate(&key, origin)?;
     let cap = Loss {
         // What the store can hold.
         rho: Rho::from_units(i64::MAX.unsigned_abs()),
@@ -30,7 +34,7 @@ pub async fn ledger(dir: &Path) -> Result<Ledger> {
         predecessor: None,
         restricted: None,
     };
-    Ok(Ledger::create(&dir.join("ledger"), signer, genesis).await?)
+    Ok(Ledger::create(&place, signer, genesis).await?)
 }
 
 /// A count of persons in two groups, without an engine: what the ledger alone takes for a question.

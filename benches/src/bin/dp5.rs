@@ -1,5 +1,6 @@
 //! `dp5 [FILE]`: five questions over 2 million persons, each against plain DataFusion and, where `SALUS_DUCKDB` names a Python that has it,
-//! against DuckDB, in turns. `SALUS_BENCH_PERSONS` says over how many.
+//! against DuckDB, in turns. `SALUS_BENCH_PERSONS` says over how many. Each is asked once in a process of its own before that, whose most memory is
+//! told: the one that writes the lake asks nothing.
 //!
 //! `dp5 --error`: how far the answers to them are from the raw truth, over 100,000 persons and forty runs at epsilon 1, beside OpenDP's Polars
 //! interface, SmartNoise SQL and Tumult Analytics where `SALUS_OPENDP`, `SALUS_SMARTNOISE` and `SALUS_TUMULT` name a Python that has them.
@@ -25,12 +26,23 @@ const ROUNDS: usize = 11;
 const RUNS: usize = 40;
 
 fn main() -> Result<()> {
-    let argument = std::env::args().nth(1);
-    if argument.as_deref() == Some("--error") {
-        return errors();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["--error"] => errors(),
+        ["--first", home, name] => first(Path::new(home), name),
+        ["--over", home, file @ ..] => over(Path::new(home), file.first().map(Path::new)),
+        file => whole(file.first().copied()),
     }
-    let file = argument.map(PathBuf::from);
-    let persons = from_environment("SALUS_BENCH_PERSONS", 2_000_000)?;
+}
+
+fn persons() -> Result<u64> {
+    from_environment("SALUS_BENCH_PERSONS", 2_000_000)
+}
+
+/// Makes the population and has others ask it.
+fn whole(file: Option<&str>) -> Result<()> {
+    let persons = persons()?;
     let runtime = Runtime::new()?;
     let machine = Machine::here();
     println!(
@@ -38,24 +50,51 @@ fn main() -> Result<()> {
         machine.cores, machine.cpu, machine.memory_gib, machine.kernel, machine.date, machine.load
     );
     let population = runtime.block_on(Population::of(persons, |into| write(persons, into)))?;
-    let private = |question: &Question| {
-        let start = Instant::now();
-        let asked = population.ask_with(question.private, question.rows_per_person);
-        let answer = runtime.block_on(asked).with_context(|| question.name)?;
-        std::hint::black_box(answer);
-        Ok::<_, anyhow::Error>(start.elapsed())
-    };
-    // Before anything else takes memory in this process.
     for question in &QUESTIONS {
-        let before = peak_memory(true)?;
-        let time = private(question)?;
-        println!(
-            "{:<18} first {:>8.1} ms, peak memory {} MB (at rest {before} MB)",
-            question.name,
-            milliseconds(time),
-            peak_memory(false)?
-        );
+        asked(&population, "--first", Some(question.name))?;
     }
+    asked(&population, "--over", file)
+}
+
+/// Runs this program over a population.
+fn asked(population: &Population, how: &str, more: Option<&str>) -> Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(how).arg(population.home()).args(more);
+    let status = command.status()?;
+    anyhow::ensure!(status.success(), "{how} {more:?}: {status}");
+    Ok(())
+}
+
+/// Asks one question over the population of another process.
+fn private(runtime: &Runtime, population: &Population, question: &Question) -> Result<Duration> {
+    let start = Instant::now();
+    let asked = population.ask_with(question.private, question.rows_per_person);
+    let answer = runtime.block_on(asked).with_context(|| question.name)?;
+    std::hint::black_box(answer);
+    Ok(start.elapsed())
+}
+
+/// One question in a process that has done nothing else.
+fn first(home: &Path, name: &str) -> Result<()> {
+    let question = QUESTIONS.iter().find(|question| question.name == name);
+    let question = question.context("no such question")?;
+    let runtime = Runtime::new()?;
+    let population = runtime.block_on(Population::at(home.to_owned(), persons()?))?;
+    let before = peak_memory(true)?;
+    let time = private(&runtime, &population, question)?;
+    println!(
+        "{name:<18} first {:>8.1} ms, peak memory {} MB (at rest {before} MB)",
+        milliseconds(time),
+        peak_memory(false)?
+    );
+    Ok(())
+}
+
+/// All of them beside their floors, in turns.
+fn over(home: &Path, file: Option<&Path>) -> Result<()> {
+    let runtime = Runtime::new()?;
+    let population = runtime.block_on(Population::at(home.to_owned(), persons()?))?;
+    let private = |question: &Question| private(&runtime, &population, question);
     let plain = runtime.block_on(Plain::over_files(&population))?;
     let mut duck = Duck::start(&population)?;
     let mut ratios = Vec::new();
