@@ -6,7 +6,7 @@
 //! interface, SmartNoise SQL and Tumult Analytics where `SALUS_OPENDP`, `SALUS_SMARTNOISE` and `SALUS_TUMULT` name a Python that has them.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -131,7 +131,7 @@ fn over(home: &Path, file: Option<&Path>) -> Result<()> {
         );
     }
     if let Some(file) = file {
-        std::fs::write(&file, serde_json::to_vec_pretty(&ratios)?)?;
+        std::fs::write(file, serde_json::to_vec_pretty(&ratios)?)?;
     }
     Ok(())
 }

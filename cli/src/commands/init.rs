@@ -144,6 +144,7 @@ fn settings(init: &Init) -> Result<Settings, Failure> {
         Place::parse(address)?;
     }
     let settings = Settings {
+        ended: Vec::new(),
         ledger: init.ledger.clone(),
         lake: init.lake.clone(),
         anchor,
