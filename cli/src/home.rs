@@ -36,7 +36,7 @@ pub(crate) struct Home {
 }
 
 /// What is wrong with the store of a log that ended stops nobody but who erases.
-pub(crate) fn of_ended(error: Error) -> Failure {
+pub(crate) fn of_ended(error: &Error) -> Failure {
     let said = format!(
         "the store of a log that ended (`ended` in home.yaml): {error}; nothing beside it was erased. Put it in order, or delete it if its export in past/ is all you keep, and run this again"
     );
@@ -301,7 +301,7 @@ impl Home {
     pub(crate) async fn ended(&self) -> Result<Vec<Ended>, Failure> {
         let mut ended = Vec::new();
         for place in Settings::read(&self.root)?.ended(&self.root)? {
-            ended.extend(Ended::at(place).await.map_err(of_ended)?);
+            ended.extend(Ended::at(place).await.map_err(|error| of_ended(&error))?);
         }
         Ok(ended)
     }

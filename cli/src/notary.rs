@@ -90,7 +90,7 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
         }
         for before in &ended {
             let noted = before.noted(What::Expunge, &persons, "detail").await;
-            orders.extend(noted.map_err(of_ended)?);
+            orders.extend(noted.map_err(|error| of_ended(&error))?);
         }
         for order in orders {
             let noted: Option<Vec<String>> = serde_json::from_slice(&order.content).ok();
@@ -99,7 +99,10 @@ pub(crate) async fn expunged(home: &Home, command: &Expunge) -> Result<(), Failu
     }
     // The order in force is erased last: until then the same command finds what is left to do.
     for before in &ended {
-        before.erase_naming(&of_her).await.map_err(of_ended)?;
+        before
+            .erase_naming(&of_her)
+            .await
+            .map_err(|error| of_ended(&error))?;
     }
     let entries = log.naming(&of_her).await?;
     log.erase(&entries).await?;

@@ -134,8 +134,9 @@ impl Settings {
 }
 
 fn place(root: &Path, written: &str) -> Result<Place, Failure> {
-    match written.contains("://") {
-        true => Ok(Place::parse(written)?),
-        false => Ok(Place::from(root.join(written))),
+    if written.contains("://") {
+        Ok(Place::parse(written)?)
+    } else {
+        Ok(Place::from(root.join(written)))
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn erase(home: &Home, erase: &Erase, format: Format) -> Result<
     ledger.close().await?;
     let mut erased = erased?;
     for log in home.ended().await? {
-        let there = log.erase(&which).await.map_err(of_ended)?;
+        let there = log.erase(&which).await.map_err(|error| of_ended(&error))?;
         erased.questions = erased.questions.saturating_add(there.questions);
         erased.scrubbed &= there.scrubbed;
     }

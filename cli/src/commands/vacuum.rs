@@ -20,7 +20,7 @@ pub(crate) async fn run(root: &Path, command: &Vacuum, format: Format) -> Result
     let kept = kept.retention(Duration::from_secs(command.wait));
     // How many snapshots stay says nothing about downloads.
     let idle = command.older_than.map_or(kept.history, days);
-    let vacuumed = lake.vacuum(&retention(kept, command)).await?;
+    let vacuumed = lake.vacuum(&retention(&kept, command)).await?;
     let mut downloads = downloads(home.root())?;
     for download in &mut downloads {
         if !command.downloads || download.idle < idle {
@@ -76,17 +76,20 @@ pub(crate) async fn run(root: &Path, command: &Vacuum, format: Format) -> Result
 }
 
 /// What is asked for, or what the home keeps.
-fn retention(kept: Retention, command: &Vacuum) -> Retention {
+fn retention(kept: &Retention, command: &Vacuum) -> Retention {
     let dry_run = command.dry_run;
     if command.keep.is_none() && command.older_than.is_none() {
-        return Retention { dry_run, ..kept };
+        return Retention {
+            dry_run,
+            ..kept.clone()
+        };
     }
     let newest = command.keep.map_or(1, std::num::NonZeroU32::get);
     Retention {
         newest: usize::try_from(newest).unwrap_or(usize::MAX),
         history: days(command.older_than.unwrap_or_default()),
         dry_run,
-        ..kept
+        ..kept.clone()
     }
 }
 

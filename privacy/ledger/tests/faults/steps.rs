@@ -107,6 +107,7 @@ pub(crate) async fn answer_until(step: &str, dir: &Path) {
     let asked = Arc::new(AtomicU64::new(0));
     let clock = Arc::clone(&asked);
     let around = Surroundings {
+        keys: None,
         clock: Arc::new(move || {
             match clock.fetch_add(1, Ordering::SeqCst) {
                 0 => dies("before the reserve is durable"),
