@@ -304,7 +304,8 @@ async fn what_is_at_work_goes_on_under_the_next_key() {
         running.reserve(question()).await.unwrap(),
         without.reserve(question()).await.unwrap(),
     );
-    ledger.rotate(first).await.unwrap();
+    ledger.rotate(first.clone()).await.unwrap();
+    let ledger = Ledger::open(&place, first).await.unwrap();
     ledger.rotate(second.clone()).await.unwrap();
     let answered = answer(paid).await.unwrap();
     assert!(answer(lost).await.is_err());
