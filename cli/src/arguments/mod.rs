@@ -317,13 +317,13 @@ pub(crate) struct Query {
     /// Price as zCDP.
     #[arg(long, value_name = "R")]
     pub rho: Option<String>,
-    /// Price as the least that puts every count and sum within N of its noiseless value; averages too, with --expect-rows.
+    /// Price as the least that puts every number within N of its noiseless value; averages, quantiles and what is computed from several with --expect-rows.
     #[arg(long, value_name = "N", allow_hyphen_values = true, conflicts_with_all = ["epsilon", "rho"])]
     pub within: Option<String>,
     /// Probability with which --within, and the errors of --dry-run, hold.
     #[arg(long, value_name = "C", default_value = "0.95")]
     pub confidence: String,
-    /// Rows to expect in each group, which the error of averages depends on: a guess, or a number that was released before.
+    /// Rows to expect in each group, which the errors of averages, quantiles and computed numbers depend on: a guess, or a number that was released before.
     #[arg(long, value_name = "N")]
     pub expect_rows: Option<u64>,
     /// Say what it would cost and how large the error would be; spend nothing.

@@ -26,10 +26,13 @@ pub(crate) async fn run(root: &Path, query: &Query, format: Format) -> Result<()
         .zip(&words)
         .map(|(number, (rule, words))| json!({"step": number, "rule": rule, "words": words}));
     let noise = quote.noise.iter().map(|noise| {
-        json!({"release": noise.release, "aggregate": noise.aggregate, "noise": noise.kind.name(), "sensitivity": noise.sensitivity, "sigma": noise.sigma, "rho": noise.rho.to_floor_string()})
+        json!({"release": noise.release, "aggregate": noise.aggregate, "noise": noise.kind.name(), "sensitivity": noise.sensitivity, "sigma": noise.sigma, "rho": noise.rho.to_floor_string(), "values": noise.values.map(|values| json!({"low": values.low, "high": values.high, "step": values.step}))})
     });
+    let lines = quote.in_words().into_iter();
+    let lines = lines.map(|(about, words)| json!({"about": about, "words": words}));
     let json = json!({
         "steps": steps.collect::<Vec<_>>(),
+        "lines": lines.collect::<Vec<_>>(),
         "noise": noise.collect::<Vec<_>>(),
         "cost": cost_json(quote.cost, &quote.terms, conversion),
     });

@@ -46,20 +46,7 @@ pub(crate) async fn answer(
     let spreads = question.spreads(mechanisms);
     let columns = question.whole_units(&released.columns);
     let keys = shown_keys(released, question)?;
-    let tables = |columns: &[Vec<i128>]| {
-        let parts = question.releases.iter().enumerate();
-        parts
-            .map(|(i, part)| {
-                let own = question.mechanisms_of(i);
-                let numbers = Numbers {
-                    release: &part.release,
-                    columns: columns.get(own.clone()).unwrap_or_default(),
-                    spreads: spreads.get(own).unwrap_or_default(),
-                };
-                numbers.table(keys.get(i).map(Vec::as_slice).unwrap_or_default())
-            })
-            .collect::<Result<Vec<_>>>()
-    };
+    let tables = |columns: &[Vec<i128>]| tables(question, columns, &keys, &spreads);
     let post = &question.post;
     let numbers = tables(&columns)?;
     let rows = post.answer(context, numbers.clone()).await?;
@@ -123,6 +110,27 @@ pub(crate) async fn answer(
     Ok(answer)
 }
 
+/// The table of each release: for each of its cells the keys, the outputs, and which cell it is.
+pub(crate) fn tables(
+    question: &Question,
+    columns: &[Vec<i128>],
+    keys: &[Vec<Vec<ScalarValue>>],
+    spreads: &[Spread],
+) -> Result<Vec<RecordBatch>> {
+    let parts = question.releases.iter().enumerate();
+    parts
+        .map(|(i, part)| {
+            let own = question.mechanisms_of(i);
+            let numbers = Numbers {
+                release: &part.release,
+                columns: columns.get(own.clone()).unwrap_or_default(),
+                spreads: spreads.get(own).unwrap_or_default(),
+            };
+            numbers.table(keys.get(i).map(Vec::as_slice).unwrap_or_default())
+        })
+        .collect()
+}
+
 /// For each release the keys of its answered cells.
 fn shown_keys(released: &Released, question: &Question) -> Result<Vec<Vec<Vec<ScalarValue>>>> {
     let parts = question.releases.iter().enumerate();
@@ -141,10 +149,10 @@ fn shown_keys(released: &Released, question: &Question) -> Result<Vec<Vec<Vec<Sc
 }
 
 /// The noisy numbers of a release, one column for each of its mechanisms.
-struct Numbers<'a> {
-    release: &'a Release,
-    columns: &'a [Vec<i128>],
-    spreads: &'a [Spread],
+pub(crate) struct Numbers<'a> {
+    pub release: &'a Release,
+    pub columns: &'a [Vec<i128>],
+    pub spreads: &'a [Spread],
 }
 
 impl Numbers<'_> {
@@ -231,7 +239,7 @@ impl Numbers<'_> {
 
     /// The interval of an output in a cell.
     #[allow(clippy::cast_precision_loss)] // For show only.
-    fn bar(&self, output: &Output, cell: usize) -> Interval {
+    pub(crate) fn bar(&self, output: &Output, cell: usize) -> Interval {
         let real = |mechanism: usize| self.real(mechanism, cell);
         let shown = |(low, high): Interval, grid: Grid| (grid.show(low), grid.show(high));
         let unknown = (f64::NEG_INFINITY, f64::INFINITY);

@@ -191,7 +191,7 @@ pub struct Engine {
     pub(crate) ledger: Ledger,
     pub(crate) books: Arc<Books>,
     planning: Arc<SessionState>,
-    executor: Arc<Executor>,
+    pub(crate) executor: Arc<Executor>,
     /// Keeps the snapshot of the books for as long as the engine lives.
     reading: Option<Arc<Reading>>,
 }
@@ -276,7 +276,7 @@ impl Engine {
             },
             Err(refusal) => return Err(self.refuse(whole, asking, refusal.into()).await),
         };
-        let priced = match self.price(question, asking) {
+        let priced = match self.price(question, asking).await {
             Ok(priced) => priced,
             Err(unpriced) => return Err(self.refuse(whole, asking, unpriced).await),
         };
@@ -429,7 +429,11 @@ impl Engine {
         }
     }
 
-    pub(crate) fn price(&self, question: Question, asking: &Asking) -> Result<Priced, AskError> {
+    pub(crate) async fn price(
+        &self,
+        question: Question,
+        asking: &Asking,
+    ) -> Result<Priced, AskError> {
         let (most, usual) = self.books.deltas;
         let delta = asking.delta.unwrap_or(usual);
         if delta > most {
@@ -444,7 +448,8 @@ impl Engine {
                 Noise::DiscreteLaplace => rho_of_pure(epsilon, question.mechanisms()),
             },
             Price::Within(error) => {
-                crate::price::within(&question, noise, error, delta, &asking.sought())?
+                let (sought, context) = (asking.sought(), self.executor.context());
+                crate::price::within(&question, noise, error, delta, &sought, context).await?
             }
         };
         let mechanisms = crate::price::mechanisms(&question.releases, noise, rho, delta)?;

@@ -1,13 +1,18 @@
 //! What a question costs: one noise per mechanism, the price split evenly among all of them.
 
+use datafusion::prelude::SessionContext;
 use salus_accounting::{Delta, Noise, Rational, Rho, sigma_for, threshold_above};
 use salus_certificate::{Bounds, Mechanism, Threshold, sensitivity2};
 
 use crate::answer::approximate;
 use crate::faults::{Fault, planted};
+use crate::foretell::foretold;
 use crate::question::{Planned, Question, Sought};
 use crate::refusal::Refusal;
 use crate::release::Release;
+
+/// Of the units of a rho: where the search for a price begins.
+const START: u32 = 30;
 
 /// The mechanisms of all releases at a price of at most `rho` and `delta` together.
 ///
@@ -68,47 +73,65 @@ fn decide(mechanism: &mut Mechanism, minimum: u64, delta: Delta, bounds: &Bounds
     Some(())
 }
 
-/// The least price that puts every released count and sum within `error` of its noiseless value, with the level of the intervals.
+/// The least price that puts every number of the answer within `error` of its noiseless value, with the level of the intervals; where its error depends
+/// on the answer, as [`foretold`].
 ///
 /// # Errors
-/// Where a number's error depends on the answer, or no price is enough.
-pub(crate) fn within(
+/// Where a number's error cannot be foretold, or no price is enough.
+pub(crate) async fn within(
     question: &Question,
     noise: Noise,
     error: &Rational,
     delta: Delta,
     sought: &Sought,
+    context: &SessionContext,
 ) -> Result<Rho, Refusal> {
     let most = approximate(error);
     let refuse = |message: &str, hint: &str| Refusal::new("price", "--within", message, hint);
-    let widest = |units: u64| -> Option<f64> {
-        let mechanisms =
-            mechanisms(&question.releases, noise, Rho::from_units(units), delta).ok()?;
-        question.widest(&mechanisms, sought)
+    let widest = async |units: u64| -> Result<f64, Refusal> {
+        let rho = Rho::from_units(units);
+        let Ok(mechanisms) = mechanisms(&question.releases, noise, rho, delta) else {
+            return Ok(f64::INFINITY);
+        };
+        let foretold = foretold(question, &mechanisms, context, sought).await;
+        let foretold = foretold.unwrap_or_else(|_| vec![None; question.post.columns.len()]);
+        match question.widest(&mechanisms, sought, &foretold) {
+            Some(widest) => Ok(widest),
+            // So much noise that a quotient has no bounds.
+            None if sought.rows.is_some() => Ok(f64::INFINITY),
+            None => Err(refuse(
+                "the error of averages, quantiles and what is computed depends on how many rows there are",
+                "say how many rows to expect in each group: --expect-rows",
+            )),
+        }
     };
-    let fits = |units: u64| widest(units).is_some_and(|width| width <= most);
-    if question.has_open_errors(sought) {
-        return Err(refuse(
-            "the error of an average depends on how many rows there are, and that of quantiles and of what is computed on the answer",
-            "say how many rows to expect in each group: --expect-rows; for quantiles and computed numbers name a price: --epsilon",
-        ));
-    }
-    let mut high = 1_u64;
-    while !fits(high) {
+    // Errors that are worked out take a while: start from what is usual.
+    let mut high = 1_u64 << START;
+    while widest(high).await? > most {
         high = high
-            .checked_mul(2)
+            .checked_mul(4)
             .filter(|units| *units < 1 << 62)
             .ok_or_else(|| {
                 refuse(
-                    "no price brings the error down so far",
-                    "allow a larger error",
+                    "no price is found that brings the error down so far",
+                    "allow a larger error, or name a price: --epsilon",
                 )
             })?;
     }
-    let mut low = high / 2;
+    let mut low = 0;
     while high - low > 1 {
-        let middle = low.midpoint(high);
-        if fits(middle) {
+        // Halves of the exponent first: a price may be far below.
+        let middle = if low == 0 {
+            1 << (high.ilog2() / 2)
+        } else if high / low > 2 {
+            1 << u32::midpoint(low.ilog2(), high.ilog2())
+        } else {
+            low.midpoint(high)
+        };
+        if middle <= low || middle >= high {
+            break;
+        }
+        if widest(middle).await? <= most {
             high = middle;
         } else {
             low = middle;

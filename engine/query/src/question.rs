@@ -181,39 +181,28 @@ impl Question {
         whole
     }
 
-    /// Whether the answer has numbers whose error depends on it.
-    pub(crate) fn has_open_errors(&self, sought: &Sought) -> bool {
-        self.post.columns.iter().any(|column| match column.origin {
-            Origin::Public => false,
-            Origin::Derived => true,
+    /// The largest error among the answer's numbers for which a formula is exact; `None` where one of them has one that is not known. What stands in
+    /// `foretold` has been worked out otherwise.
+    pub(crate) fn widest(
+        &self,
+        mechanisms: &[Mechanism],
+        sought: &Sought,
+        foretold: &[Option<f64>],
+    ) -> Option<f64> {
+        let columns = self.post.columns.iter().zip(foretold);
+        let widths = columns.map(|(column, foretold)| match column.origin {
+            Origin::Public => Some(0.0),
+            Origin::Derived => *foretold,
             Origin::Released {
                 release, column, ..
-            } => self
-                .output(release, column)
-                .is_none_or(|output| match output {
-                    Output::Count { .. } | Output::Sum { .. } => false,
-                    Output::Average { .. } => sought.rows.is_none(),
-                    Output::Spread { .. } | Output::Quantile { .. } => true,
-                }),
-        })
+            } => foretold.or_else(|| self.error(release, column, mechanisms, sought)),
+        });
+        widths
+            .into_iter()
+            .try_fold(0.0, |widest: f64, width| Some(widest.max(width?)))
     }
 
-    /// The largest error that can be foretold among the answer's numbers.
-    pub(crate) fn widest(&self, mechanisms: &[Mechanism], sought: &Sought) -> Option<f64> {
-        let mut widths = self
-            .post
-            .columns
-            .iter()
-            .filter_map(|column| match column.origin {
-                Origin::Released {
-                    release, column, ..
-                } => Some(self.error(release, column, mechanisms, sought)),
-                Origin::Public | Origin::Derived => None,
-            });
-        widths.try_fold(0.0, |widest: f64, width| Some(widest.max(width?)))
-    }
-
-    fn output(&self, release: usize, column: usize) -> Option<&Output> {
+    pub(crate) fn output(&self, release: usize, column: usize) -> Option<&Output> {
         let release = &self.releases.get(release)?.release;
         release
             .outputs

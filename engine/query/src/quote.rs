@@ -5,9 +5,11 @@ use salus_certificate::Mechanism;
 use salus_ledger::{Again, Preview};
 
 use crate::answer::approximate;
+use crate::foretell::foretold;
 use crate::gate::{AskError, Asking, Engine};
 use crate::post::Origin;
 use crate::question::{Question, Sought};
+use crate::release::Contribution;
 use crate::settings::with_settings;
 use crate::terms::Terms;
 
@@ -80,6 +82,39 @@ pub struct Noise {
     pub sigma: f64,
     /// The price.
     pub rho: Rho,
+    /// Between which bounds values are taken, where they are.
+    pub values: Option<Values>,
+}
+
+/// Bounds and steps of values, in their own unit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Values {
+    /// Least; what is below counts as this.
+    pub low: f64,
+    /// Greatest; what is above counts as this.
+    pub high: f64,
+    /// Values are rounded to multiples of it; of a quantile, what is told apart.
+    pub step: f64,
+}
+
+impl Values {
+    #[allow(clippy::cast_precision_loss)] // For show only.
+    fn of(contribution: &Contribution) -> Option<Self> {
+        let (grid, steps) = match contribution {
+            Contribution::Sum { grid, .. }
+            | Contribution::CentredSum { grid, .. }
+            | Contribution::CentredSquare { grid, .. } => (*grid, 1),
+            Contribution::Leaf { tree, .. } => (tree.grid(), tree.width()),
+            Contribution::Persons(_) | Contribution::Rows(_) | Contribution::Value(_) => {
+                return None;
+            }
+        };
+        Some(Self {
+            low: grid.show(grid.low as f64),
+            high: grid.show(grid.high as f64),
+            step: grid.show(steps as f64),
+        })
+    }
 }
 
 impl Engine {
@@ -91,7 +126,7 @@ impl Engine {
             sql: whole.to_owned(),
             ..self.validate(sql, asking).await?
         };
-        let priced = self.price(question, asking)?;
+        let priced = self.price(question, asking).await?;
         let account = self.ledger.account().await?;
         let reservation = self.reservation(&priced, asking);
         let fresh = asking.fresh || self.books.provisional;
@@ -108,13 +143,22 @@ impl Engine {
             Again::Another => Admission::Declined(AskError::KeyTaken),
         };
         let (question, sought) = (&priced.question, asking.sought());
-        let errors = question.post.columns.iter().filter_map(|column| {
-            let error = match column.origin {
-                Origin::Public => return None,
-                Origin::Derived => Expected::Open,
-                Origin::Released {
-                    release, column, ..
-                } => expected(question, release, column, &priced.mechanisms, &sought),
+        let mechanisms = &priced.mechanisms;
+        let foretold = foretold(question, mechanisms, self.executor.context(), &sought).await;
+        // What cannot be run on a made-up answer is not foretold.
+        let foretold = foretold.unwrap_or_else(|_| vec![None; question.post.columns.len()]);
+        let errors = question.post.columns.iter().zip(foretold);
+        let errors = errors.filter_map(|(column, foretold)| {
+            let error = match (column.origin, foretold) {
+                (Origin::Public, _) => return None,
+                (_, Some(half)) => Expected::HalfWidth(half),
+                (Origin::Derived, None) => Expected::Open,
+                (
+                    Origin::Released {
+                        release, column, ..
+                    },
+                    None,
+                ) => expected(question, release, column, mechanisms, &sought),
             };
             Some((column.name.clone(), error))
         });
@@ -160,7 +204,11 @@ fn expected(
 
 /// The noise of each mechanism, in whole grid units also where persons are weighted.
 fn noises(question: &Question, mechanisms: &[Mechanism]) -> Vec<Noise> {
-    let noise = |mechanism: &Mechanism| {
+    let contributions = question
+        .releases
+        .iter()
+        .flat_map(|part| &part.release.contributions);
+    let noise = |(mechanism, contribution): (&Mechanism, &Contribution)| {
         let release = usize::try_from(mechanism.release).ok();
         let release = release.and_then(|release| question.releases.get(release));
         let weighted = release.and_then(|part| part.release.weighted);
@@ -173,9 +221,10 @@ fn noises(question: &Question, mechanisms: &[Mechanism]) -> Vec<Noise> {
             sensitivity: approximate(&mechanism.sensitivity2).sqrt() / unit,
             sigma: approximate(&mechanism.sigma) / unit,
             rho: mechanism.rho,
+            values: Values::of(contribution),
         }
     };
-    mechanisms.iter().map(noise).collect()
+    mechanisms.iter().zip(contributions).map(noise).collect()
 }
 
 fn cost(mechanisms: &[Mechanism]) -> Loss {

@@ -26,10 +26,12 @@ use salus_lake::{Catalog, Lake};
 
 use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
+use crate::grouping_sets::written_out;
+use crate::keys::named_once;
 use crate::lateral::{numbered, refuse_other_laterals};
 use crate::public;
 use crate::refusal::Refusal;
-use crate::subqueries::{as_joins, refuse_other_meanings};
+use crate::subqueries::{as_joins, named_apart, refuse_other_meanings};
 use crate::unresolved::unresolved;
 use crate::values::{refuse_mixed_comparisons, refuse_values};
 
@@ -118,6 +120,8 @@ pub(crate) async fn resolve(
     let plan = state
         .statement_to_plan(statement)
         .await
+        .and_then(named_once)
+        .and_then(written_out)
         .map_err(unresolved)?;
     refuse_size(&plan)?;
     refuse_values(&plan)?;
@@ -128,6 +132,7 @@ pub(crate) async fn resolve(
         .map_err(unresolved)?;
     refuse_values(&plan)?;
     refuse_other_meanings(&plan)?;
+    let plan = named_apart(plan, state).map_err(unresolved)?;
     let plan = as_joins(plan, state).map_err(unresolved)?;
     let plan = numbered(plan, state).map_err(unresolved)?;
     refuse_other_laterals(&plan)?;
@@ -140,6 +145,7 @@ pub(crate) async fn resolve(
     ];
     Optimizer::with_rules(rules)
         .optimize(plan, state, |_, _| {})
+        .and_then(named_once)
         .map_err(unresolved)
 }
 

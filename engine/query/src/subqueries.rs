@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
+use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::logical_plan::{Aggregate, Filter, Projection};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::logical_plan::{Aggregate, Filter, Projection, Subquery};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::optimizer::OptimizerRule;
@@ -78,6 +80,39 @@ fn always_has_a_row(plan: &LogicalPlan) -> bool {
         | LogicalPlan::Distinct(_) => plan.inputs().into_iter().any(always_has_a_row),
         _ => false,
     }
+}
+
+/// The plan with a name of its own for what each scalar subquery gives. Made a join, one that is alike would be taken for a column of the rows around it.
+pub(crate) fn named_apart(plan: LogicalPlan, state: &SessionState) -> Result<LogicalPlan> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|whole| {
+            // Operators above know it by its name.
+            let name = names.save(&whole);
+            let rewritten = whole.transform_up(|expr| match expr {
+                Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty() => {
+                    let [(qualifier, field)] =
+                        subquery.subquery.schema().iter().collect::<Vec<_>>()[..]
+                    else {
+                        return Ok(Transformed::no(Expr::ScalarSubquery(subquery)));
+                    };
+                    let generator = &state.execution_props().alias_generator;
+                    let column = Column::new(qualifier.cloned(), field.name());
+                    let own = Expr::Column(column).alias(generator.next("__salus_scalar"));
+                    let plan = Projection::try_new(vec![own], subquery.subquery)?;
+                    let plan = Arc::new(LogicalPlan::Projection(plan));
+                    Ok(Transformed::yes(Expr::ScalarSubquery(Subquery {
+                        subquery: plan,
+                        outer_ref_columns: subquery.outer_ref_columns,
+                        spans: subquery.spans,
+                    })))
+                }
+                other => Ok(Transformed::no(other)),
+            })?;
+            Ok(rewritten.update_data(|expr| name.restore(expr)))
+        })
+    })?;
+    Ok(rewritten.data)
 }
 
 /// The plan with subqueries in columns alone, and of EXISTS and IN the marks of joins.

@@ -5,6 +5,7 @@ use salus_certificate::Mechanism;
 
 use crate::answer::approximate;
 use crate::question::Question;
+use crate::release::Contribution;
 
 /// How a question is bounded, and with what.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,8 @@ pub struct Terms {
     pub groups_per_person: u64,
     /// Whether she could be in more groups than count, and so some of what she has is left out, or weighs less.
     pub leaves_groups_out: bool,
+    /// Whether she could have more rows in a group than count, which are scaled down to k then.
+    pub scales_rows: bool,
     /// Where persons in more than L0 groups are weighted: groups in which they count, most.
     pub weighted_groups: Option<u64>,
     /// Where keys are not public: least number of persons of a shown group, and what their noisy number must exceed.
@@ -32,6 +35,14 @@ impl Terms {
             rows_per_person: question.rows_per_person(),
             groups_per_person: releases().map(|r| r.groups_per_person).max().unwrap_or(1),
             leaves_groups_out: releases().any(|release| release.most_groups.is_some()),
+            scales_rows: releases().any(|release| {
+                let brings_rows = release.contributions.iter().any(Contribution::brings_rows);
+                let more = release
+                    .relation
+                    .rows
+                    .is_none_or(|rows| rows > release.rows_per_person);
+                brings_rows && more
+            }),
             weighted_groups: weighted.map(|weighted| weighted.groups).max(),
             thresholds: thresholds.map(|t| (t.minimum, t.tau)).collect(),
             pure_epsilon: pure_epsilon(mechanisms),

@@ -1,6 +1,8 @@
 //! What a planner's error means to the one who wrote the query: its first sentence, and a hint that fits.
 
 use datafusion::common::DataFusionError;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use salus_lake::Catalog;
 
 use crate::functions;
@@ -57,11 +59,56 @@ const QUANTILE: &str = "approx_percentile_cont(x, 0.9), or MEDIAN(x)";
 /// The refusal of a query that does not resolve.
 pub(crate) fn unresolved(error: &DataFusionError, sql: &str, catalog: &Catalog) -> Refusal {
     let text = error.strip_backtrace();
-    let (what, hint) = explain(&text, sql, catalog);
-    Refusal::new("resolve", "the query", what, hint)
+    let Explained { at, what, hint } = explain(&text, sql, catalog);
+    let at = at.and_then(|name| place(sql, &name)).or_else(|| {
+        let start = error.diagnostic()?.span?.start;
+        Some(format!("line {}, column {}", start.line, start.column))
+    });
+    let at = at.unwrap_or_else(|| "the query".to_owned());
+    Refusal::new("resolve", at, what, hint)
 }
 
-fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
+/// Where a name stands in the query: the last part of what is written with dots.
+fn place(sql: &str, name: &str) -> Option<String> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location();
+    let tokens = tokens.unwrap_or_default();
+    let found = tokens.iter().find(
+        |token| matches!(&token.token, Token::Word(word) if word.value.eq_ignore_ascii_case(last)),
+    )?;
+    let start = found.span.start;
+    Some(format!(
+        "{last}, line {}, column {}",
+        start.line, start.column
+    ))
+}
+
+/// What is said of an error, and of which name.
+struct Explained {
+    at: Option<String>,
+    what: String,
+    hint: String,
+}
+
+impl Explained {
+    fn of(name: impl Into<String>, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            at: Some(name.into()),
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+
+    fn nowhere(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            at: None,
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+fn explain(text: &str, sql: &str, catalog: &Catalog) -> Explained {
     if let Some(name) = after(text, "No field named ") {
         let plain = name.rsplit('.').next().unwrap_or(&name).to_lowercase();
         let hint = if let Some(here) = elsewhere(&plain) {
@@ -77,7 +124,7 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
                     "it is a column of {}: join that table, or mind the alias",
                     of.join(", ")
                 );
-                return (format!("there is no column {name} here"), hint);
+                return Explained::of(&name, format!("there is no column {name} here"), hint);
             }
             let tables = catalog.tables.values();
             let columns = tables.flat_map(|table| table.columns.keys());
@@ -87,7 +134,7 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
                 "`salus tables` lists tables and columns",
             )
         };
-        return (format!("there is no column {name}"), hint);
+        return Explained::of(&name, format!("there is no column {name}"), hint);
     }
     if let Some(name) = after(text, "Invalid function '") {
         let name = name.trim_matches('\'').to_lowercase();
@@ -99,7 +146,7 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
                 "`salus catalog show --functions` lists the functions",
             ),
         };
-        return (format!("there is no function {name}"), hint);
+        return Explained::of(&name, format!("there is no function {name}"), hint);
     }
     if text.contains("not found")
         && let Some(name) = after(text, "table '")
@@ -114,23 +161,25 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
             tables.chain([MEASUREMENT]),
             "`salus tables` lists the tables",
         );
-        return (format!("there is no table {name}"), hint);
+        return Explained::of(name, format!("there is no table {name}"), hint);
     }
     if text.contains("must be in GROUP BY") || text.contains("must appear in the GROUP BY") {
         let column = after(text, "column \"").map(|name| name.trim_matches('"').to_owned());
         let column = column.unwrap_or_else(|| "a column of SELECT".to_owned());
-        return (
+        return Explained::of(
+            &column,
             format!("{column} is neither a key nor inside an aggregate"),
             format!("add {column} to GROUP BY, or leave it out of SELECT"),
         );
     }
     if let Some(call) = after_line(text, "given name and argument types '") {
         let call = call.split('\'').next().unwrap_or(&call).to_owned();
-        return (
+        let name = call.split('(').next().unwrap_or(&call).to_lowercase();
+        return Explained::of(
+            name,
             format!("{call} does not exist for these arguments"),
             "aggregates take numbers: CASE WHEN x THEN 1 ELSE 0 END of a boolean, date_part('year', d) of a date; \
-             approx_percentile_cont takes a number and a literal between 0 and 1"
-                .to_owned(),
+             approx_percentile_cont takes a number and a literal between 0 and 1",
         );
     }
     let lower = text.to_lowercase();
@@ -141,7 +190,7 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> (String, String) {
     } else {
         "`salus tables` lists tables and columns, `salus catalog show --functions` the functions"
     };
-    (first_sentence(text), hint.to_owned())
+    Explained::nowhere(first_sentence(text), hint)
 }
 
 /// The word after `mark`.
@@ -210,6 +259,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_name_is_found_where_it_stands() {
+        let sql = "SELECT COUNT(*)\nFROM patient p WHERE 'sxe' = p.SXE";
+        assert_eq!(place(sql, "p.sxe").unwrap(), "sxe, line 2, column 32");
+        assert_eq!(place(sql, "zebra"), None);
+    }
+
+    #[test]
     fn a_planners_error_becomes_a_sentence_and_a_hint() {
         let catalog = Catalog::parse(Catalog::default_yaml()).unwrap();
         for (text, sql, what, hint) in [
@@ -263,10 +319,10 @@ mod tests {
             ),
             ("This feature is not implemented: TOP", "", "TOP", "LIMIT"),
         ] {
-            let (found, hinted) = explain(text, sql, &catalog);
-            assert!(found.contains(what), "{text}: {found}");
-            assert!(hinted.contains(hint), "{text}: {hinted}");
-            assert!(!found.contains("Error during"), "{found}");
+            let said = explain(text, sql, &catalog);
+            assert!(said.what.contains(what), "{text}: {}", said.what);
+            assert!(said.hint.contains(hint), "{text}: {}", said.hint);
+            assert!(!said.what.contains("Error during"), "{}", said.what);
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::DateTime;
 use salus_accounting::Noise as Kind;
 
 use crate::gate::AskError;
-use crate::quote::Quote;
+use crate::quote::{Quote, Values};
 use crate::refusal::Refusal;
 use crate::terms::Terms;
 
@@ -30,6 +30,17 @@ impl Quote {
                 terms.groups_per_person, terms.rows_per_person
             ),
         )];
+        if terms.scales_rows {
+            let most = terms.rows_per_person;
+            let words = format!(
+                "who has more than {most} rows in a group counts there with {most} of them in the mean; --rows-per-person K counts more, with more noise"
+            );
+            lines.push(("bias", words));
+        }
+        if terms.leaves_groups_out && terms.weighted_groups.is_none() {
+            let words = "who is in more groups than that counts in some of them only, so numbers are too small where persons are in many; --weigh or --groups-per-person L";
+            lines.push(("bias", words.to_owned()));
+        }
         lines.extend(terms.weighted_groups.map(|most| {
             let whole = terms.groups_per_person;
             let words = format!(
@@ -38,6 +49,22 @@ impl Quote {
             ("weights", words)
         }));
         lines.extend(terms.hidden_groups());
+        let mut said: Vec<Values> = Vec::new();
+        for noise in &self.noise {
+            let Some(values) = noise.values.filter(|values| !said.contains(values)) else {
+                continue;
+            };
+            said.push(values);
+            let words = format!(
+                "release {}, {}: what is below {} or above {} counts as that, in steps of {}",
+                noise.release + 1,
+                noise.aggregate,
+                values.low,
+                values.high,
+                values.step
+            );
+            lines.push(("values", words));
+        }
         lines.extend(self.noise.iter().map(|noise| {
             let (norm, distribution) = match noise.kind {
                 Kind::DiscreteGaussian => ("L2", "discrete Gaussian of sigma"),

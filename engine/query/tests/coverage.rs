@@ -8,8 +8,8 @@ mod support;
 
 use std::collections::HashMap;
 
-use salus_accounting::{Noise, Rho};
-use salus_query::{Asking, Expected, Price};
+use salus_accounting::{Noise, Rational, Rho};
+use salus_query::{AskError, Asking, Expected, Price};
 use support::{Home, Rows, asking, plain, plain_rows, population, small_catalog, text};
 
 /// Number of keys, price and question. Prices are such that noise spans many steps of the lattice and averages stand clear of it.
@@ -458,4 +458,72 @@ async fn a_quote_tells_how_many_places_a_median_is_off() {
     }
     // 40 draws at 95 % or better, and no promise that is ten times too wide.
     assert!(within >= 34 && far >= 8, "{within} {far} {places}");
+}
+
+/// What is computed is foretold for rows that lie evenly between their bounds, which these do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quote_tells_the_error_of_what_is_computed() {
+    let mut rows = Rows::new("encounter", &["person_id", "id", "length_minutes"]);
+    for place in 0..1_000 {
+        let (person, place) = ((place + 1).to_string(), place.to_string());
+        rows.push(&[&person, &person, &place]);
+    }
+    let home = Home::new(&small_catalog(), &[rows], 400).await;
+    let (engine, _ledger) = home.engine(support::ANY_PRICE).await;
+    let priced = |price, rows| Asking {
+        expected_rows: rows,
+        ..asking(price)
+    };
+    let rho = || Price::Rho(Rho::parse_floor("0.05").unwrap());
+    let computed = [
+        ("SELECT COUNT(*) * 2 + 5 AS x FROM encounter", None),
+        (
+            "SELECT 1.0 * COUNT(*) FILTER (WHERE length_minutes >= 0) / COUNT(*) AS x FROM encounter",
+            Some(1_000),
+        ),
+        (
+            "SELECT STDDEV(clamp(length_minutes, 0, 999)) AS x FROM encounter",
+            Some(1_000),
+        ),
+        (
+            "SELECT MEDIAN(clamp(length_minutes, 0, 999)) AS x FROM encounter",
+            Some(1_000),
+        ),
+        (
+            "SELECT AVG(clamp(length_minutes, 0, 999)) - (SELECT AVG(clamp(length_minutes, 0, 999)) AS all_of_them FROM encounter) AS x FROM encounter",
+            Some(1_000),
+        ),
+    ];
+    for (sql, rows) in computed {
+        let quote = engine.quote(sql, &priced(rho(), rows)).await.unwrap();
+        let Expected::HalfWidth(foretold) = quote.errors[0].1 else {
+            panic!("{sql}: {:?}", quote.errors);
+        };
+        let asked = engine.ask(sql, &priced(rho(), rows)).await.unwrap();
+        let half = 1.96 * asked.answer.standard_errors[0][0].unwrap();
+        // Drawn a few hundred times on either side.
+        assert!(
+            (0.75..1.33).contains(&(foretold / half)),
+            "{sql}: {foretold} {half}"
+        );
+        // The price of half of that error brings it.
+        let error = Rational::parse(&format!("{:.6}", foretold / 2.0)).unwrap();
+        let within = priced(Price::Within(error), rows);
+        let price = engine.quote(sql, &within).await.unwrap().cost.rho;
+        #[expect(clippy::cast_precision_loss, reason = "for comparing")]
+        let dearer = price.units() as f64 / quote.cost.rho.units() as f64;
+        assert!((3.5..4.6).contains(&dearer), "{sql}: {dearer}");
+        // Without a number of rows there is an error only where it does not depend on it.
+        let open = engine.quote(sql, &priced(rho(), None)).await.unwrap();
+        let known = matches!(open.errors[0].1, Expected::HalfWidth(_));
+        assert_eq!(known, rows.is_none(), "{sql}: {:?}", open.errors);
+        if rows.is_some() {
+            let error = Rational::parse("1").unwrap();
+            let refused = engine.quote(sql, &priced(Price::Within(error), None)).await;
+            assert!(
+                matches!(&refused, Err(AskError::Refused(refusal)) if refusal.hint.contains("--expect-rows")),
+                "{sql}: {refused:?}"
+            );
+        }
+    }
 }

@@ -102,6 +102,39 @@ const CASES: &[Case] = &[
     same(1, "SELECT code, COUNT(*) FROM condition WHERE code = '44054006' OR code = '59621000' GROUP BY code"),
     // Means lie between the steps of what was measured.
     near(0, 0.05, "SELECT AVG(m) FROM (SELECT person_id, AVG(value) AS m FROM observation WHERE code = '8480-6' GROUP BY person_id) t"),
+    // Years between literal ends, and what is computed from one column with a domain.
+    same(1, "SELECT date_part('year', start_date) AS y, COUNT(*) FROM encounter WHERE start_date >= DATE '2018-03-01' AND start_date < DATE '2022-02-01' GROUP BY 1"),
+    same(1, "SELECT CAST(date_trunc('month', start_date) AS DATE), COUNT(*) FROM encounter WHERE date_part('year', start_date) IN (2019, 2020) GROUP BY 1"),
+    same(1, "SELECT date_part('year', start_date), COUNT(*) FROM encounter WHERE extract(year FROM start_date) BETWEEN 2018 AND 2021 AND extract(year FROM start_date) > 2018 GROUP BY 1"),
+    as_plain(1, 0.0, "SELECT upper(sex), COUNT(*) FROM patient WHERE sex IN ('male', 'female') GROUP BY 1", "SELECT upper(sex), COUNT(*) FROM patient WHERE sex IN ('male', 'female') GROUP BY 1"),
+    same(1, "SELECT (deprivation + 1) / 2, COUNT(*) FROM patient GROUP BY 1"),
+    same(1, "SELECT nullif(deprivation, 5), COUNT(*) FROM patient GROUP BY 1"),
+    same(1, "SELECT deprivation % 3 = 0 OR deprivation IS NULL, CAST(COUNT(*) AS BIGINT) FROM patient GROUP BY 1"),
+    // The extreme of a person's values is one of them.
+    as_plain(1, 0.0,
+        "SELECT flag, COUNT(*) FROM (SELECT person_id, MAX(CASE WHEN code = '44054006' THEN 1 ELSE 0 END) AS flag FROM condition GROUP BY person_id) t GROUP BY flag",
+        "SELECT flag, COUNT(*) FROM (SELECT person_id, MAX(CASE WHEN code = '44054006' THEN 1 ELSE 0 END) AS flag FROM condition GROUP BY person_id) t GROUP BY flag"),
+    near(0, 0.01, "SELECT AVG(flag), SUM(flag) FROM (SELECT person_id, MAX(CASE WHEN code = '44054006' THEN 1 ELSE 0 END) AS flag FROM condition GROUP BY person_id) t"),
+    same(1, "SELECT first, COUNT(*) FROM (SELECT first_value(class) OVER (PARTITION BY person_id ORDER BY start_date, id) AS first, row_number() OVER (PARTITION BY person_id ORDER BY start_date, id) AS n FROM encounter WHERE class IN ('AMB', 'EMER', 'IMP')) t WHERE n = 1 GROUP BY first"),
+    same(1, "SELECT before, COUNT(*) FROM (SELECT lag(class) OVER (PARTITION BY person_id ORDER BY start_date, id) AS before FROM encounter WHERE class IN ('AMB', 'EMER', 'IMP')) t GROUP BY before"),
+    // Each grouping set is a release of its own.
+    same(2, "SELECT deceased, deprivation, COUNT(*), AVG(deprivation) FROM patient WHERE deprivation IS NOT NULL GROUP BY ROLLUP (deceased, deprivation)"),
+    same(2, "SELECT deceased, deprivation > 5 AS deprived, COUNT(*) FROM patient WHERE deprivation IS NOT NULL GROUP BY CUBE (deceased, deprivation > 5)"),
+    same(3, "SELECT deceased, deprivation, class, COUNT(*) FROM patient p JOIN encounter e ON e.person_id = p.person_id WHERE deprivation IS NOT NULL AND class IN ('AMB', 'IMP') GROUP BY GROUPING SETS ((deceased, class), (deprivation), ())"),
+    // A key that is written twice is one key, at the release and below it.
+    same(2, "SELECT deprivation AS d1, deprivation AS d2, COUNT(*), AVG(deprivation) FROM patient GROUP BY 1, 2"),
+    same(1, "SELECT deprivation, COUNT(*) FROM patient GROUP BY deprivation, deprivation"),
+    same(2, "SELECT 1 AS a, 1 AS b, COUNT(*) FROM patient GROUP BY 1, 2"),
+    as_plain(1, 1e-9,
+        "SELECT clamp(n, 0, 12) AS k, COUNT(*) FROM (SELECT p.person_id, p.deprivation AS d1, p.deprivation AS d2, COUNT(*) AS n FROM patient p JOIN encounter e ON e.person_id = p.person_id GROUP BY 1, 2, 3) t GROUP BY 1",
+        "SELECT least(n, 12) AS k, COUNT(*) FROM (SELECT person_id, COUNT(*) AS n FROM encounter GROUP BY 1) t GROUP BY 1"),
+    // What is summed may be the same for every row.
+    same(1, "SELECT class, SUM(1), COUNT(DISTINCT person_id) FROM encounter WHERE class IN ('AMB', 'IMP') GROUP BY class"),
+    near(0, 0.05, "SELECT SUM(1.0), AVG(1) FROM encounter"),
+    // The whole beside its parts, by the same words.
+    near(1, 0.01, "SELECT deprivation, SUM(deprivation) * 1.0 / (SELECT SUM(deprivation) FROM patient) AS share FROM patient GROUP BY deprivation"),
+    near(1, 0.3, "SELECT deceased, AVG(deprivation) - (SELECT AVG(deprivation) FROM patient) AS apart FROM patient GROUP BY deceased"),
+    near(1, 0.01, "SELECT deceased, COUNT(DISTINCT person_id) / CAST((SELECT COUNT(DISTINCT person_id) FROM patient) AS DECIMAL(18, 6)) FROM patient GROUP BY deceased"),
     // Counts.
     same(0, "SELECT COUNT(*) FROM patient"),
     same(0, "SELECT COUNT(DISTINCT person_id) FROM encounter"),
@@ -438,6 +471,11 @@ async fn a_persons_first_rows_are_so_many_and_bound_her() {
         let quote = engine.quote(&sql, &asking(Price::Default)).await.unwrap();
         assert_eq!(quote.terms.rows_per_person, most, "{sql}");
     }
+    // A row that meets one row at most keeps its number to itself.
+    let latest = "WITH r AS (SELECT e.*, row_number() OVER (PARTITION BY e.person_id ORDER BY e.start_date DESC) AS n FROM encounter e) \
+                  SELECT p.deceased, COUNT(*) FROM r JOIN patient p ON p.person_id = r.person_id WHERE r.n = 1 GROUP BY p.deceased";
+    let quote = engine.quote(latest, &asking(Price::Default)).await;
+    assert_eq!(quote.unwrap().terms.rows_per_person, 1);
     // A join may repeat the row that was numbered.
     let joined = "SELECT COUNT(*) FROM (SELECT a.n FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY start_date) AS n FROM encounter) a JOIN encounter b ON a.person_id = b.person_id) t WHERE n = 1";
     let quote = engine.quote(joined, &asking(Price::Default)).await;

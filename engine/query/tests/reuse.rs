@@ -21,6 +21,11 @@ const SAME: &[&[&str]] = &[
         "SELECT COUNT(DISTINCT p.person_id) FROM patient p JOIN condition c ON p.person_id = c.person_id WHERE c.code IN ('44054006', '59621000')",
         "SELECT COUNT(DISTINCT a.person_id) FROM patient a JOIN condition b ON b.person_id = a.person_id WHERE b.code IN ('59621000', '44054006')",
     ],
+    // Names that the engine gives to subqueries are not the question's.
+    &[
+        "SELECT deceased, SUM(deprivation) * 1.0 / (SELECT SUM(deprivation) FROM patient) AS share FROM patient GROUP BY deceased",
+        "SELECT p.deceased, SUM(p.deprivation) * 1.0 / (SELECT SUM(q.deprivation) FROM patient q) FROM patient p GROUP BY p.deceased, 1",
+    ],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 3 GROUP BY sex"],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 4 AND deceased GROUP BY sex"],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 3 OR deceased GROUP BY sex"],

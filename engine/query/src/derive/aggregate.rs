@@ -8,11 +8,12 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::logical_plan::Aggregate;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
-use super::domain::domain_of;
+use super::domain::{Domain, domain_of};
 use super::expression::{is_exact, total};
 use super::relation::{Fact, Relation, Role, Unit};
 use super::{Derivation, named, planner, sized, strip_alias};
 use crate::faults::{Fault, planted};
+use crate::keys::expect_a_column_each;
 use crate::refusal::Refusal;
 
 impl Derivation<'_> {
@@ -57,6 +58,7 @@ impl Derivation<'_> {
                 ..Fact::plain()
             });
         }
+        expect_a_column_each(aggregate)?;
         if unit.is_none() && input.unit.is_some() {
             return Err(Refusal::new(
                 "S4",
@@ -75,6 +77,7 @@ impl Derivation<'_> {
                 per_person: only_unit,
                 between_steps: averages(expr),
                 source,
+                domain: of_extreme(expr, &input),
                 ..Fact::plain()
             });
         }
@@ -178,6 +181,17 @@ fn exact_aggregate(
         },
     });
     Ok((rewritten, source))
+}
+
+/// The smallest and the largest of some values is one of them, or NULL where there is none.
+fn of_extreme(expr: &Expr, input: &Relation) -> Option<Domain> {
+    match strip_alias(expr) {
+        Expr::AggregateFunction(call) if ["min", "max"].contains(&call.func.name()) => {
+            let domain = domain_of(call.params.args.first()?, input)?;
+            Some(domain.or_null())
+        }
+        _ => None,
+    }
 }
 
 fn averages(expr: &Expr) -> bool {

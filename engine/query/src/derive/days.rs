@@ -6,7 +6,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Between, BinaryExpr, Expr, Operator};
 
 use super::domain::{Domain, MOST_VALUES};
-use super::relation::{Relation, literal};
+use super::relation::{Relation, literal, literal_text};
 
 /// First and last day that a column can hold, as far as filters say; days since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,6 +52,79 @@ pub(super) fn narrow(relation: &mut Relation, conjunct: &Expr) {
 }
 
 fn bounded(conjunct: &Expr, relation: &Relation) -> Option<(usize, Range)> {
+    of_days(conjunct, relation).or_else(|| of_years(conjunct, relation))
+}
+
+/// `date_part('year', d) = 2024`, `>= 2020`, `BETWEEN 2020 AND 2024`, `IN (2023, 2024)`: the days of those years.
+fn of_years(conjunct: &Expr, relation: &Relation) -> Option<(usize, Range)> {
+    let column = |expr: &Expr| -> Option<usize> {
+        let call = match expr {
+            Expr::Cast(cast) if cast.field.data_type().is_integer() => &cast.expr,
+            other => other,
+        };
+        let Expr::ScalarFunction(call) = call else {
+            return None;
+        };
+        let ("date_part", [part, of]) = (call.name(), call.args.as_slice()) else {
+            return None;
+        };
+        let year = literal_text(part)?.eq_ignore_ascii_case("year");
+        year.then(|| place(of, relation)).flatten()
+    };
+    let year = |expr: &Expr| -> Option<i32> {
+        match literal(expr)?.cast_to(&DataType::Int32).ok()? {
+            ScalarValue::Int32(year) => year,
+            _ => None,
+        }
+    };
+    let first = |year: i32| {
+        Some(Range::from(since_1970(NaiveDate::from_ymd_opt(
+            year, 1, 1,
+        )?)?))
+    };
+    let last = |year: i32| {
+        Some(Range::to(since_1970(NaiveDate::from_ymd_opt(
+            year, 12, 31,
+        )?)?))
+    };
+    match conjunct {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+            let (at, year, op) = match (column(left), column(right)) {
+                (Some(at), None) => (at, year(right)?, *op),
+                (None, Some(at)) => (at, year(left)?, op.swap()?),
+                _ => return None,
+            };
+            let range = match op {
+                Operator::Eq => first(year)?.within(last(year)?),
+                Operator::GtEq => first(year)?,
+                Operator::Gt => first(year.checked_add(1)?)?,
+                Operator::LtEq => last(year)?,
+                Operator::Lt => last(year.checked_sub(1)?)?,
+                _ => return None,
+            };
+            Some((at, range))
+        }
+        Expr::Between(Between {
+            expr,
+            negated: false,
+            low,
+            high,
+        }) => Some((column(expr)?, first(year(low)?)?.within(last(year(high)?)?))),
+        Expr::InList(one_of) if !one_of.negated => {
+            let years = one_of.list.iter().map(year).collect::<Option<Vec<_>>>()?;
+            let (from, to) = (years.iter().min()?, years.iter().max()?);
+            Some((column(&one_of.expr)?, first(*from)?.within(last(*to)?)))
+        }
+        _ => None,
+    }
+}
+
+fn since_1970(day: NaiveDate) -> Option<i32> {
+    let days = day.signed_duration_since(NaiveDate::from_ymd_opt(1970, 1, 1)?);
+    i32::try_from(days.num_days()).ok()
+}
+
+fn of_days(conjunct: &Expr, relation: &Relation) -> Option<(usize, Range)> {
     match conjunct {
         Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
             let (at, day, op) = match (place(left, relation), place(right, relation)) {
@@ -127,6 +200,22 @@ pub(super) fn domain(
         next = after(part, next)?;
     }
     (!values.is_empty()).then(|| Domain::exactly(values))
+}
+
+/// First and last year of a column whose first and last day are known.
+pub(super) fn years(of: &Expr, relation: &Relation) -> Option<(i64, i64)> {
+    let column = match of {
+        Expr::Column(column) => column,
+        Expr::Cast(cast) => cast.expr.try_as_col()?,
+        _ => return None,
+    };
+    let range = relation.fact(column)?.days;
+    let year = |day: i32| {
+        let first = NaiveDate::from_ymd_opt(1970, 1, 1)?;
+        let day = first.checked_add_signed(chrono::TimeDelta::days(day.into()))?;
+        Some(i64::from(day.year()))
+    };
+    Some((year(range.first?)?, year(range.last?)?))
 }
 
 /// The first day of what a day lies in. Weeks begin on Monday, as `date_trunc` has it.

@@ -1,10 +1,18 @@
 //! Public key domains: the values a grouping key can take, known without looking at the data.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array as _, RecordBatch};
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::execution_props::ExecutionProps;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::physical_expr::create_physical_expr;
 
 use super::days;
+use super::expression::total;
 use super::relation::{Relation, literal, literal_text};
 use crate::functions::age::AgeBand;
 use crate::functions::bucket::WidthBucket;
@@ -116,21 +124,80 @@ fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain
             })
         }
         // Between string types a cast changes no value.
-        Expr::Cast(cast) if is_text(data_type) => {
+        Expr::Cast(cast) if is_text(data_type) && is_text_of(&cast.expr, relation) => {
             let inner = cast.expr.get_type(relation.schema()).ok()?;
-            is_text(&inner)
-                .then(|| find(&cast.expr, relation, &inner))?
-                .and_then(|domain| {
-                    let values = domain.values.iter().map(|value| value.cast_to(data_type));
-                    Some(Domain {
-                        values: values.collect::<Result<_, _>>().ok()?,
-                        ..domain
-                    })
-                })
+            let domain = find(&cast.expr, relation, &inner)?;
+            let values = domain.values.iter().map(|value| value.cast_to(data_type));
+            Some(Domain {
+                values: values.collect::<Result<_, _>>().ok()?,
+                ..domain
+            })
         }
-        Expr::ScalarFunction(call) => of_function(call.name(), &call.args, relation, data_type),
-        _ => None,
+        Expr::ScalarFunction(call) => of_function(call.name(), &call.args, relation, data_type)
+            .or_else(|| computed(expr, relation, data_type)),
+        _ => computed(expr, relation, data_type),
     }
+}
+
+/// What is computed from one column with a domain can only be what it is of one of the values: of each it is computed here, as it will be of rows.
+fn computed(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain> {
+    let columns = expr.column_refs();
+    let [column] = columns.iter().collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let domain = relation.fact(column)?.domain.as_ref()?;
+    if data_type.is_floating() || domain.values.len() > MOST_VALUES {
+        return None;
+    }
+    let field = relation
+        .schema()
+        .qualified_field_from_column(column)
+        .ok()?
+        .1;
+    let mut given = domain.values.clone();
+    if domain.null || !domain.closed {
+        given.push(ScalarValue::try_from(field.data_type()).ok()?);
+    }
+    let given = given.iter().map(|value| value.cast_to(field.data_type()));
+    let given = ScalarValue::iter_to_array(given.collect::<Result<Vec<_>, _>>().ok()?).ok()?;
+    let nullable = Arc::new(field.as_ref().clone().with_nullable(true));
+    let named = vec![(column.relation.clone(), nullable)];
+    let schema = DFSchema::new_with_metadata(named, HashMap::new()).ok()?;
+    let rows = RecordBatch::try_new(Arc::clone(schema.inner()), vec![given]).ok()?;
+    let computes = total(expr, relation).ok()?;
+    let computes = create_physical_expr(
+        &computes,
+        &schema,
+        &ExecutionProps::new(),
+        &PhysicalPlanningContext::default(),
+    )
+    .ok()?;
+    let found = computes.evaluate(&rows).ok()?;
+    let found = found.into_array(rows.num_rows()).ok()?;
+    let mut values = Vec::new();
+    let mut null = !domain.closed;
+    for row in 0..found.len() {
+        let value = ScalarValue::try_from_array(&found, row).ok()?;
+        if value.is_null() {
+            null = true;
+            continue;
+        }
+        let value = value.cast_to(data_type).ok()?;
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    let closed = domain.closed;
+    (!values.is_empty()).then_some(Domain {
+        values,
+        closed,
+        null,
+    })
+}
+
+fn is_text_of(expr: &Expr, relation: &Relation) -> bool {
+    let kind = expr.get_type(relation.schema());
+    kind.is_ok_and(|kind| is_text(&kind))
 }
 
 fn is_text(data_type: &DataType) -> bool {
@@ -167,6 +234,7 @@ fn of_function(
                 return None;
             }
             let (low, high) = match literal_text(part)?.to_ascii_lowercase().as_str() {
+                "year" => days::years(&args[1], relation)?,
                 "month" => (1, 12),
                 "week" => (1, 53),
                 "day" => (1, 31),

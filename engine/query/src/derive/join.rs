@@ -348,7 +348,16 @@ impl Outcome {
             .rows
             .zip(right.rows)
             .and_then(|(l, r)| l.checked_mul(r));
-        let both = |l: Vec<Fact>, r: Vec<Fact>| l.into_iter().chain(r).map(renumbered).collect();
+        // A row that meets one row at most keeps its number to itself.
+        let beside = |facts: Vec<Fact>, other: &Relation| -> Vec<Fact> {
+            let repeats = other.rows != Some(1);
+            let number = |fact| if repeats { renumbered(fact) } else { fact };
+            facts.into_iter().map(number).collect()
+        };
+        let both = |l: Vec<Fact>, r: Vec<Fact>| {
+            let (l, r) = (beside(l, right), beside(r, left));
+            l.into_iter().chain(r).collect()
+        };
         let (l, r) = (left.facts.clone(), right.facts.clone());
         match kind {
             JoinType::LeftSemi | JoinType::LeftAnti => Self {
@@ -388,7 +397,6 @@ impl Outcome {
     }
 }
 
-/// Facts of the side of an outer join that is not preserved: its columns may be NULL in some of a person's rows and not in others.
 /// A join may repeat a row, with its number.
 fn renumbered(fact: Fact) -> Fact {
     Fact {
@@ -397,6 +405,7 @@ fn renumbered(fact: Fact) -> Fact {
     }
 }
 
+/// Facts of the side of an outer join that is not preserved: its columns may be NULL in some of a person's rows and not in others.
 fn optional(facts: Vec<Fact>) -> Vec<Fact> {
     facts
         .into_iter()

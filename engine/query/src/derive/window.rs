@@ -11,6 +11,7 @@ use datafusion::logical_expr::{
     WindowFunctionDefinition,
 };
 
+use super::domain::{Domain, domain_of};
 use super::expression::{is_exact, total};
 use super::relation::{Fact, Relation, Role, Source, literal};
 use super::{Derivation, planner, strip_alias};
@@ -34,6 +35,17 @@ const BY_PEERS: &[&str] = &["rank", "dense_rank"];
 /// Aggregates over a frame, exact in any order. Those that cannot take a row back, such as `bool_and`, would fail in a sliding frame, and only
 /// where there is a row.
 const AGGREGATES: &[&str] = &["count", "sum", "min", "max", "avg"];
+
+/// Those that give a value of one of the rows.
+const PICKS: &[&str] = &[
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "min",
+    "max",
+];
 
 /// Largest offset of a frame, in rows.
 const MOST_OFFSET: u64 = 1_000_000;
@@ -119,6 +131,16 @@ fn stands_once(plan: &LogicalPlan) -> bool {
         LogicalPlan::Projection(node) => stands_once(&node.input),
         LogicalPlan::SubqueryAlias(node) => stands_once(&node.input),
         _ => false,
+    }
+}
+
+/// One of the values of the person's rows, or NULL where there is none; a third argument would stand for it.
+fn picked(name: &str, args: &[Expr], input: &Relation) -> Option<Domain> {
+    match args {
+        [value] | [value, _] if PICKS.contains(&name) => {
+            domain_of(value, input).map(Domain::or_null)
+        }
+        _ => None,
     }
 }
 
@@ -210,6 +232,7 @@ fn person_window(
             _ => None,
         }),
         weight: input.weight(expr),
+        domain: picked(name, &params.args, input),
         numbers_rows: name == "row_number" && only_person,
         between_steps: name == "avg",
         ..Fact::plain()

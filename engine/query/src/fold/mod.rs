@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::datatypes::{DataType, Field};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::catalog::Session;
 use datafusion::common::{DFSchema, DFSchemaRef, internal_err, plan_err};
 use datafusion::error::Result;
@@ -163,7 +163,14 @@ impl UserDefinedLogicalNodeCore for PersonFold {
         let (Ok([input]), true) = (<[_; 1]>::try_from(inputs), exprs.is_empty()) else {
             return internal_err!("a fold has one input and no expressions");
         };
-        if input.schema().fields() != self.input.schema().fields() {
+        // An optimiser may learn that a column is never NULL. Otherwise columns stay what and where they are.
+        let same = |(after, before): (&FieldRef, &FieldRef)| {
+            after.name() == before.name()
+                && after.data_type() == before.data_type()
+                && (before.is_nullable() || !after.is_nullable())
+        };
+        let (after, before) = (input.schema().fields(), self.input.schema().fields());
+        if after.len() != before.len() || !after.iter().zip(before).all(same) {
             return internal_err!("the columns of a fold stay where they are");
         }
         Ok(Self {

@@ -36,11 +36,21 @@ impl Repetitions {
     pub(crate) fn draw(
         columns: &[Vec<i128>],
         spreads: &[Spread],
+        table: impl FnMut(&[Vec<i128>]) -> Result<Vec<RecordBatch>>,
+    ) -> Result<Self> {
+        Self::draw_from(seed(columns), columns, spreads, table)
+    }
+
+    /// The same from a seed that does not follow from the columns.
+    pub(crate) fn draw_from(
+        seed: [u8; 32],
+        columns: &[Vec<i128>],
+        spreads: &[Spread],
         mut table: impl FnMut(&[Vec<i128>]) -> Result<Vec<RecordBatch>>,
     ) -> Result<Self> {
         let values = columns.iter().map(Vec::len).sum::<usize>().max(1);
         let count = (VALUES / values).clamp(LEAST, MOST);
-        let mut noise = Noise::new(columns);
+        let mut noise = Noise::new(seed);
         let mut parts: Vec<Vec<RecordBatch>> = Vec::new();
         for repetition in 0..count {
             let drawn: Vec<Vec<i128>> = columns
@@ -111,17 +121,22 @@ struct Noise {
     spare: Option<f64>,
 }
 
-impl Noise {
-    fn new(columns: &[Vec<i128>]) -> Self {
-        let mut seed = Sha256::new();
-        for column in columns {
-            seed.update((column.len() as u64).to_be_bytes());
-            for value in column {
-                seed.update(value.to_be_bytes());
-            }
+/// What the noise of released numbers is drawn from.
+fn seed(columns: &[Vec<i128>]) -> [u8; 32] {
+    let mut seed = Sha256::new();
+    for column in columns {
+        seed.update((column.len() as u64).to_be_bytes());
+        for value in column {
+            seed.update(value.to_be_bytes());
         }
+    }
+    seed.finalize().into()
+}
+
+impl Noise {
+    fn new(seed: [u8; 32]) -> Self {
         Self {
-            random: ChaCha20Rng::from_seed(seed.finalize().into()),
+            random: ChaCha20Rng::from_seed(seed),
             spare: None,
         }
     }

@@ -12,6 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use super::released_schema;
 use crate::derive::relation::{Relation, Role};
 use crate::derive::{Derivation, planner};
+use crate::grouping_sets::MOST_SETS;
 use crate::public;
 use crate::refusal::Refusal;
 use crate::release::RELEASED;
@@ -165,8 +166,10 @@ fn check_keys(aggregate: &Aggregate, relation: &Relation) -> Result<(), Refusal>
             return Err(Refusal::new(
                 "keys",
                 key,
-                "ROLLUP, CUBE and GROUPING SETS are releases of their own",
-                "ask each grouping as a question of its own",
+                format!(
+                    "each grouping set is a release of its own, and these are more than {MOST_SETS}"
+                ),
+                "name fewer of them: GROUPING SETS ((a, b), (a), ())",
             ));
         }
         if relation.role(key) != Role::Plain {

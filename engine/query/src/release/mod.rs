@@ -18,6 +18,7 @@ use salus_certificate::{Aggregate as Kind, Bounds, Weighted};
 use salus_lake::Catalog;
 
 use crate::derive::relation::Relation;
+use crate::keys::expect_a_column_each;
 use crate::post::{Number, ReleasedAggregate};
 use crate::refusal::Refusal;
 
@@ -85,6 +86,7 @@ impl Release {
         options: BoundingOptions,
     ) -> Result<Self, Refusal> {
         let aggregate = &part.aggregate;
+        expect_a_column_each(aggregate)?;
         let relation = part.relation.clone();
         let fields = aggregate.schema.iter().map(|(_, field)| field);
         let keys: Vec<_> = aggregate.group_expr.iter().zip(fields).collect();

@@ -50,6 +50,11 @@ impl Contribution {
         }
     }
 
+    /// Whether each of a person's rows counts.
+    pub(crate) fn brings_rows(&self) -> bool {
+        !matches!(self, Self::Persons(_) | Self::Value(_))
+    }
+
     /// Most that one row can change the sum, in grid units; the number of levels of a tree.
     pub(crate) fn bound(&self) -> u64 {
         match self {

@@ -91,6 +91,23 @@ impl Tree {
             })
     }
 
+    /// The counts of so many rows that lie evenly over the leaves, in every node.
+    pub(crate) fn evenly(&self, rows: u64) -> Vec<i128> {
+        let mut counts = vec![0; self.nodes()];
+        let leaves = self.leaves() as u128;
+        for leaf in 0..self.leaves() {
+            // Rows below this leaf's end less those below its beginning: they sum up to all.
+            let below = |leaf: usize| u128::from(rows) * leaf as u128 / leaves.max(1);
+            let here = below(leaf + 1).saturating_sub(below(leaf));
+            for node in self.path(leaf) {
+                if let Some(count) = counts.get_mut(node) {
+                    *count += i128::try_from(here).unwrap_or_default();
+                }
+            }
+        }
+        counts
+    }
+
     /// The value that stands for a leaf, in grid units: its middle, which is the value itself where leaves are single values.
     fn value(&self, leaf: usize) -> i64 {
         let low = i128::from(self.grid.low) + leaf as i128 * i128::from(self.width);
