@@ -234,7 +234,12 @@ fn of_function(
                 return None;
             }
             let (low, high) = match literal_text(part)?.to_ascii_lowercase().as_str() {
-                "year" => days::years(&args[1], relation)?,
+                "year" => {
+                    let (first, last) = days::years(&args[1], relation)?;
+                    // A day between two others is not NULL.
+                    let years = range(first, last, data_type)?;
+                    return Some(Domain::exactly(years.values));
+                }
                 "month" => (1, 12),
                 "week" => (1, 53),
                 "day" => (1, 31),
