@@ -26,6 +26,7 @@ extern crate self as salus_query;
 mod answer;
 mod books;
 mod canonical;
+mod constants;
 mod derive;
 mod execute;
 mod faults;

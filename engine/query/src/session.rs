@@ -24,6 +24,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use salus_lake::{Catalog, Lake};
 
+use crate::constants::listed;
 use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
 use crate::grouping_sets::written_out;
@@ -129,6 +130,7 @@ pub(crate) async fn resolve(
     let plan = state
         .analyzer()
         .execute_and_check(plan, state.config_options(), |_, _| {})
+        .and_then(listed)
         .map_err(unresolved)?;
     refuse_values(&plan)?;
     refuse_other_meanings(&plan)?;
@@ -204,11 +206,19 @@ fn parse(sql: &str) -> Result<Statement, Refusal> {
                 .next()
                 .unwrap_or_default()
                 .to_uppercase();
+            let hint = match word.as_str() {
+                "EXPLAIN" => "`salus explain \"SELECT …\"` says how a question is bounded",
+                "SHOW" | "DESCRIBE" => "`salus tables` lists tables and columns",
+                "SET" => {
+                    "SET salus.epsilon = 0.5; SELECT … sets an option of the question behind it"
+                }
+                _ => HINT,
+            };
             Err(Refusal::new(
                 "statement",
                 word,
                 "only SELECT is admitted",
-                HINT,
+                hint,
             ))
         }
     }

@@ -185,6 +185,10 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> Explained {
     let lower = text.to_lowercase();
     let hint = if lower.contains("fetch clause") || lower.contains("not implemented: top") {
         "write ORDER BY … LIMIT 5 after the GROUP BY"
+    } else if lower.contains("should only return one column") {
+        "write EXISTS (SELECT 1 … WHERE inner.person_id = outer.person_id AND …)"
+    } else if lower.contains("interval") || sql.to_lowercase().contains("interval") {
+        "two dates differ by a number of days: end_date - start_date > 3; or add to one: end_date > start_date + INTERVAL '3 days'"
     } else if lower.contains("pivot") {
         "write one aggregate a column: COUNT(*) FILTER (WHERE sex = 'male')"
     } else {

@@ -117,6 +117,10 @@ const CASES: &[Case] = &[
     near(0, 0.01, "SELECT AVG(flag), SUM(flag) FROM (SELECT person_id, MAX(CASE WHEN code = '44054006' THEN 1 ELSE 0 END) AS flag FROM condition GROUP BY person_id) t"),
     same(1, "SELECT first, COUNT(*) FROM (SELECT first_value(class) OVER (PARTITION BY person_id ORDER BY start_date, id) AS first, row_number() OVER (PARTITION BY person_id ORDER BY start_date, id) AS n FROM encounter WHERE class IN ('AMB', 'EMER', 'IMP')) t WHERE n = 1 GROUP BY first"),
     same(1, "SELECT before, COUNT(*) FROM (SELECT lag(class) OVER (PARTITION BY person_id ORDER BY start_date, id) AS before FROM encounter WHERE class IN ('AMB', 'EMER', 'IMP')) t GROUP BY before"),
+    // Constant rows are a list of values.
+    same(1, "SELECT v.name, COUNT(*) FROM encounter e JOIN (SELECT 'AMB' AS class, 'ambulatory' AS name UNION ALL SELECT 'IMP', 'inpatient') v ON v.class = e.class GROUP BY v.name"),
+    same(0, "WITH wanted AS (SELECT '44054006' AS code UNION ALL SELECT '59621000') SELECT COUNT(DISTINCT c.person_id) FROM condition c JOIN wanted w ON w.code = c.code"),
+    same(0, "SELECT SUM(CAST(deceased AS INT)), COUNT(*) FROM patient"),
     // Each grouping set is a release of its own.
     same(2, "SELECT class, date_part('year', start_date) AS y, COUNT(*), COUNT(DISTINCT person_id) FROM encounter WHERE class IN ('AMB', 'IMP') AND start_date BETWEEN DATE '2019-01-01' AND DATE '2021-12-31' GROUP BY ROLLUP (class, date_part('year', start_date))"),
     same(2, "SELECT class, date_part('year', start_date) AS y, COUNT(*) FROM encounter WHERE class IN ('AMB', 'IMP') AND start_date BETWEEN DATE '2019-01-01' AND DATE '2021-12-31' GROUP BY CUBE (class, date_part('year', start_date))"),

@@ -118,7 +118,7 @@ fn exact_aggregate(
             "S4",
             expr,
             "an order inside an aggregate is not admitted",
-            "use MIN or MAX",
+            "number the rows in a subquery, row_number() OVER (PARTITION BY person_id ORDER BY …) AS n, and take WHERE n = 1",
         ));
     }
     let [argument] = params.args.as_slice() else {

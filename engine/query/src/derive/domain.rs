@@ -141,24 +141,21 @@ fn find(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain
 
 /// What is computed from one column with a domain can only be what it is of one of the values: of each it is computed here, as it will be of rows.
 fn computed(expr: &Expr, relation: &Relation, data_type: &DataType) -> Option<Domain> {
-    let columns = expr.column_refs();
-    let [column] = columns.iter().collect::<Vec<_>>()[..] else {
+    let columns: Vec<_> = expr.column_refs().into_iter().collect();
+    let [column] = columns.as_slice() else {
         return None;
     };
-    let domain = relation.fact(column)?.domain.as_ref()?;
+    let (_, field) = relation.schema().qualified_field_from_column(column).ok()?;
+    let kind = field.data_type();
+    let domain = find(&Expr::Column((*column).clone()), relation, kind)?;
     if data_type.is_floating() || domain.values.len() > MOST_VALUES {
         return None;
     }
-    let field = relation
-        .schema()
-        .qualified_field_from_column(column)
-        .ok()?
-        .1;
     let mut given = domain.values.clone();
     if domain.null || !domain.closed {
-        given.push(ScalarValue::try_from(field.data_type()).ok()?);
+        given.push(ScalarValue::try_from(kind).ok()?);
     }
-    let given = given.iter().map(|value| value.cast_to(field.data_type()));
+    let given = given.iter().map(|value| value.cast_to(kind));
     let given = ScalarValue::iter_to_array(given.collect::<Result<Vec<_>, _>>().ok()?).ok()?;
     let nullable = Arc::new(field.as_ref().clone().with_nullable(true));
     let named = vec![(column.relation.clone(), nullable)];

@@ -340,7 +340,7 @@ fn refuse_operator(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::Distinct(_) => (
             "S6",
             "DISTINCT ON picks rows by their order",
-            "aggregate per person instead: MIN, MAX",
+            "number the rows in a subquery, row_number() OVER (PARTITION BY person_id ORDER BY …) AS n, and take WHERE n = 1",
         ),
         LogicalPlan::RecursiveQuery(_) => (
             "statement",
@@ -355,7 +355,7 @@ fn refuse_operator(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::EmptyRelation(_) => (
             "release",
             "this reads no table",
-            "ask about the tables that `salus tables` lists",
+            "ask about the tables that `salus tables` lists; a list of values is (VALUES ('a'), ('b')) AS v(code)",
         ),
         LogicalPlan::Subquery(_) => (
             "S2",

@@ -161,7 +161,7 @@ pub(super) fn bounded(
         "bounds",
         argument,
         "sums, averages and quantiles need public bounds on what one row can bring, and the catalog has none for this",
-        "write clamp(x, low, high), or filter on one code the catalog has limits for: WHERE code = '4548-4'",
+        "write clamp(x, low, high), or filter on one code the catalog has limits for: WHERE code = '4548-4'; of several codes AVG(value) FILTER (WHERE code = '4548-4')",
     ))
 }
 
