@@ -384,7 +384,7 @@ fn a_question_can_come_from_standard_input() {
 #[test]
 fn the_ledger_knows_no_names_and_no_questions() {
     let home = Home::populated(&[], 30);
-    let marked = "SELECT COUNT(DISTINCT person_id) AS zebra FROM patient";
+    let marked = "SELECT COUNT(DISTINCT person_id) AS zebrafinches FROM patient";
     home.run(&["query", marked, "--user", "ada.lovelace"])
         .exits(0);
     home.run(&["query", "--fresh", marked, "--user", "ada.lovelace"])
@@ -399,7 +399,7 @@ fn the_ledger_knows_no_names_and_no_questions() {
         let content = fs::read(file).unwrap();
         bytes += content.len();
         // Long enough that no digest or signature spells one by chance.
-        for secret in ["lovelace", "hopper", "zebra"] {
+        for secret in ["lovelace", "hopper", "zebrafinches"] {
             let found = content
                 .windows(secret.len())
                 .any(|window| window == secret.as_bytes());

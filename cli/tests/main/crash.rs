@@ -83,9 +83,9 @@ fn killed_questions_leave_a_ledger_that_holds() {
     };
     let mut answered = BTreeSet::new();
     let (mut killed, mut spent) = (0, home.budget("spent"));
+    let mut reach = u64::try_from(typical.as_micros()).unwrap() * 5 / 2;
     for round in 0..rounds {
         // Two streams of questions at a time; whatever is under way at the chosen moment is killed.
-        let reach = u64::try_from(typical.as_micros()).unwrap() * 5 / 2;
         let deadline = Instant::now() + Duration::from_micros(chance.below(reach));
         let mut children = vec![spawn(&home, &question), spawn(&home, &question)];
         let mut finished = Vec::new();
@@ -116,6 +116,10 @@ fn killed_questions_leave_a_ledger_that_holds() {
         let now = home.budget("spent");
         assert!(now >= spent, "round {round} refunded {spent} to {now}");
         spent = now;
+        if answered.is_empty() {
+            // Questions take longer than the first did: the next are killed later.
+            reach += reach / 2;
+        }
     }
     home.run(&question).exits(0);
 

@@ -265,7 +265,7 @@ fn reviews_and_incidents_stand_in_the_ledger() {
         home.run(&["ledger", "review", range, "--note", "x"])
             .exits(2);
     }
-    let reserve = (answer["entry"].as_u64().unwrap() - 1).to_string();
+    let reserve = home.reserve_of(&answer["entry"]).to_string();
     home.run(&[
         "ledger",
         "incident",

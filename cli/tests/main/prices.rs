@@ -104,11 +104,8 @@ fn keys_that_are_not_public_cost_delta_and_the_ledger_holds() {
     assert!(dear.stderr.contains("at most delta"), "{dear:?}");
     home.run(&["query", sql, "--delta", "lots"]).exits(2);
     home.run(&["ledger", "verify"]).exits(0);
-    let shown = home.json(&[
-        "ledger",
-        "show",
-        &(answer["entry"].as_u64().unwrap() - 1).to_string(),
-    ]);
+    let reserve = home.reserve_of(&answer["entry"]).to_string();
+    let shown = home.json(&["ledger", "show", &reserve]);
     assert!(
         shown.to_string().contains("threshold") || shown.to_string().contains("tau"),
         "{shown}"

@@ -185,10 +185,18 @@ impl Home {
         units(&self.json(&["budget", "show"])[which]["rho"])
     }
 
-    /// Number of ledger entries.
+    /// The ledger's entries, but for the anchors of the restricted log: the clock writes one each hour, whatever a test does.
     pub(crate) fn entries(&self) -> Vec<Value> {
         let list = self.json(&["ledger", "list"]);
-        list["entries"].as_array().unwrap().clone()
+        let entries = list["entries"].as_array().unwrap().iter();
+        let entries = entries.filter(|entry| entry["kind"] != "anchor");
+        entries.cloned().collect()
+    }
+
+    /// The reserve of an answer. Others may have entered something between the two.
+    pub(crate) fn reserve_of(&self, release: &Value) -> u64 {
+        let shown = self.json(&["ledger", "show", &release.to_string()]);
+        shown["entry"]["body"]["reserve"].as_u64().unwrap()
     }
 }
 

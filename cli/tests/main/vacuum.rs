@@ -84,6 +84,17 @@ fn a_question_that_is_being_answered_is_waited_for() {
     fs::write(&file, format!("{policy}\nanswer_grid_milliseconds: 3000\n")).unwrap();
     home.run(&["policy", "apply", file.to_str().unwrap()])
         .exits(0);
+    let expunge = ["expunge", "--patient", "nobody", "--yes"];
+    // Who does not wait is told so, however long somebody reads.
+    let lake = Lake::open(&home.root()).unwrap();
+    let reading = lake.reading().unwrap();
+    let impatient = home.run(&[&expunge[..], &["--wait", "0"]].concat());
+    assert_eq!(impatient.code, Some(1), "{impatient:?}");
+    assert!(
+        impatient.stderr.contains("do the same again"),
+        "{impatient:?}"
+    );
+    drop(reading);
     let question = home
         .command(&["query", BY_SEX, "--epsilon", "1"])
         .stdout(Stdio::piped())
@@ -101,13 +112,6 @@ fn a_question_that_is_being_answered_is_waited_for() {
         assert!(Instant::now() < until, "the question does not begin");
         std::thread::sleep(Duration::from_millis(5));
     }
-    let expunge = ["expunge", "--patient", "nobody", "--yes"];
-    let impatient = home.run(&[&expunge[..], &["--wait", "0"]].concat());
-    assert_eq!(impatient.code, Some(1), "{impatient:?}");
-    assert!(
-        impatient.stderr.contains("do the same again"),
-        "{impatient:?}"
-    );
     home.run(&expunge).exits(0);
     Done::of(&question.wait_with_output().unwrap()).exits(0);
     assert_eq!(snapshots(&home), 1);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -28,21 +29,35 @@ impl Witness {
             ])
             .exits(0);
         }
-        let mut process = salus()
-            .args([
-                "--format", "json", "witness", "serve", "--listen", address, "--log", log,
-            ])
-            .arg("--key")
-            .arg(key)
-            .arg("--state")
-            .arg(home.beside("witness"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        let complaint = home.beside("witness.err");
+        let begun = Instant::now();
+        let (process, line) = loop {
+            let mut process = salus()
+                .args([
+                    "--format", "json", "witness", "serve", "--listen", address, "--log", log,
+                ])
+                .arg("--key")
+                .arg(&key)
+                .arg("--state")
+                .arg(home.beside("witness"))
+                .stdout(Stdio::piped())
+                .stderr(fs::File::create(&complaint).unwrap())
+                .spawn()
+                .unwrap();
+            let mut line = String::new();
+            BufReader::new(process.stdout.take().unwrap())
+                .read_line(&mut line)
+                .unwrap();
+            if !line.is_empty() {
+                break (process, line);
+            }
+            // A port that was given back may have been lent to somebody else for a moment.
+            process.wait().unwrap();
+            let complaint = fs::read_to_string(&complaint).unwrap();
+            let patient = begun.elapsed() < Duration::from_mins(1);
+            assert!(patient && complaint.contains("in use"), "{complaint}");
+            std::thread::sleep(Duration::from_millis(50));
+        };
         let said: Value = serde_json::from_str(&line).unwrap();
         Self {
             process,

@@ -108,7 +108,7 @@ async fn the_minimum_counts_persons_and_not_their_weight() {
     let mut asking = weighing("0.0001", 1);
     asking.delta = Some(Delta::parse_floor("0.4").unwrap());
     let mut seen = 0;
-    for _ in 0..40 {
+    for _ in 0..80 {
         let (engine, _) = home.engine(&policy()).await;
         let asked = engine.ask(BY_CODE, &asking).await.unwrap();
         for row in &asked.answer.rows {

@@ -285,8 +285,8 @@ fn bounds_are_paired_with_their_neighbours_alone() {
     assert_eq!(found, expected);
 }
 
-/// Ten thousand questions of one analyst, a tenth of them in pairs. Twenty times as many may take eighty times as long, with room for a busy machine;
-/// comparing each with each would take four hundred times as long.
+/// Ten thousand questions of one analyst, a tenth of them in pairs. They may take four times as long as twenty times five hundred, with room for a
+/// busy machine; comparing each with each would take twenty times as long.
 #[test]
 fn time_grows_with_the_number_of_questions() {
     let time = |questions: u64| {
@@ -323,12 +323,13 @@ fn time_grows_with_the_number_of_questions() {
         assert_eq!(found.len() as u64, questions / 10);
         took
     };
-    let (half, whole) = (time(500), time(10_000));
+    let ten = || (0..10).map(|_| time(500)).sum::<Duration>();
+    // Half of them before and half after: what else the machine does slows both.
+    let (before, whole, after) = (ten(), time(10_000), ten());
     assert!(
-        whole < half * 80 + Duration::from_secs(1),
-        "{half:?}, {whole:?}"
+        whole < (before + after) * 4 + Duration::from_secs(1),
+        "{before:?}, {whole:?}, {after:?}"
     );
-    assert!(whole < Duration::from_mins(1), "{whole:?}");
 }
 
 /// All questions differ in one bound: as many pairs as neighbours.

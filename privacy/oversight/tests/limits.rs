@@ -95,11 +95,21 @@ fn hostile_names_stay_names() {
     }
 }
 
-/// Ten thousand entries in each form, in a debug build on a busy machine.
+/// Ten thousand entries in each form. Ten times as many may take fifty times as long, with room for a busy machine; comparing each with each
+/// would take a hundred times as long.
 #[test]
 fn long_logs_are_fast() {
+    // Few before and after many: what else the machine does slows one of them too.
+    let [before, whole, after] = [500, 5_000, 500].map(time_of_all_forms);
+    assert!(
+        whole < before.max(after) * 50 + Duration::from_secs(5),
+        "{before:?}, {whole:?}, {after:?}"
+    );
+}
+
+fn time_of_all_forms(questions: u64) -> Duration {
     let mut log = Log::new();
-    for i in 0_u64..5_000 {
+    for i in 0..questions {
         log.time += 600;
         let principal = format!("p-{}", i % 50);
         if i % 10 == 0 {
@@ -113,20 +123,19 @@ fn long_logs_are_fast() {
             );
         }
     }
-    assert!(log.entries.len() >= 10_000);
+    assert!(log.entries.len() as u64 >= 2 * questions);
     let start = Instant::now();
     let lines = burn_down(&log.entries);
     // The purse, the dataset, and 45 analysts who were answered.
     assert_eq!(lines.len(), 47);
-    all_forms(&log.entries);
+    all_forms(&log.entries, questions);
     assert!(lines[0].plot_svg().len() < 60_000);
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(30), "{took:?}");
+    start.elapsed()
 }
 
-fn all_forms(log: &[StoredEntry]) {
+fn all_forms(log: &[StoredEntry], asked: u64) {
     let all = questions(log);
-    assert_eq!(refusals(log).list.len(), 1_000);
+    assert_eq!(refusals(log).list.len() as u64, asked / 5);
     assert_eq!(csv(&all).lines().count(), all.len() + 1);
     assert_eq!(
         json(log, &all)["questions"].as_array().unwrap().len(),
@@ -137,5 +146,7 @@ fn all_forms(log: &[StoredEntry]) {
         all.len()
     );
     assert!(registry(log, &Deployment::default()).is_ok());
-    assert!(report(log, Period::default(), &Cover::default()).contains("more are not listed here"));
+    let cut =
+        report(log, Period::default(), &Cover::default()).contains("more are not listed here");
+    assert_eq!(cut, all.len() > 2_000);
 }

@@ -1,7 +1,9 @@
 //! A ledger whose answers wait for witnesses, over HTTP on loopback.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use salus_accounting::{Delta, Loss, Noise, Rational, Rho};
 use salus_certificate::{Aggregate, Bounds, Certificate, EntryIndex, Mechanism, Step};
@@ -36,11 +38,27 @@ async fn witness(dir: &Path, name: &str, log: &str) -> Running {
     run(dir, signer, log, "127.0.0.1:0").await
 }
 
+/// A port that was given back may have been lent to somebody else for a moment.
+async fn bind(address: &str) -> TcpListener {
+    let begun = Instant::now();
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error)
+                if error.kind() == ErrorKind::AddrInUse
+                    && begun.elapsed() < Duration::from_mins(1) =>
+            {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            other => return other.unwrap(),
+        }
+    }
+}
+
 async fn run(dir: &Path, signer: Signer, log: &str, address: &str) -> Running {
     let memory = dir.join(signer.origin());
     let witness = Witness::new(&memory, signer, vec![Verifier::parse(log).unwrap()]).unwrap();
     let key = witness.key();
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = bind(address).await;
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (stop, end) = oneshot::channel();
     tokio::spawn(serve(witness, listener, async {

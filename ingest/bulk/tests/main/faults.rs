@@ -7,7 +7,7 @@ use salus_bulk::{BulkError, Job, Options, Silent};
 use serde_json::json;
 
 use crate::server::{Fault, Stage, TestFile, raw, resources};
-use crate::support::{Trial, backend, content, population, quick, register};
+use crate::support::{MANY, Trial, backend, content, population, quick, register};
 
 /// Faults that pass, as servers and the proxies before them send them.
 fn passing() -> Vec<Fault> {
@@ -33,7 +33,7 @@ async fn transient_errors_at_every_stage() {
     ] {
         let trial = Trial::new(population()).await;
         let keys = vec![salus_bulk::generate_key(salus_bulk::KeyAlgorithm::Es384).unwrap()];
-        register(&trial.server, &keys, Duration::from_mins(5));
+        register(&trial.server, &keys, MANY);
         trial.server.faults(stage, passing());
         trial.arrives(backend("salus-test", keys)).await;
         assert!(

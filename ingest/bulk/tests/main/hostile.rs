@@ -134,12 +134,13 @@ async fn a_server_that_drips_or_is_silent_is_left() {
         let trial = Trial::new(vec![resources("Patient", 100)]).await;
         trial.server.faults(Stage::File, [fault]);
         let mut options = quick();
-        options.connection.read_timeout = Duration::from_millis(200);
-        options.connection.answer_timeout = Duration::from_millis(200);
+        options.connection.read_timeout = Duration::from_secs(2);
+        options.connection.answer_timeout = Duration::from_secs(2);
         let begun = Instant::now();
         trial.arrives(options).await;
-        assert!(begun.elapsed() < Duration::from_secs(10));
-        assert_eq!(trial.server.seen(Stage::File).len(), 2);
+        // Silence lasts a minute, and drops last for ten.
+        assert!(begun.elapsed() < Duration::from_mins(1));
+        assert!(trial.server.seen(Stage::File).len() >= 2);
     }
 }
 
@@ -149,7 +150,7 @@ async fn silence_at_the_other_stages_ends_too() {
         let trial = Trial::new(vec![resources("Patient", 1)]).await;
         trial.server.faults(stage, [Fault::Silence]);
         let mut options = quick();
-        options.connection.answer_timeout = Duration::from_millis(200);
+        options.connection.answer_timeout = Duration::from_secs(2);
         trial.arrives(options).await;
     }
 }

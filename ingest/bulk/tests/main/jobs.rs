@@ -8,13 +8,25 @@ use salus_bulk::{BulkError, Job, Options, Silent};
 use crate::server::{Fault, Stage, resources};
 use crate::support::{Trial, population, quick, tree};
 
+/// Runs a job until the server has been asked for its status, by when its kick-off is written down.
+async fn runs_until_it_waits(trial: &Trial, job: &mut Job) {
+    let asked = async {
+        while trial.server.seen(Stage::Status).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        ended = job.run(Arc::new(Silent)) => panic!("{ended:?}"),
+        () = asked => {}
+    }
+}
+
 #[tokio::test]
 async fn a_job_can_be_cancelled() {
     let trial = Trial::new(vec![resources("Patient", 3)]).await;
     trial.server.with().polls = 1_000_000;
     let mut job = trial.job(quick());
-    let run = tokio::time::timeout(Duration::from_millis(300), job.run(Arc::new(Silent)));
-    assert!(run.await.is_err());
+    runs_until_it_waits(&trial, &mut job).await;
     assert!(job.status_url().is_some());
     trial.server.faults(Stage::Delete, [Fault::status(503)]);
     job.cancel().await.unwrap();
@@ -34,7 +46,8 @@ async fn a_job_given_up_is_cancelled_if_wanted() {
         let trial = Trial::new(vec![resources("Patient", 3)]).await;
         trial.server.with().polls = 1_000_000;
         let options = Options {
-            deadline: Some(Duration::from_millis(200)),
+            // Long enough for the kick-off to be answered.
+            deadline: Some(Duration::from_secs(3)),
             cancel_when_given_up: wanted,
             ..quick()
         };
@@ -107,11 +120,9 @@ async fn a_directory_holds_one_job_of_one_process() {
 async fn a_job_that_is_gone_when_it_is_resumed_is_kicked_off_anew() {
     let trial = Trial::new(population()).await;
     trial.server.with().polls = 1_000_000;
-    let options = Options {
-        deadline: Some(Duration::from_millis(100)),
-        ..quick()
-    };
-    assert!(trial.run(options).await.is_err());
+    let mut job = trial.job(quick());
+    runs_until_it_waits(&trial, &mut job).await;
+    drop(job);
     trial.server.with().polls = 0;
     trial.server.faults(Stage::Status, [Fault::Forget]);
     trial.compare(&trial.resume(quick()).await.unwrap());

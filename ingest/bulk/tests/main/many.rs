@@ -1,5 +1,6 @@
 //! Twenty thousand small files: bounded memory, few open files, time in proportion.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -39,15 +40,19 @@ impl Progress for Watch {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_files() {
     let mut seconds = Vec::new();
-    for count in [2_000, 20_000] {
-        // In memory, where there is such a place: what is measured is our work and not the disk's.
+    // Few before and after many: what else the machine does slows one of them too.
+    for count in [2_000, 20_000, 2_000] {
+        // In memory, where there is room: what is measured is our work and not the disk's.
         let mut trial = Trial::new(tiny(count)).await;
-        if let Ok(home) = tempfile::tempdir_in("/dev/shm") {
+        if free_mebibytes("/dev/shm") > Some(200)
+            && let Ok(home) = tempfile::tempdir_in("/dev/shm")
+        {
             trial.home = home;
         }
         let watch = Arc::new(Watch::default());
         let options = Options {
             parallel: 8,
+            deadline: None,
             ..quick()
         };
         let mut job = Job::start(&trial.dir(), trial.request(), options.clone()).unwrap();
@@ -76,5 +81,13 @@ async fn twenty_thousand_files() {
         );
     }
     // Ten times the files; quadratic work would take a hundred times as long.
-    assert!(seconds[1] < seconds[0] * 30.0 + 2.0, "{seconds:?}");
+    let few = seconds[0].max(seconds[2]);
+    assert!(seconds[1] < few * 30.0 + 2.0, "{seconds:?}");
+}
+
+/// Room in a file system.
+fn free_mebibytes(path: &str) -> Option<u64> {
+    let output = Command::new("df").args(["-P", "-m", path]).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    said.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
 }

@@ -42,13 +42,16 @@ pub(crate) fn backend(client: &str, keys: Vec<SigningKey>) -> Options {
     }
 }
 
-/// Makes the server want tokens for `keys`.
-pub(crate) fn register(server: &Server, keys: &[SigningKey], lifetime: Duration) {
+/// As many uses as a job may want.
+pub(crate) const MANY: u32 = u32::MAX;
+
+/// Makes the server want tokens for `keys`, each of them good for so many `uses`.
+pub(crate) fn register(server: &Server, keys: &[SigningKey], uses: u32) {
     let mut state = server.with();
     state.client = Some(Client {
         id: "salus-test".into(),
         jwks: salus_bulk::jwks(keys),
-        lifetime,
+        uses,
         scope: "system/*.rs",
     });
     state.requires_token = serde_json::json!(true);
@@ -99,9 +102,17 @@ impl Trial {
     }
 
     pub(crate) async fn resume(&self, options: Options) -> Result<Export, BulkError> {
-        Job::resume(&self.dir(), options)?
-            .run(Arc::new(Silent))
-            .await
+        self.again(options).await?.run(Arc::new(Silent)).await
+    }
+
+    /// The job as it lies there. A run that was dropped may still be writing: the directory is free when it has ended.
+    pub(crate) async fn again(&self, options: Options) -> Result<Job, BulkError> {
+        loop {
+            match Job::resume(&self.dir(), options.clone()) {
+                Err(BulkError::Busy(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+                other => return other,
+            }
+        }
     }
 
     /// Runs, and compares every byte.

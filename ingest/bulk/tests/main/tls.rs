@@ -15,7 +15,7 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::server::{Fault, Server, Stage, raw, resources};
-use crate::support::{Trial, backend, population, quick, register};
+use crate::support::{MANY, Trial, backend, population, quick, register};
 
 /// An authority that nobody knows.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -94,7 +94,7 @@ async fn a_private_authority_is_trusted_only_if_given() {
     let authority = Authority::new();
     let trial = Trial::new(population()).await;
     let keys = vec![generate_key(KeyAlgorithm::Es384).unwrap()];
-    register(&trial.server, &keys, std::time::Duration::from_mins(5));
+    register(&trial.server, &keys, MANY);
     behind_tls(&trial.server, &authority, None).await;
     let options = backend("salus-test", keys);
     trial.arrives(trusting(&authority, options.clone())).await;
@@ -161,7 +161,7 @@ async fn https_is_never_left() {
     // And its token endpoint.
     let trial = Trial::new(vec![resources("Patient", 1)]).await;
     let keys = vec![generate_key(KeyAlgorithm::Es384).unwrap()];
-    register(&trial.server, &keys, std::time::Duration::from_mins(5));
+    register(&trial.server, &keys, MANY);
     behind_tls(&trial.server, &authority, None).await;
     let endpoint = format!("http://{}/auth/token", trial.server.address);
     trial.server.with().smart = Some(json!({"token_endpoint": endpoint}));

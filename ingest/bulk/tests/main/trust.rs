@@ -1,19 +1,18 @@
 //! The access token is seen by nobody but the server it is for.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use salus_bulk::{BulkError, Job, KeyAlgorithm, Level, Options, Request, Silent, generate_key};
 use serde_json::json;
 
 use crate::server::{Fault, Raw, Stage, raw, resources};
-use crate::support::{Trial, backend, quick, register};
+use crate::support::{MANY, Trial, backend, quick, register};
 
 /// A server that wants tokens, a client that has one, and somebody else.
 async fn three() -> (Trial, Options, Raw) {
     let trial = Trial::new(vec![resources("Patient", 3)]).await;
     let keys = vec![generate_key(KeyAlgorithm::Es384).unwrap()];
-    register(&trial.server, &keys, Duration::from_mins(5));
+    register(&trial.server, &keys, MANY);
     let body = trial.server.with().files[0].body.clone();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
     let elsewhere = raw(vec![[head.as_bytes(), &body].concat()]).await;

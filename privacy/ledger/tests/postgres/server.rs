@@ -1,10 +1,11 @@
 //! What is true of the schema and the server: constraints, privileges, settings, addresses, backups.
 
 use std::borrow::Cow;
+use std::time::{Duration, Instant};
 
 use salus_ledger::{Erase, Error, Ledger, Place, key};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use crate::cluster::{Cluster, succeeded};
 use crate::conformance::{Case, Store as _, verified};
@@ -211,6 +212,23 @@ pub(crate) async fn a_role_with_the_documented_grants_can_append_and_no_more(clu
     verified(&node).await;
 }
 
+/// Makes the server read its settings, and waits until a new session has this value: a signal tells the server, some time.
+async fn reload(cluster: &Cluster, setting: &str, value: &str) {
+    cluster.run("postgres", "SELECT pg_reload_conf()").await;
+    let asked = Instant::now();
+    loop {
+        let mut db = cluster.connect("postgres").await;
+        let show = AssertSqlSafe(format!("SHOW {setting}"));
+        let found: String = sqlx::query_scalar(show).fetch_one(&mut db).await.unwrap();
+        db.close().await.unwrap();
+        if found == value {
+            return;
+        }
+        assert!(asked.elapsed() < Duration::from_mins(1), "{found}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 pub(crate) async fn a_server_that_can_lose_commits_is_not_used(cluster: &Cluster) {
     let case = Case::new(Schema::new(cluster).await);
     case.create(10).await.close().await.unwrap();
@@ -218,14 +236,12 @@ pub(crate) async fn a_server_that_can_lose_commits_is_not_used(cluster: &Cluster
         cluster
             .run("postgres", &format!("ALTER SYSTEM SET {setting} = off"))
             .await;
-        cluster.run("postgres", "SELECT pg_reload_conf()").await;
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        reload(cluster, setting, "off").await;
         let refused = case.open().await;
         cluster
             .run("postgres", &format!("ALTER SYSTEM RESET {setting}"))
             .await;
-        cluster.run("postgres", "SELECT pg_reload_conf()").await;
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        reload(cluster, setting, "on").await;
         assert!(
             matches!(refused, Err(Error::Unavailable(what)) if what.contains(setting)),
             "{refused:?}"

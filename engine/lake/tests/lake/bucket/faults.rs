@@ -27,6 +27,9 @@ fn discreet(words: &str) {
     }
 }
 
+/// How long it is tried whether a failure passes.
+const A_WHILE: Duration = Duration::from_secs(3);
+
 fn create(bucket: &Bucket) -> Result<Lake, Error> {
     let home = tempfile::tempdir().expect("a directory");
     Lake::create_at(home.path(), Catalog::default_yaml(), None, Some(bucket))
@@ -82,7 +85,7 @@ async fn a_lost_answer_is_not_a_lost_commit() {
     let Some(server) = Server::start() else {
         return;
     };
-    let (_home, lake) = fresh_in(&server.bucket("lost"));
+    let (_home, lake) = fresh_in(&server.impatient("lost", A_WHILE));
     for (version, fate) in [Fate::LoseAnswer, Fate::Status(500), Fate::Hang]
         .into_iter()
         .enumerate()
@@ -103,7 +106,7 @@ async fn a_commit_of_unknown_fate_keeps_its_files() {
     let Some(server) = Server::start() else {
         return;
     };
-    let (_home, lake) = fresh_in(&server.bucket("unknown"));
+    let (_home, lake) = fresh_in(&server.impatient("unknown", A_WHILE));
     ingest(&lake, "condition", rows("condition", &keys(10, 1), 0)).await;
     let new = rows("condition", &keys(20, 1), 1);
     let transaction = lake.begin().unwrap();

@@ -94,15 +94,21 @@ impl Server {
         Some(Self { moto, proxy, port })
     }
 
-    /// The bucket with a prefix, tried again for a short while.
+    /// The bucket with a prefix, for a test whose failures pass: it waits longer for an answer than a busy machine needs.
     pub(crate) fn bucket(&self, prefix: &str) -> Bucket {
-        self.impatient(prefix, Duration::from_secs(3))
+        self.tried(prefix, Duration::from_mins(1), "60 seconds")
     }
 
-    /// The bucket with a prefix, tried again for `patience`.
+    /// The bucket with a prefix, tried again for `patience`, for a test whose failures stay.
     pub(crate) fn impatient(&self, prefix: &str, patience: Duration) -> Bucket {
+        self.tried(prefix, patience, "5 seconds")
+    }
+
+    fn tried(&self, prefix: &str, patience: Duration, timeout: &str) -> Bucket {
         let address = format!("s3://lake/{prefix}");
-        Bucket::s3_retrying(&address, self.variables(), patience).expect("a bucket")
+        let timeout = ("AWS_TIMEOUT".to_owned(), timeout.to_owned());
+        let variables = self.variables().into_iter().chain([timeout]);
+        Bucket::s3_retrying(&address, variables, patience).expect("a bucket")
     }
 
     /// The environment that leads here.
@@ -113,7 +119,6 @@ impl Server {
             ("AWS_REGION", "us-east-1".into()),
             ("AWS_ACCESS_KEY_ID", ACCESS_KEY.into()),
             ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.into()),
-            ("AWS_TIMEOUT", "5 seconds".into()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

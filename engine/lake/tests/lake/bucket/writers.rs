@@ -316,7 +316,7 @@ async fn a_process_that_dies_between_upload_and_commit_leaves_the_old_snapshot()
         .spawn()
         .unwrap();
     asked
-        .recv_timeout(std::time::Duration::from_secs(30))
+        .recv_timeout(std::time::Duration::from_mins(5))
         .expect("it came to its snapshot");
     child.kill().unwrap();
     child.wait().unwrap();

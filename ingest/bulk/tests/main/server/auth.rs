@@ -1,6 +1,6 @@
-//! The authorisation server: discovery, assertions that are really verified, tokens that really expire.
+//! The authorisation server: discovery, assertions that are really verified, tokens that are used up.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::http::Response;
@@ -16,7 +16,8 @@ pub(crate) struct Client {
     pub(crate) id: String,
     /// The registered key set, as the client published it.
     pub(crate) jwks: String,
-    pub(crate) lifetime: Duration,
+    /// Requests that a token is good for: an end that no clock brings about.
+    pub(crate) uses: u32,
     /// What a token request must ask for.
     pub(crate) scope: &'static str,
 }
@@ -41,16 +42,19 @@ pub(super) fn discovery(server: &Server, seen: &Seen) -> Response<Body> {
 }
 
 pub(super) fn authorised(server: &Server, seen: &Seen) -> bool {
-    let state = server.with();
+    let mut state = server.with();
     if state.client.is_none() && state.tokens.is_empty() {
         return true;
     }
     let token = seen
         .header("authorization")
         .and_then(|text| text.strip_prefix("Bearer "));
-    token
-        .and_then(|token| state.tokens.get(token))
-        .is_some_and(|end| Instant::now() < *end)
+    let left = token.and_then(|token| state.tokens.get_mut(token));
+    let Some(left) = left.filter(|left| **left > 0) else {
+        return false;
+    };
+    *left -= 1;
+    true
 }
 
 pub(super) fn token(server: &Server, seen: &Seen) -> Response<Body> {
@@ -135,10 +139,8 @@ fn exchange(server: &Server, seen: &Seen) -> Result<Value, (&'static str, &'stat
         return Err(("invalid_client", "jti was used before"));
     }
     let token = format!("opaque-token-{}", state.jtis.len());
-    state
-        .tokens
-        .insert(token.clone(), Instant::now() + client.lifetime);
-    // Says more than it grants, so that expiry strikes in the middle.
+    state.tokens.insert(token.clone(), client.uses);
+    // Says more than it grants, so that its end comes in the middle.
     Ok(
         json!({"access_token": token, "token_type": "bearer", "expires_in": 300, "scope": client.scope}),
     )

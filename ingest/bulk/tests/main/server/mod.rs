@@ -1,4 +1,4 @@
-//! A Bulk Data server that misbehaves on request: real sockets, real signatures, real expiry.
+//! A Bulk Data server that misbehaves on request: real sockets, real signatures, tokens that end.
 //!
 //! Faults wait in a queue for each kind of request and are used up one by one; a request that finds
 //! none is answered properly.
@@ -159,7 +159,8 @@ pub(crate) struct Behaviour {
     pub(crate) metadata: Option<Value>,
     jobs: HashMap<u32, u32>,
     next_job: u32,
-    pub(crate) tokens: HashMap<String, Instant>,
+    /// Tokens, and how often each may still be used.
+    pub(crate) tokens: HashMap<String, u32>,
     jtis: HashSet<String>,
     pub(crate) seen: Vec<Seen>,
 }
