@@ -6,8 +6,8 @@ import verdict
 from governed import ANA, BO, CY, EVE, EXPIRES, approved_again, grant, reviewed_again
 from salus_verify.windows import still_counts, window as parts
 from support import units
-from test_limits import DAY, limit
-from windowed import EVERYBODY, HERS, NOTHING, charged, times, today, window, windowed
+from test_limits import limit
+from windowed import EVERYBODY, HERS, NOTHING, WEEK, charged, this_week, times, window, windowed
 
 
 def plus(loss: dict, **more) -> dict:
@@ -43,7 +43,7 @@ class Windows(verdict.Case):
         self.assertEqual(report.books.purse.cap, units(self.log.cap()))
         caps = {scope: cap for scope, cap, *_ in report.books.limits.totals}
         self.assertEqual(caps[EVERYBODY], units(self.two))
-        self.assertEqual(caps[today("analyst", "p-9")]["rho"], HERS["rho"] + 5)
+        self.assertEqual(caps[this_week("analyst", "p-9")]["rho"], HERS["rho"] + 5)
         self.expect(self.more()[0])
 
     def test_an_account_states_what_was_granted(self):
@@ -53,7 +53,7 @@ class Windows(verdict.Case):
         first, widened = f"B3@{self.at['first']}", f"G1@{self.at['widened']}"
         self.expect(self.changed("opened", (("body", "new"), plus(self.price, rho=1))), first, widened)
         # The window names the purse, or tomorrow: what follows is held against what it says.
-        tomorrow = f"space/86400/{DAY + 1}:county"
+        tomorrow = f"space/604800/{WEEK + 1}:county"
         self.expect(self.changed("opened", (("body", "scope"), tomorrow)), first, widened)
         log = self.log.clone()
         beyond = charged(log, self.at["windows"], self.two, 2)
@@ -63,23 +63,23 @@ class Windows(verdict.Case):
         of = lambda scope: self.changed("unused", (("body", "scope"), scope))  # noqa: E731
         finding = f"G1@{self.at['unused']}"
         for name in ("p-8", "", "a:b", "a/b"):
-            self.expect(of(today("analyst", name)))
-        day = f"analyst/86400/{DAY}"
-        wrong = [EVERYBODY, today("space", "state"), today("space", ""), today("purpose", "PUBHLTH"), today("Analyst", "p-9")]
-        wrong += ["analyst:p-9", "analyst", "", "space:county", day, f"analyst/86400/0{DAY}:p-9", f"analyst/086400/{DAY}:p-9"]
-        wrong += [f"analyst/86400/{DAY}/0:p-9", f"analyst/3600/{DAY}:p-9", f"analyst/86400/+{DAY}:p-9", f"analyst/86400/{DAY}\n:p-9"]
-        wrong += [f"analyst/86400/{chr(0x0661)}:p-9", f"analyst/86400/{1 << 64}:p-9"]
+            self.expect(of(this_week("analyst", name)))
+        week = f"analyst/604800/{WEEK}"
+        wrong = [EVERYBODY, this_week("space", "state"), this_week("space", ""), this_week("purpose", "PUBHLTH"), this_week("Analyst", "p-9")]
+        wrong += ["analyst:p-9", "analyst", "", "space:county", week, f"analyst/604800/0{WEEK}:p-9", f"analyst/0604800/{WEEK}:p-9"]
+        wrong += [f"analyst/604800/{WEEK}/0:p-9", f"analyst/86400/{WEEK}:p-9", f"analyst/604800/+{WEEK}:p-9", f"analyst/604800/{WEEK}\n:p-9"]
+        wrong += [f"analyst/604800/{chr(0x0661)}:p-9", f"analyst/604800/{1 << 64}:p-9"]
         for scope in wrong:
             self.expect(of(scope), finding)
 
     def test_the_period_is_this_one_or_a_later_one(self):
-        of = lambda period: self.changed("unused", (("body", "scope"), f"analyst/86400/{period}:p-9"))  # noqa: E731
-        last = (1 << 64) // 86_400 - 1
-        for period in (DAY, DAY + 1, last):
+        of = lambda period: self.changed("unused", (("body", "scope"), f"analyst/604800/{period}:p-9"))  # noqa: E731
+        last = (1 << 64) // 604_800 - 1
+        for period in (WEEK, WEEK + 1, last):
             self.expect(of(period))
-        for period in (0, DAY - 1, last + 1, (1 << 64) - 2, (1 << 64) - 1):
+        for period in (0, WEEK - 1, last + 1, (1 << 64) - 2, (1 << 64) - 1):
             self.expect(of(period), f"G1@{self.at['unused']}")
-        end, late = (DAY + 1) * 86_400, (("body", "expires"), (1 << 64) - 1)
+        end, late = (WEEK + 1) * 604_800, (("body", "expires"), (1 << 64) - 1)
         self.expect(self.changed("unused", late, (("time",), end - 1)))
         self.expect(self.changed("unused", late, (("time",), end)), f"G1@{self.at['unused']}")
 
@@ -99,7 +99,7 @@ class Windows(verdict.Case):
         # A policy may have a limit above the purse: what is not raised stays as it is.
         wide = {"rho": 1, "delta": (1 << 80).to_bytes(16, "big")}
         log = self.log.clone()
-        log.push("policy", version=201, sha256=bytes(32), query_rho=1, limits=[limit("space", wide, seconds=86_400)])
+        log.push("policy", version=201, sha256=bytes(32), query_rho=1, limits=[limit("space", wide, seconds=604_800)])
         last = window(log, EVERYBODY, wide, {**wide, "rho": cap["rho"]}, 30)
         self.expect(log)
         log = log.put(last, ("body", "new", "rho"), cap["rho"] + 1)
@@ -116,15 +116,15 @@ class Windows(verdict.Case):
             self.expect(log, name.replace("G1", finding))
         moved, name = self.more()
         index = len(moved.entries) - 1
-        self.expect(moved.put(index, ("body", "scope"), today("analyst", "p-8")).put(index, ("body", "old"), HERS), name.replace("G1", "A1"))
+        self.expect(moved.put(index, ("body", "scope"), this_week("analyst", "p-8")).put(index, ("body", "old"), HERS), name.replace("G1", "A1"))
 
     def test_a_new_policy_begins_anew(self):
         log = self.log.clone()
-        log.push("policy", version=201, sha256=bytes(32), query_rho=1, limits=[limit("space", NOTHING, seconds=86_400)])
+        log.push("policy", version=201, sha256=bytes(32), query_rho=1, limits=[limit("space", NOTHING, seconds=604_800)])
         last = window(log, EVERYBODY, self.two, self.log.cap(), 30)
         self.expect(log, f"G1@{last}")
         self.expect(approved_again(log.put(last, ("body", "old"), NOTHING), last))
-        hers = window(log, today("analyst", "p-9"), HERS, self.log.cap(), 31)
+        hers = window(log, this_week("analyst", "p-9"), HERS, self.log.cap(), 31)
         self.expect(log, f"G1@{last}", f"G1@{hers}")
 
     def test_one_that_fails_counts_as_it_says_and_for_its_account_alone(self):
@@ -148,7 +148,7 @@ class Windows(verdict.Case):
         hidden = self.log.put(index, ("v",), 2)
         del hidden.entries[index + 1 :]
         ceiling = self.log.entries[0]["body"]["ceiling"]
-        last = window(hidden, today("analyst", "p-8"), HERS, {**HERS, "rho": ceiling["rho"]}, 30)
+        last = window(hidden, this_week("analyst", "p-8"), HERS, {**HERS, "rho": ceiling["rho"]}, 30)
         self.expect(hidden, f"F1@{index}")
         log = hidden.put(last, ("body", "new", "rho"), ceiling["rho"] + 1)
         self.expect(approved_again(log, last), f"F1@{index}", f"G1@{last}")
