@@ -352,6 +352,10 @@ fn two_officers_open_a_window() {
         what.contains(account) && what.contains("from rho 0"),
         "{what}"
     );
+    assert!(
+        what.contains("(from 1970-01-01T00:00:00Z to before 2216-05-31"),
+        "{what}"
+    );
     let by_ada = approve(&home, "w", "ada");
     home.run(&["proposal", "enter", &by_ada]).exits(2);
     ask().exits(4);
