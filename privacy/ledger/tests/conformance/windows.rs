@@ -182,7 +182,7 @@ pub async fn two_officers_open_a_window(case: &Case<impl Store>) {
     refused(enter(by(&[ben, ben])).await, "A1");
     // Approved for another account.
     let other = edited(&wanted, |grant| {
-        grant.scope = "space/86400/20718:riverside".into()
+        grant.scope = "space/86400/20718:riverside".into();
     });
     let moved = [ada, ben].map(|who| other.approve(who)).to_vec();
     refused(enter(moved).await, "A1");
@@ -210,6 +210,34 @@ pub async fn two_officers_open_a_window(case: &Case<impl Store>) {
     clinic.reopened(case).await;
 }
 
+/// What is no account of a window of the policy below.
+const NO_WINDOWS: [&str; 22] = [
+    // Another name of the same account.
+    "space/86400/20717:Riverside",
+    "space/86400/20717:",
+    "space/86400/20717",
+    "space/086400/20717:riverside",
+    "space/+86400/20717:riverside",
+    "space/86400/020717:riverside",
+    "space/86400/20717/0:riverside",
+    "space/86400/:riverside",
+    "space//20717:riverside",
+    "Space/86400/20717:riverside",
+    " space/86400/20717:riverside",
+    // Of no period, of another, of nobody.
+    "purpose:HRESCH",
+    "purpose/86400/20717:HRESCH",
+    "analyst/86400/20717:analyst-1",
+    "analyst/604800/2959",
+    "dataset/86400/20717:clinic",
+    "everything/86400/20717:riverside",
+    "space:elsewhere",
+    "riverside",
+    "",
+    "space/99999999999999999999/1:riverside",
+    "space/86400/-1:riverside",
+];
+
 /// What is no window, or no more than it holds, is not entered, and the rule is named.
 pub async fn a_grant_is_of_a_window_that_there_is(case: &Case<impl Store>) {
     let limits = vec![
@@ -221,32 +249,7 @@ pub async fn a_grant_is_of_a_window_that_there_is(case: &Case<impl Store>) {
     let clinic = Clinic::new(case, 4, limits).await;
     let wanted = clinic.propose(WINDOW, 2).await;
     let unknown = "G1: no limit in force";
-    for scope in [
-        // Another name of the same account.
-        "space/86400/20717:Riverside",
-        "space/86400/20717:",
-        "space/86400/20717",
-        "space/086400/20717:riverside",
-        "space/+86400/20717:riverside",
-        "space/86400/020717:riverside",
-        "space/86400/20717/0:riverside",
-        "space/86400/:riverside",
-        "space//20717:riverside",
-        "Space/86400/20717:riverside",
-        " space/86400/20717:riverside",
-        // Of no period, of another, of nobody.
-        "purpose:HRESCH",
-        "purpose/86400/20717:HRESCH",
-        "analyst/86400/20717:analyst-1",
-        "analyst/604800/2959",
-        "dataset/86400/20717:clinic",
-        "everything/86400/20717:riverside",
-        "space:elsewhere",
-        "riverside",
-        "",
-        "space/99999999999999999999/1:riverside",
-        "space/86400/-1:riverside",
-    ] {
+    for scope in NO_WINDOWS {
         let wrong = edited(&wanted, |grant| scope.clone_into(&mut grant.scope));
         refused(clinic.enter(wrong).await, unknown);
         assert_eq!(clinic.ledger.window(scope).await.unwrap(), None, "{scope}");
@@ -266,7 +269,7 @@ pub async fn a_grant_is_of_a_window_that_there_is(case: &Case<impl Store>) {
         refused(clinic.enter(wrong).await, over);
     }
     let hers = edited(&wanted, |grant| {
-        grant.scope = "analyst/604800/2959:a\0b".to_owned();
+        "analyst/604800/2959:a\0b".clone_into(&mut grant.scope);
         grant.old = questions(1);
     });
     refused(clinic.enter(hers).await, "NUL");
