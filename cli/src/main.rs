@@ -76,7 +76,7 @@ async fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Receipt(command) => commands::receipt::run(&home, command, format),
         Command::Key(command) => commands::key::run(&home, command, format).await,
         Command::Officer(command) => commands::officer::run(&home, command, format).await,
-        Command::Grant(command) => commands::officer::grant(&home, command, format).await,
+        Command::Grant(command) => commands::grant::run(&home, command, format).await,
         Command::Proposal(command) => commands::proposal::run(&home, command, format).await,
         Command::Witness(command) => commands::witness::run(&home, command, format).await,
         Command::Anchor(command) => commands::anchor::run(&home, command, format).await,

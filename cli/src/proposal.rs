@@ -254,8 +254,9 @@ pub(crate) fn in_words(proposal: &Proposal) -> String {
             key_text(&officer.public)
         ),
         Body::Grant(grant) => format!(
-            "GRANT: raise the cap of {} from rho {} and delta {} to rho {} and delta {}, until {}{}",
+            "GRANT: raise the cap of {}{} from rho {} and delta {} to rho {} and delta {}, until {}{}",
             plain(&grant.scope),
+            period(&grant.scope),
             grant.old.rho,
             grant.old.delta,
             grant.new.rho,
@@ -279,6 +280,24 @@ pub(crate) fn in_words(proposal: &Proposal) -> String {
         Body::Genesis(genesis) => opening(genesis),
         other => format!("an entry of the kind {}", other.kind()),
     }
+}
+
+/// When the period of an account is, where it has one.
+fn period(scope: &str) -> String {
+    let share = scope.split_once(':').map_or(scope, |(share, _)| share);
+    let parts: Vec<&str> = share.split('/').collect();
+    let [_, seconds, number] = parts.as_slice() else {
+        return String::new();
+    };
+    let bounds = seconds.parse::<u64>().ok().zip(number.parse::<u64>().ok());
+    let bounds = bounds.and_then(|(seconds, number)| {
+        let from = number.checked_mul(seconds)?;
+        Some((from, from.checked_add(seconds)?))
+    });
+    bounds.map_or_else(String::new, |(from, to)| {
+        let time = crate::output::time;
+        format!(" (from {} to before {})", time(from), time(to))
+    })
 }
 
 /// A log that goes on from one that was lost.

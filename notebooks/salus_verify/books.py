@@ -173,7 +173,7 @@ class Books:
         yield from self.limits.charge(body.get("accounts", []), loss, self._charged(body, []), ("analyst",))
 
     def _grant(self, index, body):
-        return self.purse.grant(body)
+        return self.purse.grant(body, self.limits)
 
     def _review(self, index, body):
         first, last = body["from"], body["to"]

@@ -1,7 +1,8 @@
 """Rule B3: the limits of the policy in force. Each keeps an account of its own, which no charge takes above its cap."""
 
 from .amounts import NOTHING, plus, within
-from .succession import ascending, still_counts
+from .succession import ascending
+from .windows import still_counts, window
 
 SHARES = ("space", "dataset", "analyst", "purpose")
 
@@ -13,13 +14,21 @@ def scope(limit, name, time):
     return f"{limit['of']}{period}:{name}"
 
 
+def _share(limit):
+    return limit["of"], limit.get("seconds")
+
+
+def counts(limit, name, limits):
+    """Whether a limit counts for a name: one of that name stands for the nameless one of its share and period."""
+    own = any(_share(other) == _share(limit) and other.get("name") == name for other in limits)
+    return limit["name"] == name if "name" in limit else not own
+
+
 def in_force(limits, charged):
-    """Those that count, in the policy's order: one of the charged name stands for the nameless one of its share and period."""
+    """The accounts that count and the caps that the policy gives them, in its order."""
     for limit in limits:
-        share = (limit["of"], limit.get("seconds"))
         for name in charged[limit["of"]]:
-            own = any((other["of"], other.get("seconds")) == share and other.get("name") == name for other in limits)
-            if limit["name"] == name if "name" in limit else not own:
+            if counts(limit, name, limits):
                 yield scope(limit, name, charged["time"]), limit["cap"]
 
 
@@ -28,6 +37,8 @@ class Limits:
 
     def __init__(self, genesis=None):
         self.policy = []
+        self._space = genesis and genesis["space"]
+        self._granted = {}  # caps of windows, since the newest policy
         self.doubt = False  # an unreadable entry since the newest policy may have been one
         self._unread = 0
         before = genesis and genesis.get("predecessor") or {}
@@ -35,7 +46,8 @@ class Limits:
 
     @property
     def totals(self):
-        return [(scope, *account[:3]) for scope, account in sorted(self._accounts.items())]
+        unused = {scope: (cap, NOTHING, 0) for scope, cap in self._granted.items()}
+        return [(scope, *account[:3]) for scope, account in sorted({**unused, **self._accounts}.items())]
 
     def unreadable(self):
         self.doubt = True
@@ -53,14 +65,28 @@ class Limits:
         return in_order and (len(known) == len(stated) or self._unread > 0)
 
     def follow(self, body):
-        """A new policy."""
-        self.policy, self.doubt = body.get("limits", []), False
+        """A new policy, which says everything anew."""
+        self.policy, self.doubt, self._granted = body.get("limits", []), False, {}
+
+    def window(self, scope):
+        """The cap in force of an account that is kept in periods, `None` where no limit in force keeps it."""
+        of, seconds, _, name = window(scope)
+        if name is None or of == "space" and name != self._space:
+            return None
+        found = [limit["cap"] for limit in self.policy if _share(limit) == (of, seconds) and counts(limit, name, self.policy)]
+        return self._granted.get(scope, found[0]) if found else None
+
+    def open(self, scope, cap):
+        """Another cap of a window, as a grant states it."""
+        self._granted[scope] = cap
+        if scope in self._accounts:
+            self._accounts[scope] = (cap, *self._accounts[scope][1:])
 
     def charge(self, accounts, loss, charged, shares):
         """What B3 finds of the accounts of one entry; `loss` is `None` where it cannot be read."""
         limits = [limit for limit in self.policy if limit["of"] in shares]
         stated = [(account["scope"], account["cap"]) for account in accounts]
-        expected = list(in_force(limits, charged))
+        expected = [(scope, self._granted.get(scope, cap)) for scope, cap in in_force(limits, charged)]
         if self._unread:  # what cannot be read may have been a part of a dataset
             stated, expected = ([it for it in of if not it[0].startswith(("dataset:", "dataset/"))] for of in (stated, expected))
         if not self.doubt and stated != expected:

@@ -1,9 +1,10 @@
-"""The purse: rules B1 (what is charged to it) and G1 (grants, which raise its cap).
+"""The purse: rules B1 (what is charged to it) and G1 (grants, which raise its cap, or that of a window).
 
 What cannot be read may have spent or raised the cap: the next total or cap that is stated is believed, if it can be.
 """
 
 from .amounts import NOTHING, plus, within
+from .windows import window
 
 
 class Purse:
@@ -51,21 +52,40 @@ class Purse:
         # As stated even where it is wrong, so that one broken entry is not reported a thousand times.
         self.spent, self._unread_loss = after, False
 
-    def grant(self, body):
+    def grant(self, body, limits):
         """G1."""
-        old, new = body["old"], body["new"]
-        if self.scope not in (None, body["scope"]):
-            yield "G1", "not of the identity space"
-        if not self.in_force(old):
-            yield "G1", "old is not the cap in force"
+        scope, old, new = body["scope"], body["old"], body["new"]
+        found = window(scope)
+        yield from self._of_window(body, found[2], limits) if found else self._of_purse(scope, old, new)
         if new == old or not within(old, new):
             yield "G1", "it does not raise the cap"
-        if not self._is_possible(new):
-            yield "G1", "above the ceiling"
         if body["time"] > body["expires"]:
             yield "G1", "entered after it expired"
         if body["nonce"] in self._nonces:
             yield "G1", "an earlier grant has the same nonce"
-        # As stated, as above.
-        self.cap, self._unread_grant = new, False
+        # As stated, as above; and the cap of another account is what it was.
+        if found:
+            limits.open(scope, new)
+        else:
+            self.cap, self._unread_grant = new, False
         self._nonces.add(body["nonce"])
+
+    def _of_purse(self, scope, old, new):
+        if self.scope not in (None, scope):
+            yield "G1", "not of the identity space"
+        if not self.in_force(old):
+            yield "G1", "old is not the cap in force"
+        if not self._is_possible(new):
+            yield "G1", "above the ceiling"
+
+    def _of_window(self, body, end, limits):
+        old, new, cap = body["old"], body["new"], limits.window(body["scope"])
+        if not limits.doubt and cap is None:
+            yield "G1", "no limit in force keeps the account"
+        if not limits.doubt and cap not in (None, old):
+            yield "G1", "old is not the cap in force"
+        if end is None or end <= body["time"]:
+            yield "G1", "the period is over, or never ends"
+        most = self._ceiling if self._unread_grant else self.cap
+        if most and any(new[unit] != old[unit] and new[unit] > most[unit] for unit in most):
+            yield "G1", "above the cap of the purse"

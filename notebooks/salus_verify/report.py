@@ -10,7 +10,7 @@ the one canonical form of every entry, its fields, types and ranges (F1)
 the beginning, what is cited, the newest catalog and policy (F2, F3)
 the Merkle tree over all entries; checkpoints and their signatures (T1, T2)
 derivations, sensitivities and prices, recomputed in exact fractions (P1 to P5)
-the running total against the cap in force, what raised the cap; at most one ending per reserve (B1, G1, B2)
+the running total against the cap in force, what raised caps; at most one ending per reserve (B1, G1, B2)
 the limits of the policy in force, each against its own account (B3)
 who signed: keys by the key before them, officers and what these approved (K1, O1, A1)
 that reviews were of the entries that are here (R1)
@@ -94,7 +94,7 @@ def _watched(report):
         until = "active" if officer["active"] else f"until entry {officer['until']}"
         yield f"officer {_plain(officer['name'])}: since entry {officer['since']}, {how}, {until}"
     for index, body in report.books.of("grant"):
-        yield f"grant {index}: from {_shown(body['old'])} to {_shown(body['new'])}{_approved(report, index)}"
+        yield f"grant {index}: {_plain(body['scope'])} from {_shown(body['old'])} to {_shown(body['new'])}{_approved(report, index)}"
     for index, body in report.books.of("review"):
         looked = f"{_plain(body['principal'])} looked at entries {body['from']} to {body['to']}"
         yield f"review {index}: {looked}{_approved(report, index)}"
@@ -205,7 +205,7 @@ def as_json(report):
         "open": report.books.open,
         "cap": report.books.purse.cap and _units(report.books.purse.cap),
         "officers": report.books.signers.officers,
-        "grants": _entered(report, "grant", "old", "new"),
+        "grants": _entered(report, "grant", "scope", "old", "new"),
         "reviews": _entered(report, "review", "principal", "from", "to"),
         "incidents": _entered(report, "incident", "reserve", "loss"),
         "opening": _ends(report.books.succession.opening),

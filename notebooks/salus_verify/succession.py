@@ -2,22 +2,10 @@
 the auditor brings it).
 """
 
-import re
-
 from .amounts import within
 from .findings import Malformed
 from .note import Checkpoint, Key
-
-
-def still_counts(scope, time):
-    """Whether an account of a limit is for good, or of a period that has not ended."""
-    share = scope.partition(":")[0].split("/")
-    numbers = [int(part) for part in share[1:] if re.fullmatch("0|[1-9][0-9]{0,19}", part) and int(part) < 1 << 64]
-    if len(share) != 3 or len(numbers) != 2:
-        return True
-    seconds, period = numbers
-    end = (period + 1) * seconds
-    return period + 1 >= 1 << 64 or end >= 1 << 64 or time < end
+from .windows import still_counts
 
 
 def ascending(items):

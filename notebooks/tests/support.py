@@ -165,7 +165,8 @@ class Log:
         return copy.deepcopy(of[-1]["accounts"][0]["after"])
 
     def cap(self) -> dict:
-        raised = [entry["body"]["new"] for entry in self.entries if entry["kind"] == "grant"]
+        granted = [entry["body"] for entry in self.entries if entry["kind"] == "grant"]
+        raised = [body["new"] for body in granted if body["scope"].startswith("space:")]
         return copy.deepcopy((raised or [self.entries[0]["body"]["cap"]])[-1])
 
     def endorse(self, index: int, by: int) -> "Log":

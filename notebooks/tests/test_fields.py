@@ -5,10 +5,11 @@ import unittest
 
 import support
 import verdict
-from governed import approved_again, governed, reviewed_again
+from governed import approved_again, reviewed_again
 from salus_verify.report import ATTESTED
 from support import REPOSITORY, Raw
 from test_limits import limited
+from windowed import windowed
 
 WORDS = (
     ["", "persons", "rows", "sum", "centred_sum", "centred_square", "values", "tree", "failed", "dropped"]
@@ -104,11 +105,11 @@ class Fields(unittest.TestCase):
         asked = {"principal": "p-1", "roles": ["analyst"], "purpose": "PUBHLTH", "question": support.leaf(b"again")}
         self.log.push("policy", version=100, sha256=bytes(32), query_rho=1 << 60)
         self.log.push("reuse", release=22, **asked)
-        self.log, at = governed(self.log)
+        self.log, at = windowed(self.log)
         # Those with limits: the policy, a reserve under it, an answer that is repeated, and one without limits.
         self.changed_here = [*self.CHANGED, policy, policy + 1, policy + 5, policy + 7]
-        # Officers who name themselves, are approved, approve nothing, go; a grant after another; reviews.
-        self.approved = [at[name] for name in ("cy", "incident", "grant", "approved")]
+        # Officers who name themselves, are approved, approve nothing, go; a grant after another; reviews; grants of windows.
+        self.approved = [at[name] for name in ("cy", "incident", "grant", "approved", "opened", "unused")]
         self.overseen = self.approved + [at[name] for name in ("ana", "eve", "end", "review")]
         self.changed_here += self.overseen
         self.log.sizes = [12, len(self.log.entries)]  # few, to save time

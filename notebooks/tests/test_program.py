@@ -125,7 +125,7 @@ class Program(unittest.TestCase):
             f"officer ana: since entry {at['ana']}, self-named, active",
             f"officer bo: since entry {at['bo']}, self-named, until entry {at['end']}",
             f"officer cy: since entry {at['cy']}, approved, active",
-            f"grant {at['grant']}: from rho 0.176726471189 delta 0.0000005 to rho 0.449574881721 delta 0.0000005, app",
+            f"grant {at['grant']}: space:county from rho 0.176726471189 delta 0.0000005 to rho 0.449574881721 delta 0.0000005, app",
             f"review {at['review']}: p-auditor looked at entries 2 to {at['reserve']}, approved by nobody",
             f"incident {at['incident']}: reserve 16 cost rho 0.136424205266 delta 0 more than it said, approved by ana",
         ):

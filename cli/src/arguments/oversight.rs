@@ -110,20 +110,32 @@ pub(crate) enum Names {
 /// Larger caps.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Grant {
-    /// Propose a larger lifetime cap, up to the ceiling of the genesis.
+    /// Propose a larger lifetime cap, up to the ceiling of the genesis; or, with --window, to open a limit of the policy further in one of its periods.
     #[command(
-        after_help = "Example:\n  salus grant propose --epsilon 12 --reason \"second registry year\" --out grant.json\n  \
-        salus proposal approve grant.json --key ada.key\n  salus proposal approve grant.json --key ben.key\n  salus proposal enter grant.json"
+        after_help = "Examples:\n  salus grant propose --epsilon 12 --reason \"second registry year\" --out grant.json\n  \
+        salus proposal approve grant.json --key ada.key\n  salus proposal approve grant.json --key ben.key\n  salus proposal enter grant.json\n  \
+        salus grant propose --window space/7776000/230:population --epsilon 2 --reason \"autumn quarter\" --out window.json"
     )]
     Propose(Propose),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Propose {
-    /// The new lifetime cap as epsilon, not what is added to it.
-    #[arg(long, value_name = "E")]
-    pub epsilon: String,
-    /// The new lifetime cap of what questions may take in delta; as it is when not given.
+    /// Instead of the lifetime cap that of this account of a limit, as `salus budget show` and refusals name it: in one period, and no higher than the lifetime cap.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub window: Option<String>,
+    /// The new cap as epsilon, not what is added to it.
+    #[arg(
+        long,
+        value_name = "E",
+        required_unless_present = "rho",
+        conflicts_with = "rho"
+    )]
+    pub epsilon: Option<String>,
+    /// The new cap as rho.
+    #[arg(long, value_name = "R")]
+    pub rho: Option<String>,
+    /// The new cap of what questions may take in delta; as it is when not given.
     #[arg(long, value_name = "D")]
     pub delta: Option<String>,
     /// Why. The ledger commits to it and does not hold it.

@@ -178,7 +178,10 @@ impl Line {
                 line.about = format!("{} {does}", officer.name);
             }
             Body::Grant(grant) => {
-                line.about = format!("cap rho {} becomes {}", grant.old.rho, grant.new.rho);
+                line.about = format!(
+                    "cap of {}: rho {} becomes {}",
+                    grant.scope, grant.old.rho, grant.new.rho
+                );
             }
             Body::Review(review) => {
                 line.who.clone_from(&review.principal);

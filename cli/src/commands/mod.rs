@@ -5,6 +5,7 @@ pub(crate) mod budget;
 pub(crate) mod catalog;
 pub(crate) mod explain;
 mod export;
+pub(crate) mod grant;
 pub(crate) mod identity;
 pub(crate) mod ingest;
 pub(crate) mod init;

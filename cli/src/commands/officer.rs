@@ -1,14 +1,12 @@
-//! `salus officer` and `salus grant`: proposals, or entries where no approval is needed.
+//! `salus officer`: proposals, or entries where no approval is needed.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use salus_accounting::{Delta, Epsilon, Loss, rho_for_epsilon};
 use salus_ledger::note::Verifier;
 use salus_ledger::{Error, Ledger};
 use serde_json::json;
 
-use crate::arguments::{Format, Grant, Names, Officer, Propose};
+use crate::arguments::{Format, Names, Officer};
 use crate::commands::officer_views::principal;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -27,14 +25,6 @@ pub(crate) async fn run(root: &Path, command: &Officer, format: Format) -> Resul
         Officer::Add { key, out } => add(&ledger, key, out.as_deref(), format).await,
         Officer::Retire { name, out } => retire(&ledger, name, out, format).await,
     };
-    ledger.close().await?;
-    done
-}
-
-pub(crate) async fn grant(root: &Path, command: &Grant, format: Format) -> Result<(), Failure> {
-    let Grant::Propose(propose) = command;
-    let ledger = Home::at(root)?.ledger().await?;
-    let done = propose_grant(&ledger, propose, format).await;
     ledger.close().await?;
     done
 }
@@ -116,35 +106,4 @@ async fn retire(ledger: &Ledger, name: &str, out: &Path, format: Format) -> Resu
         )));
     };
     Paper::new(ledger.propose_officer(name, *public, false)).write_new(out, format)
-}
-
-async fn propose_grant(ledger: &Ledger, propose: &Propose, format: Format) -> Result<(), Failure> {
-    let wrong = |name: &str, what: String| Failure::usage(format!("{name}: {what}"));
-    let epsilon =
-        Epsilon::parse(&propose.epsilon).map_err(|e| wrong("--epsilon", e.to_string()))?;
-    let account = ledger.account().await?;
-    let delta = match &propose.delta {
-        Some(text) => Delta::parse_floor(text).map_err(|e| wrong("--delta", e.to_string()))?,
-        None => account.cap.delta,
-    };
-    let cap = Loss {
-        rho: rho_for_epsilon(&epsilon, account.conversion_delta),
-        delta,
-    };
-    if !account.cap.fits_within(&cap) || cap == account.cap {
-        return Err(Failure::usage(
-            "a grant raises the cap; `salus budget show` says what it is",
-        ));
-    }
-    if !cap.fits_within(&ledger.genesis().ceiling) {
-        return Err(Failure::usage(
-            "the cap would pass the ceiling that the genesis set for ever; a grant cannot do that",
-        ));
-    }
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let expires = now.saturating_add(propose.days.saturating_mul(86_400));
-    let proposal = ledger.propose_grant(cap, expires, &propose.reason).await?;
-    Paper::new(proposal).write_new(&propose.out, format)
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::policy::apply;
 use crate::support::{Done, Home, PERSONS, run, salus};
 
 /// The public key of a new officer, whose private key lies beside the home.
@@ -284,5 +285,101 @@ fn reviews_and_incidents_stand_in_the_ledger() {
         .exits(4);
     let budget = home.json(&["budget", "show"]);
     assert_eq!(budget["remaining"]["rho"], 0.0);
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
+/// What the policy closes two officers open, for so much and in this period; the purse is as it was.
+#[test]
+fn two_officers_open_a_window() {
+    let home = with_officers(&["--epsilon", "2", "--ceiling-epsilon", "3"]);
+    // One period from 1970 on, which no test sees the end of.
+    let limits = r#"[{ of: space, days: 90000, epsilon: "0" }, { of: analyst, epsilon: "2" }]"#;
+    apply(&home, 2, limits).exits(0);
+    let ask = || {
+        home.run(&[
+            "query",
+            "--fresh",
+            PERSONS,
+            "--epsilon",
+            "0.7",
+            "--user",
+            "eve",
+        ])
+    };
+    let closed = ask().exits(4);
+    let account = "space/7776000000/0:population";
+    assert!(
+        closed.stderr.contains(&format!("limit for {account} does")),
+        "{closed:?}"
+    );
+    assert!(closed.stderr.contains("--window"), "{closed:?}");
+    let out = home.beside("w");
+    let propose = |window: &str, price: [&str; 2]| {
+        let [by, much] = price;
+        let out = out.to_str().unwrap();
+        home.run(&[
+            "grant",
+            "propose",
+            "--window",
+            window,
+            by,
+            much,
+            "--reason",
+            "this year",
+            "--out",
+            out,
+        ])
+    };
+    for (window, says) in [
+        ("space/7776000000/0:elsewhere", account),
+        ("space/86400/0:population", account),
+        ("analyst:eve", "salus policy apply"),
+        ("space:population", "without --window"),
+    ] {
+        let refused = propose(window, ["--epsilon", "1"]).exits(2);
+        assert!(refused.stderr.contains(says), "{window}: {refused:?}");
+    }
+    let wide = propose(account, ["--epsilon", "2.5"]).exits(2);
+    assert!(
+        wide.stderr.contains("wider than the lifetime cap"),
+        "{wide:?}"
+    );
+    propose(account, ["--epsilon", "0"]).exits(2);
+    propose(account, ["--epsilon", "1"]).exits(0);
+    let shown = home.json(&["proposal", "show", out.to_str().unwrap()]);
+    let what = shown["what"].as_str().unwrap();
+    assert!(
+        what.contains(account) && what.contains("from rho 0"),
+        "{what}"
+    );
+    assert!(
+        what.contains("(from 1970-01-01T00:00:00Z to before 2216-05-31"),
+        "{what}"
+    );
+    let by_ada = approve(&home, "w", "ada");
+    home.run(&["proposal", "enter", &by_ada]).exits(2);
+    ask().exits(4);
+    let by_ben = approve(&home, "w", "ben");
+    home.run(&["proposal", "enter", &by_ada, &by_ben]).exits(0);
+    let budget = home.json(&["budget", "show"]);
+    assert_eq!(budget["limits"][0]["account"], account);
+    let opened = budget["limits"][0]["cap"]["epsilon"].as_f64().unwrap();
+    assert!((opened - 1.0).abs() < 0.001, "{budget}");
+    assert!((cap(&home) - 2.0).abs() < 0.001);
+    ask().exits(0);
+    ask().exits(4);
+    // A little more, named as rho; and what a dry run foretells is so.
+    fs::remove_file(&out).unwrap();
+    propose(account, ["--rho", "0.05"]).exits(0);
+    let both = ["ada", "ben"].map(|name| approve(&home, "w", name));
+    home.run(&["proposal", "enter", &both[0], &both[1]])
+        .exits(0);
+    ask().exits(0);
+    let listed = home.run(&["ledger", "list", "--kind", "grant"]).exits(0);
+    assert_eq!(listed.stdout.matches(account).count(), 2, "{listed:?}");
+    home.run(&["ledger", "verify"]).exits(0);
+    // A policy says everything anew.
+    apply(&home, 3, limits).exits(0);
+    ask().exits(4);
     home.run(&["ledger", "verify"]).exits(0);
 }

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use crate::support::{Home, PERSONS};
 
 /// Applies the policy in force with another version and other limits.
-fn apply(home: &Home, version: u64, limits: &str) -> crate::support::Done {
+pub(crate) fn apply(home: &Home, version: u64, limits: &str) -> crate::support::Done {
     let text = home.run(&["policy", "show"]).exits(0).stdout;
     let kept = text
         .lines()

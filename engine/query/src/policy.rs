@@ -219,6 +219,12 @@ impl LimitRule {
             (Some(_), Some(_)) => return Err("days and hours: only one of them".to_owned()),
         };
         let epsilon = Epsilon::parse(&self.epsilon).map_err(|e| format!("epsilon: {e}"))?;
+        // The smallest losses are shown as epsilon 0 as well; a limit of 0 is closed, and lets none through.
+        let rho = if epsilon == Epsilon::ZERO {
+            Rho::ZERO
+        } else {
+            rho_for_epsilon(&epsilon, conversion_delta)
+        };
         let delta = self
             .delta
             .as_deref()
@@ -232,7 +238,7 @@ impl LimitRule {
                 .transpose()?,
             seconds,
             cap: Loss {
-                rho: rho_for_epsilon(&epsilon, conversion_delta),
+                rho,
                 delta: delta.map_err(|e| format!("delta: {e}"))?,
             },
         })

@@ -172,7 +172,12 @@ impl AskError {
                     .and_then(|until| DateTime::from_timestamp(until, 0))
                     .map_or_else(
                         || "`salus policy apply` can raise it".to_owned(),
-                        |until| format!("its next period begins at {}", until.to_rfc3339()),
+                        |until| {
+                            format!(
+                                "its next period begins at {}, and two officers can open this one further (`salus grant propose --window`)",
+                                until.to_rfc3339()
+                            )
+                        },
                     );
                 Said::Exhausted(format!(
                     "{self}. It is {what}{whom}, and rho {left} is left in it; {again}. Nothing was spent"

@@ -115,7 +115,8 @@ impl Fold {
         let origin = self.log.origin.as_deref();
         self.keys.check(index, entry, origin, findings);
         let by = self.officers.check(index, entry, origin, findings);
-        self.grants.check(index, entry, &by, findings);
+        self.grants
+            .check(index, entry, &mut self.limits, &by, findings);
         self.reviews.check(index, entry, &by, findings);
         self.purse
             .check(index, entry, &mut self.grants, &by, findings);

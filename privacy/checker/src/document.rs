@@ -149,6 +149,7 @@ fn officer(record: &OfficerRecord) -> Json {
 fn grant(record: &GrantRecord) -> Json {
     Json::object([
         ("entry", Json::Number(record.entry)),
+        ("scope", Json::text(record.scope.clone())),
         ("old", loss(record.old)),
         ("new", loss(record.new)),
         ("approved_by", names(&record.approved_by)),

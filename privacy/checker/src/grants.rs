@@ -1,13 +1,15 @@
-//! Rule G1: the cap of the purse is raised by officers, and never above the ceiling of the genesis.
+//! Rule G1: caps are raised by officers, that of the purse never above the ceiling of the genesis, that of a window never above the purse's.
 
 use std::collections::BTreeMap;
 
 use crate::cbor::Value;
 use crate::entry::{Entry, Genesis};
+use crate::limits::Limits;
 use crate::quantity::{Fields, Loss};
 use crate::records::GrantRecord;
 use crate::report::{Finding, Malformed};
 use crate::statements::{Approved, Statement};
+use crate::window::Window;
 
 /// A larger cap.
 pub(crate) struct Grant {
@@ -39,7 +41,7 @@ impl Grant {
     }
 }
 
-/// The cap in force, and what raised it.
+/// The cap of the purse in force, and what raised it and those of windows.
 #[derive(Default)]
 pub(crate) struct Grants {
     /// Scope and ceiling, once the genesis is read.
@@ -57,6 +59,7 @@ impl Grants {
         &mut self,
         index: u64,
         entry: Option<&Entry>,
+        limits: &mut Limits,
         approved_by: &[String],
         findings: &mut Vec<Finding>,
     ) {
@@ -64,13 +67,18 @@ impl Grants {
             None => self.unsure = true,
             Some(Entry::Genesis(genesis)) if index == 0 => self.open(genesis),
             Some(Entry::Grant(grant)) => {
-                self.grant(index, grant, findings);
+                self.grant(index, grant, limits, findings);
                 // Believed though it may have failed: a broken grant is reported once, not at each account after it.
-                self.cap = Some(grant.new);
-                self.unsure = false;
+                if Window::of(&grant.scope).is_some() {
+                    limits.open(&grant.scope, grant.new);
+                } else {
+                    self.cap = Some(grant.new);
+                    self.unsure = false;
+                }
                 self.nonces.entry(grant.nonce).or_insert(index);
                 self.records.push(GrantRecord {
                     entry: index,
+                    scope: grant.scope.clone(),
                     old: grant.old,
                     new: grant.new,
                     approved_by: approved_by.to_vec(),
@@ -85,18 +93,26 @@ impl Grants {
         self.cap = Some(genesis.cap);
     }
 
-    fn grant(&mut self, index: u64, grant: &Grant, findings: &mut Vec<Finding>) {
+    fn grant(&mut self, index: u64, grant: &Grant, limits: &Limits, findings: &mut Vec<Finding>) {
         let mut fail = |what: &str| findings.push(Finding::at(index, "G1", what));
+        match Window::of(&grant.scope) {
+            Some(window) => self.window(grant, &window, limits, &mut fail),
+            None => self.purse(grant, &mut fail),
+        }
+        if grant.time > grant.expires {
+            fail("entered after it had expired");
+        }
+        if let Some(first) = self.nonces.get(&grant.nonce) {
+            fail(&format!("the nonce is that of entry {first}"));
+        }
+    }
+
+    fn purse(&mut self, grant: &Grant, fail: &mut impl FnMut(&str)) {
         if !self.states(grant.old) {
             fail("old is not the cap in force");
         }
         // After an unreadable entry that is what the grant says it is.
-        let cap = self.cap.unwrap_or(grant.old);
-        if !cap.within(grant.new) {
-            fail("new is below the cap in force");
-        } else if grant.new == cap {
-            fail("nothing is granted");
-        }
+        is_raised(self.cap.unwrap_or(grant.old), grant.new, fail);
         if let Some((scope, ceiling)) = &self.fixed {
             if grant.scope != *scope {
                 fail(&format!("scope {:?}, not {scope:?}", grant.scope));
@@ -105,11 +121,43 @@ impl Grants {
                 fail("new is above the ceiling of the genesis");
             }
         }
-        if grant.time > grant.expires {
-            fail("entered after it had expired");
+    }
+
+    fn window(
+        &self,
+        grant: &Grant,
+        window: &Window<'_>,
+        limits: &Limits,
+        fail: &mut impl FnMut(&str),
+    ) {
+        // After an unreadable entry, which may have been a policy or a grant, what this one says is believed.
+        match limits.cap_of(&grant.scope, window) {
+            _ if limits.is_unsure() => {}
+            None => fail("no limit in force keeps the account"),
+            Some(cap) if cap != grant.old => fail("old is not the cap in force"),
+            Some(_) => {}
         }
-        if let Some(first) = self.nonces.get(&grant.nonce) {
-            fail(&format!("the nonce is that of entry {first}"));
+        if window.end().is_none_or(|end| end <= grant.time) {
+            fail("the period of the account is over, or never ends");
+        }
+        is_raised(grant.old, grant.new, fail);
+        if let Some(most) = self.most() {
+            // What is left as it was may be above it, as the policy had it.
+            let (old, new) = (grant.old, grant.new);
+            if (new.rho != old.rho && new.rho > most.rho)
+                || (new.delta != old.delta && new.delta > most.delta)
+            {
+                fail("new is above the cap of the purse");
+            }
+        }
+    }
+
+    /// The cap of the purse, or, after an unreadable entry, what it may be.
+    fn most(&self) -> Option<Loss> {
+        if self.unsure {
+            self.fixed.as_ref().map(|(_, ceiling)| *ceiling)
+        } else {
+            self.cap
         }
     }
 
@@ -136,5 +184,13 @@ impl Grants {
 
     pub(crate) fn close(self) -> Vec<GrantRecord> {
         self.records
+    }
+}
+
+fn is_raised(old: Loss, new: Loss, fail: &mut impl FnMut(&str)) {
+    if !old.within(new) {
+        fail("new is below the cap in force");
+    } else if new == old {
+        fail("nothing is granted");
     }
 }

@@ -81,6 +81,7 @@ mod threshold;
 mod ticks;
 mod tree;
 mod vkey;
+mod window;
 mod witnesses;
 
 pub use audit::{Evidence, Trust, audit, audit_with};

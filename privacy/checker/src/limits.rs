@@ -7,7 +7,8 @@ use crate::certificate::Certificate;
 use crate::entry::{Account, Entry};
 use crate::quantity::{Fields, Loss};
 use crate::report::{Finding, Malformed, ScopeTotal};
-use crate::seal::{Carried, still_counts};
+use crate::seal::Carried;
+use crate::window::{Window, still_counts};
 
 /// A cap on a part of what is asked, as a policy states it.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub(crate) struct Limits {
     /// Release to its reserve.
     released: BTreeMap<u64, u64>,
     running: BTreeMap<String, Running>,
+    /// Caps of windows that were granted since the newest policy.
+    granted: BTreeMap<String, Loss>,
 }
 
 /// Reads the limits of a policy.
@@ -143,6 +146,8 @@ impl Limits {
             Some(Entry::Policy { limits, .. }) => {
                 self.in_force.clone_from(limits);
                 self.unsure = false;
+                // A policy says everything anew.
+                self.granted.clear();
             }
             Some(Entry::Reserve(reserve)) => {
                 self.losses.insert(index, reserve.loss);
@@ -263,11 +268,7 @@ impl Limits {
         let mut expected = Vec::new();
         for limit in self.in_force.iter().filter(|limit| counts(limit)) {
             for name in counted(limit) {
-                let named = |limit: &Limit| limit.name.as_deref() == Some(name);
-                let stood_for = self.in_force.iter().any(|other| {
-                    named(other) && (&other.of, other.seconds) == (&limit.of, limit.seconds)
-                });
-                if !named(limit) && (limit.name.is_some() || stood_for) {
+                if !self.counts(limit, name) {
                     continue;
                 }
                 let share = match limit.seconds {
@@ -277,10 +278,48 @@ impl Limits {
                         format!("{}/{seconds}/{period}", limit.of)
                     }
                 };
-                expected.push((format!("{share}:{name}"), limit.cap));
+                let scope = format!("{share}:{name}");
+                let cap = self.granted.get(&scope).copied().unwrap_or(limit.cap);
+                expected.push((scope, cap));
             }
         }
         expected
+    }
+
+    /// Whether a limit in force counts for this name.
+    fn counts(&self, limit: &Limit, name: &str) -> bool {
+        let named = |limit: &Limit| limit.name.as_deref() == Some(name);
+        let stood_for = self
+            .in_force
+            .iter()
+            .any(|other| named(other) && (&other.of, other.seconds) == (&limit.of, limit.seconds));
+        named(limit) || (limit.name.is_none() && !stood_for)
+    }
+
+    /// The cap in force of the account `scope`, if a limit in force keeps it.
+    pub(crate) fn cap_of(&self, scope: &str, window: &Window<'_>) -> Option<Loss> {
+        let name = window.name?;
+        let mut limits = self.in_force.iter();
+        let limit = limits.find(|limit| {
+            (limit.of.as_str(), limit.seconds) == (window.of, Some(window.seconds))
+                && self.counts(limit, name)
+        })?;
+        // The space has one name alone.
+        let exists = limit.of != "space" || name == self.space;
+        exists.then(|| self.granted.get(scope).copied().unwrap_or(limit.cap))
+    }
+
+    /// Whether the policy in force, and what was granted under it, may be others than those that could be read.
+    pub(crate) fn is_unsure(&self) -> bool {
+        self.unsure
+    }
+
+    /// Takes the cap of a window as a grant states it.
+    pub(crate) fn open(&mut self, scope: &str, cap: Loss) {
+        self.granted.insert(scope.to_owned(), cap);
+        if let Some(running) = self.running.get_mut(scope) {
+            running.cap = cap;
+        }
     }
 
     /// True if these are the accounts that still count at `time`. Where entries could not be read, totals that are not below, and
@@ -307,8 +346,16 @@ impl Limits {
             && (met == limits.len() || self.unread > 0)
     }
 
-    /// What each account has let through, by scope.
-    pub(crate) fn close(self) -> impl Iterator<Item = ScopeTotal> {
+    /// What each account has let through, by scope; also those of windows that nothing was charged to.
+    pub(crate) fn close(mut self) -> impl Iterator<Item = ScopeTotal> {
+        for (scope, cap) in self.granted {
+            self.running.entry(scope).or_insert(Running {
+                cap,
+                total: Loss::default(),
+                times: 0,
+                unread: 0,
+            });
+        }
         self.running.into_iter().map(|(scope, running)| ScopeTotal {
             scope,
             cap: running.cap,

@@ -17,11 +17,13 @@ pub struct OfficerRecord {
     pub until: Option<u64>,
 }
 
-/// The cap was raised.
+/// A cap was raised: of the purse, or of a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantRecord {
     /// Index of the grant.
     pub entry: u64,
+    /// The account.
+    pub scope: String,
     /// The cap before.
     pub old: Loss,
     /// The cap from there on.

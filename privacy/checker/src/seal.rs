@@ -10,6 +10,7 @@ use crate::quantity::{Fields, Loss};
 use crate::records::SealRecord;
 use crate::report::{Finding, Malformed};
 use crate::statements::{Approved, Statement};
+use crate::window::still_counts;
 
 /// The log ends, in favour of another.
 pub(crate) struct Seal {
@@ -78,25 +79,6 @@ pub(crate) fn carried(value: Option<Value<'_>>) -> Result<Vec<Carried>, Malforme
 /// True of an account without periods.
 pub(crate) fn is_for_good(scope: &str) -> bool {
     still_counts(scope, u64::MAX)
-}
-
-/// True of an account that counts for good, or in a period that has not ended at `time`.
-pub(crate) fn still_counts(scope: &str, time: u64) -> bool {
-    let share = scope.split_once(':').map_or(scope, |(share, _)| share);
-    let parts: Vec<&str> = share.split('/').collect();
-    let number = |text: &str| {
-        let number: u64 = text.parse().ok()?;
-        (number.to_string() == text).then_some(number)
-    };
-    let [_, seconds, period] = parts.as_slice() else {
-        return true;
-    };
-    let (Some(seconds), Some(period)) = (number(seconds), number(period)) else {
-        return true;
-    };
-    let next = period.checked_add(1);
-    let end = next.and_then(|next| next.checked_mul(seconds));
-    end.is_none_or(|end| time < end)
 }
 
 /// Whether the log has ended.
@@ -169,26 +151,4 @@ impl Seals {
 pub(crate) fn pairs(limits: &[Carried]) -> Vec<(String, Loss)> {
     let pair = |limit: &Carried| (limit.scope.clone(), limit.spent);
     limits.iter().map(pair).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::still_counts;
-
-    #[test]
-    fn a_period_that_has_ended_does_not_count() {
-        for (scope, counts) in [
-            ("analyst:ada", true),
-            ("analyst/10/6:ada", false),
-            ("analyst/10/7:ada", true),
-            ("analyst/10/6:a/b:c", false),
-            ("analyst/10/06:ada", true),
-            ("analyst/+10/6:ada", true),
-            ("analyst/10/6/1:ada", true),
-            ("analyst/10/18446744073709551615:ada", true),
-            ("ada", true),
-        ] {
-            assert_eq!(still_counts(scope, 70), counts, "{scope}");
-        }
-    }
 }

@@ -48,7 +48,7 @@ impl Report {
         if let Some(cap) = self.cap {
             let _ = writeln!(text, "cap in force: {cap}");
         }
-        list(&mut text, "grants that raised it", &self.grants);
+        list(&mut text, "grants", &self.grants);
         list(
             &mut text,
             "incidents, spent beyond the price",
@@ -187,7 +187,8 @@ impl Display for OfficerRecord {
 impl Display for GrantRecord {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (old, new, by) = (self.old, self.new, approved(&self.approved_by));
-        write!(f, "entry {}: from {old} to {new}, {by}", self.entry)
+        let (entry, scope) = (self.entry, self.scope.escape_debug());
+        write!(f, "entry {entry}: {scope} from {old} to {new}, {by}")
     }
 }
 

@@ -292,7 +292,7 @@ fn officers_and_what_they_approved_are_told() {
         "cap in force: rho 10.00000000000",
         "  \"dpo\": since entry 10, named by the log's key alone, ended by entry 19\n",
         "  \"irb\": since entry 12, active\n",
-        "  entry 13: from rho 10 delta ",
+        "  entry 13: space:county from rho 10 delta ",
         "  entry 16: \"r1\" of entries 0 to 15, approved by \"irb\"\n",
         "  entry 22: \"r1\" of entries 16 to 21, approved by nobody\n",
         " for reserve 6, approved by \"ciso\"\n",

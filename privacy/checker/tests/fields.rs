@@ -221,7 +221,7 @@ fn every_changed_field_is_found_or_listed_as_attested() {
 /// Whoever signs does so again after the change: what is left is what no rule finds when all work together.
 #[test]
 fn every_changed_field_that_is_signed_is_found_or_listed_as_attested() {
-    let log = Log::with_oversight();
+    let log = Log::with_windows();
     // And the genesis, on which they rest.
     let changed =
         |index: &usize| *index == 0 || SIGNED.contains(&kind(&log.entries[*index]).as_str());
@@ -329,7 +329,7 @@ fn hold_to_their_word(log: &Log, indices: Vec<usize>, table: Vec<&Field>) {
 /// The letter of a field says what holds if those who sign work together. Without them nothing of it can be changed.
 #[test]
 fn what_officers_and_keys_have_signed_cannot_be_changed_without_them() {
-    let logs = [Log::with_oversight(), Log::after_loss()];
+    let logs = [Log::with_windows(), Log::after_loss()];
     let mut seen = BTreeSet::new();
     let entries = logs.iter().flat_map(|log| {
         let entries = log.entries.iter().enumerate();

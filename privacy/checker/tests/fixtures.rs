@@ -105,6 +105,43 @@ fn the_governed_log_says_what_was_done() {
     assert_eq!(report.totals.len(), 8);
 }
 
+/// Each cap is that of the last grant of its own, under the policy in force.
+#[test]
+fn the_opened_log_has_windows_and_a_purse() {
+    let (_, log) = logs()
+        .into_iter()
+        .find(|(name, _)| name == "opened")
+        .unwrap();
+    let report = report(&log);
+    let of_purse: Vec<_> = report
+        .grants
+        .iter()
+        .filter(|grant| grant.scope == "space:riverside")
+        .collect();
+    assert_eq!((of_purse.len(), report.grants.len()), (1, 7));
+    assert_eq!(of_purse[0].new, report.cap.unwrap());
+    let totals: Vec<_> = report
+        .totals
+        .iter()
+        .map(|total| {
+            (
+                total.scope.as_str(),
+                total.reserves,
+                total.spent == total.cap,
+            )
+        })
+        .collect();
+    assert_eq!(
+        totals,
+        [
+            ("space:riverside", 3, false),
+            ("analyst/86400/20717:analyst-1", 3, true),
+            ("space/86400/20717:riverside", 3, true),
+        ]
+    );
+    assert_eq!(report.kinds["refuse"], 2);
+}
+
 #[test]
 fn the_ended_log_holds_with_what_stands_beside_it() {
     let (_, log) = logs()

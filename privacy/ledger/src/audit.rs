@@ -58,7 +58,7 @@ pub(crate) async fn audit(
     }
     let account = AccountRow {
         scope: genesis.scope(),
-        cap: fold.authority.cap(&genesis),
+        cap: fold.authority.cap(),
         spent: fold.spent,
     };
     if store::accounts(&mut moment).await? != [account] {
@@ -197,14 +197,14 @@ impl Fold {
     }
 
     /// The largest totals, as a seal at `time` states them.
-    pub(crate) fn totals(&self, genesis: &Genesis, time: u64) -> Totals {
+    pub(crate) fn totals(&self, time: u64) -> Totals {
         let counts = |(scope, _): &(&String, &Loss)| Carried::counts(scope, time);
         let carried = |(scope, spent): (&String, &Loss)| Carried {
             scope: scope.clone(),
             spent: *spent,
         };
         Totals {
-            cap: self.authority.cap(genesis),
+            cap: self.authority.cap(),
             spent: self.spent,
             limits: self.quotas.iter().filter(counts).map(carried).collect(),
         }
@@ -235,7 +235,7 @@ impl Fold {
                 let purse = reserve.accounts.first();
                 let after = purse.and_then(|purse| self.purse(purse, reserve.loss, genesis));
                 self.spent = after
-                    .filter(|after| after.fits_within(&self.authority.cap(genesis)))
+                    .filter(|after| after.fits_within(&self.authority.cap()))
                     .ok_or_else(|| does_not_add_up(at))?;
                 self.limits(at, reserve.accounts.get(1..).unwrap_or_default())?;
             }
@@ -245,7 +245,7 @@ impl Fold {
             }
             Body::Reuse(reuse) => self.limits(at, &reuse.accounts)?,
             Body::Seal(seal) => {
-                if seal.totals != Some(self.totals(genesis, time)) {
+                if seal.totals != Some(self.totals(time)) {
                     return Err(integrity(format!(
                         "entry {at}: the totals are not those of the log"
                     )));
@@ -266,7 +266,7 @@ impl Fold {
     fn purse(&self, movement: &Movement, loss: Loss, genesis: &Genesis) -> Option<Loss> {
         let after = self.spent.checked_add(loss)?;
         let holds = movement.scope == genesis.scope()
-            && movement.cap == self.authority.cap(genesis)
+            && movement.cap == self.authority.cap()
             && movement.before == self.spent
             && movement.after == after;
         holds.then_some(after)

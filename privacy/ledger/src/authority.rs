@@ -1,11 +1,13 @@
-//! Who may say what: the log's keys, the officers, the cap that they have granted, and how they end it (rules K1, A1, O1, G1, E1 and E2 of
+//! Who may say what: the log's keys, the officers, the caps that they have granted, and how they end it (rules K1, A1, O1, G1, E1 and E2 of
 //! `docs/ledger-format.md`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use salus_accounting::Loss;
+use salus_certificate::EntryIndex;
 
-use crate::entry::{Body, Genesis, Grant, Key, Officer, Predecessor, Seal, Statement, TWO};
+use crate::caps::Caps;
+use crate::entry::{Body, Genesis, Grant, Key, Limit, Officer, Predecessor, Seal, Statement, TWO};
 use crate::key;
 
 /// What the entries so far establish.
@@ -20,8 +22,10 @@ pub(crate) struct Authority {
     /// Number of officer entries.
     named: usize,
     nonces: BTreeSet<[u8; 16]>,
-    /// By the last grant.
-    granted: Option<Loss>,
+    /// What was granted.
+    caps: Caps,
+    /// The entry of the policy in force, and its limits.
+    policy: Option<(EntryIndex, Vec<Limit>)>,
     /// The key of entry 1, where the log before this one has named it.
     named_key: Option<[u8; 32]>,
     /// Whether the log has ended.
@@ -31,7 +35,10 @@ pub(crate) struct Authority {
 impl Authority {
     /// What a genesis establishes: the officers of the log before it go on as officers.
     pub(crate) fn of(genesis: &Genesis) -> Self {
-        let mut authority = Self::default();
+        let mut authority = Self {
+            caps: Caps::of(genesis),
+            ..Self::default()
+        };
         if let Some(before) = &genesis.predecessor {
             authority.inherit(before);
         }
@@ -71,8 +78,8 @@ impl Authority {
     }
 
     /// The cap of the purse in force.
-    pub(crate) fn cap(&self, genesis: &Genesis) -> Loss {
-        self.granted.unwrap_or(genesis.cap)
+    pub(crate) fn cap(&self) -> Loss {
+        self.caps.purse()
     }
 
     /// Whether an officer can still be named by the log's key alone.
@@ -160,18 +167,24 @@ impl Authority {
 
     fn check_grant(&self, grant: &Grant, genesis: &Genesis, time: u64) -> Result<(), String> {
         let fails = |what: &str| Err(format!("G1: {what}"));
-        let cap = self.cap(genesis);
-        if grant.scope != genesis.scope() {
-            return fails("the grant is not of this purse");
-        }
+        let of_purse = self.caps.is_of_purse(grant);
+        let cap = if of_purse {
+            self.caps.purse()
+        } else {
+            self.window(&grant.scope, genesis, time)
+                .map_err(|what| format!("G1: {what}"))?
+        };
         if grant.old != cap {
             return fails("the cap in force is another than the one that the grant raises");
         }
         if !cap.fits_within(&grant.new) || grant.new == cap {
             return fails("a grant raises the cap");
         }
-        if !grant.new.fits_within(&genesis.ceiling) {
+        if of_purse && !grant.new.fits_within(&genesis.ceiling) {
             return fails("the cap would pass the ceiling of the genesis");
+        }
+        if !of_purse && !is_raised_within(cap, grant.new, self.caps.purse()) {
+            return fails("the cap of the window would pass that of the purse");
         }
         if time > grant.expires {
             return fails("the grant has expired");
@@ -185,12 +198,21 @@ impl Authority {
         Ok(())
     }
 
+    /// The cap in force of the account `scope` of a limit, which has periods, of which this one is not over at `time`.
+    fn window(&self, scope: &str, genesis: &Genesis, time: u64) -> Result<Loss, &'static str> {
+        let Some((policy, limits)) = &self.policy else {
+            return Err("there is no policy, and no account of a limit");
+        };
+        let limit = Limit::of_window(limits, &genesis.space, scope, time)?;
+        Ok(self.caps.of_limit(scope, limit, *policy))
+    }
+
     fn check_seal(&self, seal: &Seal, genesis: &Genesis, time: u64) -> Result<(), String> {
         let fails = |what: &str| Err(format!("E1: {what}"));
         let Some(totals) = &seal.totals else {
             return fails("the totals are missing");
         };
-        if totals.cap != self.cap(genesis) {
+        if totals.cap != self.cap() {
             return fails("the cap is not the one in force");
         }
         if seal.successor.origin == genesis.origin {
@@ -247,10 +269,17 @@ impl Authority {
             }
             Body::Grant(grant) => {
                 self.nonces.insert(grant.nonce);
-                self.granted = Some(grant.new);
+                self.caps.accept(EntryIndex(index), grant);
             }
+            Body::Policy(policy) => self.policy = Some((EntryIndex(index), policy.limits.clone())),
             Body::Seal(_) => self.sealed = true,
             _ => {}
         }
     }
+}
+
+/// Whether what is raised of a cap stays within another; what is left as it was may be above it.
+fn is_raised_within(old: Loss, new: Loss, most: Loss) -> bool {
+    (new.rho == old.rho || new.rho <= most.rho)
+        && (new.delta == old.delta || new.delta <= most.delta)
 }

@@ -130,6 +130,7 @@
 pub mod anchor;
 mod audit;
 mod authority;
+mod caps;
 mod commitment;
 pub mod cosign;
 mod create;

@@ -1,10 +1,20 @@
 //! The policy's limits, kept under the same lock as the purse: all of them let a question through, or it is refused.
 
 use salus_accounting::Loss;
+use salus_certificate::EntryIndex;
 
+use crate::caps::Caps;
 use crate::entry::{Asker, Limit, Movement};
 use crate::error::{Error, ReserveError};
 use crate::store::{self, Session};
+
+/// The limits that are asked, and the caps that are in force of them.
+pub(crate) struct Rules<'a> {
+    pub(crate) limits: &'a [Limit],
+    /// The entry of the policy that has them.
+    pub(crate) policy: EntryIndex,
+    pub(crate) caps: &'a Caps,
+}
 
 /// What `loss` does to the accounts of the limits that count for `asker`.
 ///
@@ -13,12 +23,13 @@ use crate::store::{self, Session};
 /// [`ReserveError::LimitReached`] for the first that does not let it through. Nothing is written either way.
 pub(crate) async fn movements(
     db: &mut dyn Session,
-    limits: &[Limit],
+    rules: &Rules<'_>,
     asker: Asker<'_>,
     loss: Loss,
 ) -> Result<Vec<Movement>, ReserveError> {
     let mut movements = Vec::new();
-    for (scope, limit) in Limit::in_force(limits, asker) {
+    for (scope, limit) in Limit::in_force(rules.limits, asker) {
+        let cap = rules.caps.of_limit(&scope, limit, rules.policy);
         // Not every database can keep it, and others share the transaction in which that would be found.
         if scope.contains('\0') {
             let why = "a name with a NUL cannot have a limit";
@@ -27,17 +38,17 @@ pub(crate) async fn movements(
         let before = store::quota(db, &scope).await?;
         let after = before
             .checked_add(loss)
-            .filter(|after| after.fits_within(&limit.cap));
+            .filter(|after| after.fits_within(&cap));
         let Some(after) = after else {
             return Err(ReserveError::LimitReached {
                 scope,
-                remaining: left(limit.cap, before),
+                remaining: left(cap, before),
                 until: limit.next_period(asker.time),
             });
         };
         movements.push(Movement {
             scope,
-            cap: limit.cap,
+            cap,
             before,
             after,
         });

@@ -36,7 +36,7 @@ impl Proposal {
         Self::new(origin, body, Vec::new())
     }
 
-    /// A larger cap of the purse `scope`.
+    /// A larger cap of the account `scope`: the purse, or a window.
     pub(crate) fn grant(
         origin: &str,
         scope: String,

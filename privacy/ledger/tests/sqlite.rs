@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::PathBuf;
 
-use conformance::{Case, Store, conformance, ending, entries, purse, restricted, trust};
+use conformance::{Case, Store, conformance, ending, entries, purse, restricted, trust, windows};
 use salus_ledger::Place;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};

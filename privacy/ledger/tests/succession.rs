@@ -342,6 +342,79 @@ async fn limits_go_on_where_they_were() {
     judge(&next.evidence().await.unwrap(), &[&sealed]);
 }
 
+/// What was granted of a window ends with its log; the cap of the purse that the seal states is the purse's, and the account goes on.
+#[tokio::test]
+async fn a_log_with_an_open_window_is_succeeded() {
+    let (site, ledger) = site().await;
+    let limit = |questions| Limit {
+        of: Share::Space,
+        name: None,
+        // A period that nobody sees the end of, so that the test does not either.
+        seconds: Some(1 << 60),
+        cap: Loss::from_rho(spent(questions)),
+    };
+    facts(&ledger, vec![limit(0)]).await;
+    assert!(ask(&ledger).await.is_err());
+    let everybody = format!("space/{}/0:riverside", 1_u64 << 60);
+    let open = async |ledger: &Ledger, questions| {
+        let cap = Loss::from_rho(spent(questions));
+        let window = ledger.propose_window(&everybody, cap, u64::MAX, "");
+        let window = window.await.unwrap();
+        let approvals = site.both(&window);
+        ledger.enter(window, approvals).await
+    };
+    open(&ledger, 1).await.unwrap();
+    ask(&ledger).await.unwrap();
+    let cap = ledger.account().await.unwrap().cap;
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    assert_eq!(genesis.cap, cap, "of the purse");
+    let carried = &genesis.predecessor.as_ref().unwrap().limits;
+    assert_eq!(
+        (&carried[0].scope, carried[0].spent.rho),
+        (&everybody, spent(1))
+    );
+    let next = site.succeed(genesis, "next").await.unwrap();
+    let none = next.propose_window(&everybody, cap, u64::MAX, "").await;
+    refused(none, "G1");
+    facts(&next, vec![limit(0)]).await;
+    let refusal = ask(&next).await.unwrap_err();
+    assert!(matches!(refusal, ReserveError::LimitReached { .. }));
+    // It goes on from where it was: one more, not two.
+    open(&next, 2).await.unwrap();
+    ask(&next).await.unwrap();
+    assert!(ask(&next).await.is_err());
+    next.audit_accounts().await.unwrap();
+    judge(&next.evidence().await.unwrap(), &[&sealed]);
+}
+
+/// The same of a log that was lost: the cap that the next one opens with is the purse's.
+#[tokio::test]
+async fn a_lost_log_with_an_open_window_is_recovered() {
+    let (site, ledger) = site().await;
+    let limit = Limit {
+        of: Share::Space,
+        name: None,
+        seconds: Some(1 << 60),
+        cap: Loss::ZERO,
+    };
+    facts(&ledger, vec![limit]).await;
+    let everybody = format!("space/{}/0:riverside", 1_u64 << 60);
+    let window = ledger.propose_window(&everybody, Loss::from_rho(spent(1)), u64::MAX, "");
+    let window = window.await.unwrap();
+    let approvals = site.both(&window);
+    ledger.enter(window, approvals).await.unwrap();
+    ask(&ledger).await.unwrap();
+    let cap = ledger.account().await.unwrap().cap;
+    let left = ledger.evidence().await.unwrap();
+    ledger.close().await.unwrap();
+    let genesis = site.decided(&site.lost(&left, &[]).await.unwrap());
+    assert_eq!(genesis.cap, cap);
+    let next = site.succeed(genesis, "next").await.unwrap();
+    judge(&next.evidence().await.unwrap(), &[&left]);
+}
+
 #[tokio::test]
 async fn what_was_spent_beyond_the_cap_is_carried_too() {
     let (site, ledger) = site().await;

@@ -477,3 +477,24 @@ async fn ask(ledger: &Ledger, certificate: &Certificate, principal: &str, plan: 
         .await
         .unwrap()
 }
+
+/// A grant of a window is no cap of the purse, before or after one that is.
+#[test]
+fn a_window_leaves_the_burn_down_of_the_purse() {
+    let mut log = Log::new();
+    let first = log.cap;
+    log.window(loss("0.5"));
+    log.answered("p-ada", "HRESCH", loss("0.1"));
+    let purse = burn_down_of(&log.entries, &Share::Purse);
+    assert_eq!(purse.cap(), first);
+    let raised = Loss {
+        rho: loss("7").rho,
+        delta: first.delta,
+    };
+    log.grant(raised);
+    log.window(loss("0.7"));
+    let purse = burn_down_of(&log.entries, &Share::Purse);
+    assert_eq!(purse.cap(), raised);
+    // The genesis, the reserve, the raise.
+    assert_eq!(purse.points.len(), 3);
+}

@@ -9,6 +9,7 @@ pub mod oversight;
 pub mod restricted;
 mod signed;
 pub mod succession;
+pub mod windows;
 pub mod witnesses;
 
 use ed25519_dalek::SigningKey;

@@ -8,6 +8,7 @@ use salus_accounting::Loss;
 use salus_certificate::{CertificateError, Fields, Value, loss_value};
 
 use super::encoding::wrong;
+use crate::note::parse_decimal;
 
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,6 +143,52 @@ impl Limit {
         let of_scope =
             |limit: &&Self| limit.counts(name, limits) && limit.scope(name, time) == scope;
         limits.iter().find(of_scope)
+    }
+
+    /// The account that this limit keeps at `time` for the one whom it names, or for the space.
+    pub(crate) fn own_account(&self, space: &str, time: u64) -> Option<String> {
+        let name = match self.of {
+            Share::Space => Some(space),
+            _ => self.name.as_deref(),
+        };
+        name.map(|name| self.scope(name, time))
+    }
+
+    /// The limit in force that keeps the account `scope` in a period that is not over at `time`. Every account has one name.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(crate) fn of_window<'l>(
+        limits: &'l [Self],
+        space: &str,
+        scope: &str,
+        time: u64,
+    ) -> Result<&'l Self, &'static str> {
+        let unknown = "no limit in force that has periods keeps the account";
+        let (share, name) = scope.split_once(':').ok_or(unknown)?;
+        let mut parts = share.split('/');
+        let (Some(of), Some(seconds), Some(period), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(unknown);
+        };
+        let of = Share::from_name(of).ok_or(unknown)?;
+        let seconds = parse_decimal(seconds).ok_or(unknown)?;
+        let period = parse_decimal(period).ok_or(unknown)?;
+        let keeps = |limit: &&Self| {
+            (limit.of, limit.seconds) == (of, Some(seconds)) && limit.counts(name, limits)
+        };
+        let limit = limits.iter().find(keeps).ok_or(unknown)?;
+        // The space has one name alone.
+        if of == Share::Space && name != space {
+            return Err(unknown);
+        }
+        let next = period.checked_add(1);
+        match next.and_then(|next| next.checked_mul(seconds)) {
+            Some(end) if time < end => Ok(limit),
+            _ => Err("the period of the account is over, or never ends"),
+        }
     }
 
     pub(super) fn to_value(&self) -> Value {

@@ -34,10 +34,10 @@ pub struct Officer {
     pub approvals: Vec<Approval>,
 }
 
-/// A larger cap, up to the ceiling of the genesis.
+/// A larger cap: of the purse up to the ceiling of the genesis, of a window up to the cap of the purse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The purse.
+    /// The purse, or a window: the account of a limit in one of its periods.
     pub scope: String,
     /// Its cap before.
     pub old: Loss,

@@ -5,6 +5,7 @@ mod erase;
 mod oversight;
 mod read;
 mod request;
+mod windows;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

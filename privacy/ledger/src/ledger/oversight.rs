@@ -30,6 +30,29 @@ impl Ledger {
         Proposal::grant(origin, account.scope, caps, expires, reason)
     }
 
+    /// A cap above the one in force of a window: the account `scope` of a limit that has periods, of this period or a later one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if no limit in force keeps it.
+    pub async fn propose_window(
+        &self,
+        scope: &str,
+        cap: Loss,
+        expires: u64,
+        reason: &str,
+    ) -> Result<Proposal> {
+        let Some(account) = self.window(scope).await? else {
+            return Err(Error::Refused(
+                "G1: no limit in force keeps such an account in this period or a later one"
+                    .to_owned(),
+            ));
+        };
+        let caps = (account.cap, cap);
+        let origin = &self.genesis().origin;
+        Proposal::grant(origin, account.scope, caps, expires, reason)
+    }
+
     /// The end of this log in favour of the one that `successor` names and signs, to be entered until `expires`. What the log adds up to
     /// is filled in when it is entered.
     ///

@@ -3,14 +3,13 @@
 use std::ops::Range;
 use std::path::Path;
 
-use salus_accounting::Loss;
 use salus_certificate::{EntryIndex, Hash};
 
 use super::Ledger;
 use super::request::{Account, Facts};
 use crate::audit::{Depth, audit};
 use crate::commitment::Opening;
-use crate::entry::{Body, Kind, Limit};
+use crate::entry::{Body, Kind};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::{Result, integrity};
@@ -29,27 +28,6 @@ impl Ledger {
             spent: row.spent,
             conversion_delta: self.shared.genesis.conversion_delta,
         })
-    }
-
-    /// The accounts of limits in force, of this period, that anything has been charged to.
-    pub async fn limits(&self) -> Result<Vec<Account>> {
-        let mut reader = self.reader().await;
-        let policy = store::newest(&mut *reader, Kind::Policy).await?;
-        let Some(Body::Policy(policy)) = policy.map(|stored| stored.entry.body) else {
-            return Ok(Vec::new());
-        };
-        let time = (self.shared.clock)();
-        let accounts = store::quotas(&mut *reader).await?.into_iter();
-        let account = |(scope, spent): (String, Loss)| {
-            let cap = Limit::of_scope(&policy.limits, &scope, time)?.cap;
-            Some(Account {
-                scope,
-                cap,
-                spent,
-                conversion_delta: self.shared.genesis.conversion_delta,
-            })
-        };
-        Ok(accounts.filter_map(account).collect())
     }
 
     /// The newest facts about `dataset`.

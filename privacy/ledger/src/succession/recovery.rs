@@ -51,7 +51,7 @@ pub async fn after_loss(lost: &Lost<'_>, successor: &Verifier, build: &Build) ->
     }
     let known = Known::of(&estate, lost).await?;
     let ceiling = estate.genesis.ceiling;
-    let mut totals = estate.fold.totals(&estate.genesis, estate.time);
+    let mut totals = estate.fold.totals(estate.time);
     if known.spent.is_none() {
         totals.cap = ceiling;
     }

@@ -15,13 +15,15 @@ use crate::proposal::{Enter, Finding};
 use crate::{restricted, store};
 
 impl Transaction<'_> {
-    /// What the log's keys, officers and grants so far establish.
+    /// What the log's keys, officers, grants and policy so far establish.
     pub(crate) async fn authority(&mut self) -> Result<Authority> {
         self.flush().await?;
         let mut stored = Vec::new();
         for kind in [Kind::Key, Kind::Officer, Kind::Grant] {
             stored.extend(store::all_of(self.db, kind).await?);
         }
+        // Of policies only the one in force: what was granted under those before it ended with them.
+        stored.extend(store::newest(self.db, Kind::Policy).await?);
         stored.sort_by_key(|stored| stored.index);
         let mut authority = Authority::of(self.genesis);
         for stored in stored {
@@ -47,15 +49,25 @@ impl Transaction<'_> {
                 self.expect_fits(&body)?;
                 self.anchor_restricted().await?;
             }
-            Body::Grant(grant) => store::signed(grant.new.rho.units()).map(drop)?,
+            Body::Grant(grant) => {
+                store::signed(grant.new.rho.units())?;
+                // No question is let through under such a name: see `limits::movements`.
+                if grant.scope.contains('\0') {
+                    let why = "a name with a NUL cannot have a limit";
+                    return Err(Error::Refused(why.to_owned()));
+                }
+            }
             Body::Review(review) => self.expect_seen(review).await?,
             _ => return Err(Error::Bug("an entry that nobody approves")),
         }
         let (index, _) = self.append(body)?;
         if let Body::Grant(grant) = &enter.body {
-            self.flush().await?;
-            store::grant(self.db, &grant.scope, grant.new).await?;
-            self.cap = grant.new;
+            self.caps.accept(index, grant);
+            // Caps of windows stand in the log alone.
+            if self.caps.is_of_purse(grant) {
+                self.flush().await?;
+                store::grant(self.db, &grant.scope, grant.new).await?;
+            }
         }
         for (name, opening) in &enter.openings {
             self.open_with(index, name, opening.clone());
@@ -79,7 +91,7 @@ impl Transaction<'_> {
         let counts = |(scope, _): &(String, Loss)| Carried::counts(scope, self.time);
         let limits = accounts.filter(counts);
         Ok(Totals {
-            cap: self.cap,
+            cap: self.caps.purse(),
             spent: self.spent,
             limits: limits
                 .map(|(scope, spent)| Carried { scope, spent })
@@ -151,7 +163,7 @@ impl Transaction<'_> {
         let scope = self.genesis.scope();
         let account = Movement {
             scope: scope.clone(),
-            cap: self.cap,
+            cap: self.caps.purse(),
             before: self.spent,
             after,
         };

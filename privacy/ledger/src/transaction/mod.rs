@@ -18,6 +18,7 @@ use salus_accounting::Loss;
 use salus_certificate::EntryIndex;
 
 use crate::audit::{check_checkpoint, stated_balance};
+use crate::caps::Caps;
 use crate::commitment::Opening;
 use crate::entry::{
     Abort, Anchor, Asker, Body, Entry, Genesis, Kind, LONGEST, Movement, Reason, Refuse, Release,
@@ -52,23 +53,14 @@ async fn key_in_force(db: &mut dyn Session) -> Result<Option<[u8; 32]>> {
     })
 }
 
-/// The cap of the last grant.
-async fn granted(db: &mut dyn Session) -> Result<Option<Loss>> {
-    let newest = store::newest(db, Kind::Grant).await?;
-    Ok(match newest.map(|stored| stored.entry.body) {
-        Some(Body::Grant(grant)) => Some(grant.new),
-        _ => None,
-    })
-}
-
 /// A log under the store's lock.
 pub(crate) struct Transaction<'t> {
     db: &'t mut (dyn Session + 't),
     signer: &'t Signer,
     genesis: &'t Genesis,
     frontier: Frontier,
-    /// In force: of the last grant, or the genesis.
-    cap: Loss,
+    /// What officers have granted.
+    caps: Caps,
     spent: Loss,
     time: u64,
     /// The policy in force and the reserves under it that had no ending when the ledger was opened.
@@ -90,7 +82,7 @@ pub(crate) struct Transaction<'t> {
 /// Where a transaction left the log: good for the next one as long as nobody else has written.
 pub(crate) struct Left {
     frontier: Frontier,
-    cap: Loss,
+    caps: Caps,
     spent: Loss,
     grounds: Option<(References, Arc<Grounds>, usize)>,
     sealed: bool,
@@ -112,7 +104,7 @@ impl<'t> Transaction<'t> {
             signer,
             genesis,
             frontier: left.frontier,
-            cap: left.cap,
+            caps: left.caps,
             spent: left.spent,
             time,
             unanswered,
@@ -130,7 +122,7 @@ impl<'t> Transaction<'t> {
     pub(crate) fn leave(self) -> Left {
         Left {
             frontier: self.frontier,
-            cap: self.cap,
+            caps: self.caps,
             spent: self.spent,
             grounds: self.grounds,
             sealed: self.sealed,
@@ -154,9 +146,11 @@ impl<'t> Transaction<'t> {
             ));
         }
         check_checkpoint(db, signer.verifier(), size, frontier.root()).await?;
-        let cap = granted(db).await?.unwrap_or(genesis.cap);
+        let caps = Caps::read(db, genesis).await?;
         let spent = match store::accounts(db).await?.as_slice() {
-            [account] if account.scope == genesis.scope() && account.cap == cap => account.spent,
+            [account] if account.scope == genesis.scope() && account.cap == caps.purse() => {
+                account.spent
+            }
             _ => {
                 return Err(integrity(
                     "the account is not the one of genesis and grants",
@@ -182,7 +176,7 @@ impl<'t> Transaction<'t> {
         Ok(Self {
             sealed,
             tick,
-            cap,
+            caps,
             db,
             signer,
             genesis,
@@ -210,7 +204,7 @@ impl<'t> Transaction<'t> {
             signer,
             genesis,
             frontier: Frontier::default(),
-            cap: genesis.cap,
+            caps: Caps::of(genesis),
             spent: genesis.opening(),
             time,
             unanswered: (None, 0),
@@ -316,7 +310,7 @@ impl<'t> Transaction<'t> {
             self.refuse(&draft.principal, &draft.purpose, FAILURES, &draft.question)?;
             return Err(too_many);
         }
-        let cap = self.cap;
+        let cap = self.caps.purse();
         let after = self
             .spent
             .checked_add(draft.loss)
@@ -335,7 +329,12 @@ impl<'t> Transaction<'t> {
         }];
         let datasets = grounds.datasets(&draft.certificate);
         let asker = self.asker(draft, &datasets);
-        let limited = limits::movements(self.db, &grounds.policy.limits, asker, draft.loss).await;
+        let rules = limits::Rules {
+            limits: &grounds.policy.limits,
+            policy: grounds.policy_entry,
+            caps: &self.caps,
+        };
+        let limited = limits::movements(self.db, &rules, asker, draft.loss).await;
         if let Err(ReserveError::LimitReached { .. }) = limited {
             self.refuse(&draft.principal, &draft.purpose, LIMIT, &draft.question)?;
         }
@@ -460,7 +459,7 @@ impl<'t> Transaction<'t> {
 
     /// What the purse still holds.
     pub(crate) fn remaining(&self) -> Loss {
-        limits::left(self.cap, self.spent)
+        limits::left(self.caps.purse(), self.spent)
     }
 
     /// What had been spent when this began, and since.

@@ -116,6 +116,11 @@ impl Transaction<'_> {
         let grounds = self.check_references(&draft.certificate).await?;
         let hers = |limit: &&Limit| limit.of == Share::Analyst;
         let hers: Vec<_> = grounds.policy.limits.iter().filter(hers).cloned().collect();
+        let rules = limits::Rules {
+            limits: &hers,
+            policy: grounds.policy_entry,
+            caps: &self.caps.clone(),
+        };
         for (reserve, release) in store::same_plan(self.db, &draft.fingerprint()).await? {
             let Some(Body::Reserve(body)) = self.body(reserve).await? else {
                 return Err(integrity("a plan is not of a reserve"));
@@ -143,7 +148,7 @@ impl Transaction<'_> {
             // It costs no privacy, and counts as hers. One that her limits do not let through may still be paid for at the price she asks at.
             let datasets = grounds.datasets(&draft.certificate);
             let asker = self.asker(draft, &datasets);
-            let accounts = match limits::movements(self.db, &hers, asker, loss).await {
+            let accounts = match limits::movements(self.db, &rules, asker, loss).await {
                 Ok(accounts) => accounts,
                 Err(ReserveError::Ledger(error)) => return Err(error),
                 Err(_) => continue,

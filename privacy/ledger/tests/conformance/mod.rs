@@ -14,6 +14,7 @@ pub mod entries;
 pub mod purse;
 pub mod restricted;
 pub mod trust;
+pub mod windows;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -136,6 +137,11 @@ macro_rules! conformance {
         $each!(purse::a_refusal_costs_nothing);
         $each!(purse::a_grant_raises_the_cap_and_an_incident_passes_it);
         $each!(purse::limits_are_kept_beside_the_purse);
+        $each!(windows::two_officers_open_a_window);
+        $each!(windows::a_grant_is_of_a_window_that_there_is);
+        $each!(windows::purse_and_windows_keep_caps_of_their_own);
+        $each!(windows::a_window_opens_in_its_period_and_under_its_policy);
+        $each!(windows::grants_race_with_questions_and_policies);
         $each!(purse::a_question_that_nobody_ended_stays_paid);
         $each!(purse::a_reserve_ends_once);
         $each!(trust::the_store_forbids_changes_of_the_log);

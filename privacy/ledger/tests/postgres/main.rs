@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use cluster::Cluster;
-use conformance::{Case, conformance, ending, entries, purse, restricted, trust};
+use conformance::{Case, conformance, ending, entries, purse, restricted, trust, windows};
 use schema::Schema;
 use tokio::runtime::Runtime;
 

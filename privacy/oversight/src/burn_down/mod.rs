@@ -123,7 +123,8 @@ fn of_shares(books: &Books<'_>, shares: BTreeSet<Share>) -> Vec<BurnDown> {
                 }
                 continue;
             }
-            Body::Grant(grant) => {
+            // One of a window leaves the purse as it is.
+            Body::Grant(grant) if grant.scope == genesis.scope() => {
                 cap = grant.new;
                 for line in lines.values_mut() {
                     mark(line, cap);
