@@ -8,8 +8,9 @@ use salus_accounting::{Delta, Noise, Rational, Rho};
 use salus_certificate::{Certificate, EntryIndex, Mechanism};
 use salus_ledger::{Exact, Ledger, Reservation};
 
+use super::lakes::{Layout, Replay};
 use super::support::{ANY_PRICE, Home, Rows, small_catalog};
-use super::{Replay, setting};
+use super::setting;
 use crate::answer::approximate;
 use crate::books::{Books, UNIT};
 use crate::question::Question;

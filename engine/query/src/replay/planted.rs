@@ -1,0 +1,70 @@
+//! With a fault planted, the random questions find it.
+
+use super::play;
+use crate::faults::{Fault, plant};
+
+/// The fault is found among so many random questions.
+async fn finds(fault: Fault, cases: u64) {
+    plant(Some(fault));
+    let tally = Box::pin(play(5_000, cases)).await;
+    plant(None);
+    println!(
+        "{fault:?} after {} questions: {:?}",
+        tally.asked, tally.wrong
+    );
+    assert!(tally.wrong.is_some(), "{fault:?} was not found");
+}
+
+#[tokio::test]
+async fn a_row_too_many_is_found() {
+    Box::pin(finds(Fault::OneRowMore, 600)).await;
+}
+
+#[tokio::test]
+async fn groups_without_bound_are_found() {
+    Box::pin(finds(Fault::AllGroups, 600)).await;
+}
+
+#[tokio::test]
+async fn weights_that_are_not_applied_are_found() {
+    Box::pin(finds(Fault::WholeWeights, 600)).await;
+}
+
+#[tokio::test]
+async fn values_that_are_not_clamped_are_found() {
+    Box::pin(finds(Fault::NoClamp, 600)).await;
+}
+
+#[tokio::test]
+async fn values_that_are_clamped_before_they_are_rounded_are_found() {
+    Box::pin(finds(Fault::ClampBeforeRounding, 600)).await;
+}
+
+#[tokio::test]
+async fn ties_by_place_are_found() {
+    Box::pin(finds(Fault::TiesByPlace, 1_200)).await;
+}
+
+/// Whether somebody is dead is one value per person, but not beside rows of hers that a left join finds nobody for.
+#[tokio::test]
+async fn one_value_after_an_outer_join_is_found() {
+    Box::pin(finds(Fault::OneValueAfterOuterJoin, 1_200)).await;
+}
+
+/// Whether somebody is dead is one value per person; a code under its name is not.
+#[tokio::test]
+async fn a_fact_that_outlives_a_rename_is_found() {
+    Box::pin(finds(Fault::StaleAfterRename, 1_200)).await;
+}
+
+/// A sum of floats has other last digits in another order of the rows, and branches of a union come in no order.
+#[tokio::test]
+async fn sums_of_floats_are_found() {
+    Box::pin(finds(Fault::FloatSums, 1_200)).await;
+}
+
+/// A threshold that is sized from one person on, where the policy says five, costs more delta than is booked.
+#[tokio::test]
+async fn a_threshold_without_the_minimum_is_found() {
+    Box::pin(finds(Fault::ThresholdWithoutMinimum, 600)).await;
+}
