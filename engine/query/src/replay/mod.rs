@@ -8,7 +8,7 @@
 //! `SALUS_REPLAY_CASES` says how many questions each of the two tests asks (`make soak` asks many), `SALUS_REPLAY_SEED` where they begin.
 
 mod grammar;
-//mod guarantee;
+mod guarantee;
 mod lakes;
 mod planted;
 #[path = "../../tests/support/mod.rs"]
