@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use datafusion::execution::session_state::SessionState;
 use datafusion::physical_plan::ExecutionPlan;
-use salus_lake::{Lake, Snapshot};
+use salus_lake::{Lake, Snapshot, Transaction, Withheld};
 use salus_ledger::Column;
 
 use super::support::{Dice, Home, Rows, small_catalog};
@@ -64,11 +64,8 @@ impl Replay {
             for person in std::mem::take(&mut before) {
                 transaction.remove_person(person);
             }
-            for rows in part {
-                let batch = rows.batch_as(&lake.schema(rows.table).unwrap());
-                transaction.append(rows.table, batch).unwrap();
-                before.extend(persons(rows));
-            }
+            append(&lake, &transaction, part);
+            before.extend(part.iter().flat_map(persons));
             transaction.commit(&|_| {}).await.unwrap();
             for (table, version) in lake.snapshot().unwrap().unwrap().tables {
                 files.entry(table).or_default().extend(version.files);
@@ -80,6 +77,21 @@ impl Replay {
             version.rows = files.iter().map(|file| file.rows).sum();
             version.files = files;
         }
+        Self::over(Home { dir, lake }, snapshot, layout)
+    }
+
+    /// A lake that somebody was in who then said that she does not consent.
+    pub(super) async fn after_an_opt_out(tables: &[Rows], her: i64, layout: Layout) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = Lake::create_with(&dir.path().join("home"), &small_catalog()).unwrap();
+        let transaction = lake.begin().unwrap();
+        append(&lake, &transaction, tables);
+        transaction.commit(&|_| {}).await.unwrap();
+        let transaction = lake.begin().unwrap();
+        transaction.withhold(her, Withheld::Consent { since: None });
+        transaction.commit(&|_| {}).await.unwrap();
+        let snapshot = lake.snapshot().unwrap().unwrap();
+        assert_eq!(snapshot.number, 2);
         Self::over(Home { dir, lake }, snapshot, layout)
     }
 
@@ -174,6 +186,13 @@ impl Replay {
             }
         }
         false
+    }
+}
+
+fn append(lake: &Lake, transaction: &Transaction, tables: &[Rows]) {
+    for rows in tables {
+        let batch = rows.batch_as(&lake.schema(rows.table).unwrap());
+        transaction.append(rows.table, batch).unwrap();
     }
 }
 

@@ -1,6 +1,9 @@
 //! With a fault planted, the random questions find it.
 
-use super::play;
+use super::grammar::Grammar;
+use super::support::Dice;
+use super::world::{Outcome, World};
+use super::{options, play};
 use crate::faults::{Fault, plant};
 
 /// The fault is found among so many random questions.
@@ -67,4 +70,26 @@ async fn sums_of_floats_are_found() {
 #[tokio::test]
 async fn a_threshold_without_the_minimum_is_found() {
     Box::pin(finds(Fault::ThresholdWithoutMinimum, 600)).await;
+}
+
+/// Tables whose files hold the same persons twice, as no commit would leave them: what adds up sorted rows person by person then takes one person for
+/// several. The fold itself notices; where nothing but streaming aggregation reads the rows, the vectors differ.
+#[tokio::test]
+async fn mis_sorted_files_are_found() {
+    let world = Box::pin(World::mis_sorted(5_000)).await;
+    let mut dice = Dice::new(5_000);
+    let (mut noticed, mut silent) = (0, 0);
+    for _ in 0..400 {
+        let asked = Grammar::new(&mut dice).question();
+        let options = options(&mut dice);
+        match world.judge(&asked.sql, options, false).await {
+            Outcome::Wrong(wrong) if wrong.contains("not sorted by person") => noticed += 1,
+            Outcome::Wrong(_) => silent += u32::from(world.streams(&asked.sql, options).await),
+            _ => {}
+        }
+        if noticed > 0 && silent > 0 {
+            return;
+        }
+    }
+    panic!("{noticed} noticed, {silent} found by their vectors");
 }

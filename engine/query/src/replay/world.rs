@@ -12,7 +12,7 @@ use crate::question::Question;
 use crate::release::BoundingOptions;
 
 /// Three lakes: one with a person who has as many rows as anybody may have; the same rows in other files, batches, partitions and order; and one
-/// without her.
+/// that she was never in, or has opted out of.
 pub(super) struct World {
     with: Replay,
     shuffled: Replay,
@@ -35,14 +35,18 @@ pub(super) enum Outcome {
 impl World {
     pub(super) async fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let (tables, without) = neighbours(seed, &mut dice);
+        let (tables, without, her) = neighbours(seed, &mut dice);
         let other = files(&shuffled(&tables, &mut dice), &mut dice);
         let less = files(&shuffled(&without, &mut dice), &mut dice);
         let layouts = (Layout::any(&mut dice), Layout::any(&mut dice));
         Self {
             with: Replay::new(&[tables], layouts.0).await,
             shuffled: Replay::new(&other, layouts.1).await,
-            without: Replay::new(&less, layouts.0).await,
+            // Whoever opts out is gone as if she had never been there.
+            without: match seed % 2 {
+                0 => Replay::after_an_opt_out(&shuffled(&tables, &mut dice), her, layouts.0).await,
+                _ => Replay::new(&less, layouts.0).await,
+            },
             layouts,
         }
     }
@@ -59,7 +63,7 @@ impl World {
     /// The same, but of the shuffled lake every table lies in two files with rows of the same persons in both: no commit would let that pass.
     pub(super) async fn mis_sorted(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
-        let (tables, _) = neighbours(seed, &mut dice);
+        let (tables, ..) = neighbours(seed, &mut dice);
         let is_even = |row: &[Option<String>]| {
             let id = row.get(1).and_then(Option::as_deref);
             id.and_then(|id| id.parse::<i64>().ok())
@@ -206,7 +210,8 @@ fn groups_hold(question: &Question, with: &Exact, without: &Exact) -> Result<(),
     Ok(())
 }
 
-fn neighbours(seed: u64, dice: &mut Dice) -> (Vec<Rows>, Vec<Rows>) {
+/// The rows with her and without, and who she is.
+fn neighbours(seed: u64, dice: &mut Dice) -> (Vec<Rows>, Vec<Rows>, i64) {
     // She comes before everybody, among the others, or after them.
     let her = dice.pick(&["1", "4", "9"]);
     let everybody = population(7, seed);
@@ -244,7 +249,7 @@ fn neighbours(seed: u64, dice: &mut Dice) -> (Vec<Rows>, Vec<Rows>) {
             "7",
         ]);
     }
-    (tables, others)
+    (tables, others, her.parse().unwrap())
 }
 
 /// The squared distance in the norm of the noise.

@@ -65,6 +65,8 @@ const UNKNOWN: &[Key] = &[
 const RELEASES: &[(&str, &str)] = &[
     ("", "COUNT(*)"),
     ("", "COUNT(DISTINCT person_id)"),
+    ("", "COUNT(DISTINCT person_id)"),
+    ("", "COUNT(DISTINCT person_id)"),
     ("", "COUNT(n)"),
     ("count distinct", "COUNT(DISTINCT k)"),
     ("count distinct", "COUNT(DISTINCT d)"),
@@ -132,6 +134,9 @@ impl<'d> Grammar<'d> {
     }
 
     fn rows(&mut self) -> String {
+        if self.one_in(5) {
+            return self.half_a_persons();
+        }
         let depth = self.of(&[0, 1, 1, 1, 2, 2, 3]);
         self.relation(depth)
     }

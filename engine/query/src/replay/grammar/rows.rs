@@ -47,6 +47,17 @@ impl<'d> Grammar<'d> {
         form(self, depth - 1)
     }
 
+    /// Rows in which what a person has once stands beside what she has often: where a fact about the one is taken for the other, keys show it.
+    pub(super) fn half_a_persons(&mut self) -> String {
+        if self.one_in(2) {
+            self.has("rename");
+            self.renamed(0)
+        } else {
+            self.has("outer join");
+            self.person_beside_events(0)
+        }
+    }
+
     fn table(&mut self) -> String {
         let table = if self.one_in(4) {
             PATIENT
