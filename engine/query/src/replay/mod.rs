@@ -88,6 +88,7 @@ async fn play(seed: u64, cases: u64) -> Tally {
     let mut dice = Dice::new(seed);
     while tally.asked < cases {
         let number = seed + tally.asked / OF_A_WORLD;
+        println!("{} of {cases} questions", tally.asked);
         let mut world = World::new(number).await;
         for of_world in 0..OF_A_WORLD.min(cases - tally.asked) {
             if of_world % OF_A_LAYOUT == 0 {

@@ -40,7 +40,7 @@ impl World {
         let less = files(&shuffled(&without, &mut dice), &mut dice);
         let layouts = (Layout::any(&mut dice), Layout::any(&mut dice));
         Self {
-            with: Replay::new(&[tables], layouts.0).await,
+            with: Replay::new(&[tables.clone()], layouts.0).await,
             shuffled: Replay::new(&other, layouts.1).await,
             // Whoever opts out is gone as if she had never been there.
             without: match seed % 2 {
