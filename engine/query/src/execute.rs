@@ -157,11 +157,9 @@ impl Executor {
     pub(crate) fn laid_out(self, partitions: usize, batch: usize) -> Self {
         let state = self.context.state();
         let config = state.config().clone();
-        let mut config = config
+        let config = config
             .with_target_partitions(partitions)
             .with_batch_size(batch);
-        // With one partition DataFusion 55 makes an interleave of some unions that it cannot build.
-        config.options_mut().optimizer.prefer_existing_union = partitions == 1;
         let state = datafusion::execution::SessionStateBuilder::new_from_existing(state)
             .with_config(config)
             .build();

@@ -160,18 +160,16 @@ impl Replay {
         })
     }
 
-    /// The operators that run, one list for each plan.
-    pub(super) async fn operators(&self, question: &Question) -> Vec<Vec<String>> {
+    /// The operators that run, one list for each plan, or why there are none.
+    pub(super) async fn operators(&self, question: &Question) -> Result<Vec<Vec<String>>, String> {
         let mut all = Vec::new();
         for plan in question.releases.iter().flat_map(|part| &part.plans) {
             let physical = self.executor.physical(&plan.plan, &self.snapshot).await;
             let mut names = Vec::new();
-            if let Ok(physical) = physical {
-                name(physical.as_ref(), &mut names);
-            }
+            name(physical.map_err(|e| e.to_string())?.as_ref(), &mut names);
             all.push(names);
         }
-        all
+        Ok(all)
     }
 
     /// Whether a plan of the question adds up persons one after the other, as sorted rows allow.

@@ -53,6 +53,8 @@ fn soaks() -> bool {
 struct Tally {
     asked: u64,
     admitted: u64,
+    /// Questions that fail on both lakes alike, of a fault of DataFusion's that is known.
+    failed: u64,
     /// Questions with a vector that moves by nearly all that is declared.
     full: u64,
     /// How many questions of each form were asked, and how many admitted.
@@ -75,10 +77,13 @@ impl Tally {
         let Self {
             asked,
             admitted,
+            failed,
             full,
             ..
         } = self;
-        println!("{asked} questions, {admitted} admitted, {full} reached their sensitivity");
+        println!(
+            "{asked} questions, {admitted} answered, {full} reached their sensitivity, {failed} failed as is known"
+        );
     }
 }
 
@@ -109,6 +114,7 @@ async fn play(seed: u64, cases: u64) -> Tally {
                     let why = why.lines().next().unwrap_or_default().to_owned();
                     *tally.refusals.entry(why).or_default() += 1;
                 }
+                Outcome::Fails => tally.failed += 1,
                 Outcome::Holds { reached } => {
                     tally.admitted += 1;
                     tally.full += u64::from(reached);
@@ -136,8 +142,9 @@ async fn hold(begin: u64) {
     let wrong = tally.wrong.unwrap_or_default();
     assert!(wrong.is_empty(), "seed {seed}: {wrong}");
     // The test has power: most questions are admitted, of each form some, and many vectors move by nearly all that is declared.
-    assert!(admitted * 2 > cases, "{admitted} of {cases} admitted");
+    assert!(admitted * 2 > cases, "{admitted} of {cases} answered");
     assert!(full * 8 > admitted, "{full} of {admitted} reached");
+    assert!(tally.failed * 20 < cases, "{} failed", tally.failed);
     for (form, (_, admitted)) in tally.forms {
         if form == "floats" {
             assert_eq!(admitted, 0, "sums of floats are admitted");

@@ -29,7 +29,20 @@ pub(super) enum Outcome {
     Holds {
         reached: bool,
     },
+    /// It fails on both lakes alike, as [`KNOWN`] says.
+    Fails,
     Wrong(String),
+}
+
+/// What DataFusion cannot plan or start with some numbers of partitions, over whatever rows: a window by the person and by what she has one value of, and
+/// some unions. Such a question is paid and fails, on every lake. Whatever else fails is wrong.
+const KNOWN: [&str; 2] = [
+    "Expects PARTITION BY expression to be ordered",
+    "Can not create InterleaveExec",
+];
+
+fn is_known(failure: &str) -> bool {
+    KNOWN.iter().any(|known| failure.contains(known))
 }
 
 impl World {
@@ -103,7 +116,8 @@ impl World {
             }
         };
         match self.compare(&question, &other, options, closely).await {
-            Ok(reached) => Outcome::Holds { reached },
+            Ok(Some(reached)) => Outcome::Holds { reached },
+            Ok(None) => Outcome::Fails,
             Err(wrong) => Outcome::Wrong(wrong),
         }
     }
@@ -114,7 +128,7 @@ impl World {
         other: &Question,
         options: BoundingOptions,
         closely: bool,
-    ) -> Result<bool, String> {
+    ) -> Result<Option<bool>, String> {
         let noises: &[Noise] = if options.weigh {
             &[Noise::DiscreteGaussian]
         } else {
@@ -134,21 +148,28 @@ impl World {
         }
         let exact = (
             self.with.exact(question).await,
-            self.shuffled.exact(question).await,
             self.without.exact(other).await,
         );
-        let (with, shuffled, without) = match exact {
-            (Ok(with), Ok(shuffled), Ok(without)) => (with, shuffled, without),
-            (a, b, c) => {
-                let (a, b, c) = (a.err(), b.err(), c.err());
-                return Err(format!("it fails: {a:?} {b:?} {c:?} {:?}", self.layouts));
+        let layouts = self.layouts;
+        let (with, without) = match exact {
+            (Ok(with), Ok(without)) => (with, without),
+            (Err(a), Err(b)) if a == b && is_known(&a) => return Ok(None),
+            (a, b) => {
+                let (a, b) = (a.err(), b.err());
+                return Err(format!("it fails: {a:?} {b:?} {layouts:?}"));
             }
         };
-        if with.vectors != shuffled.vectors || with.persons != shuffled.persons {
-            return Err(format!(
-                "order, batches, partitions or files matter: {:?}",
-                self.layouts
-            ));
+        match self.shuffled.exact(question).await {
+            Ok(shuffled) => {
+                if with.vectors != shuffled.vectors || with.persons != shuffled.persons {
+                    return Err(format!(
+                        "order, batches, partitions or files matter: {layouts:?}"
+                    ));
+                }
+            }
+            // The layout is another.
+            Err(failure) if is_known(&failure) => {}
+            Err(failure) => return Err(format!("it fails shuffled: {failure} {layouts:?}")),
         }
         groups_hold(question, &with, &without)?;
         let mut reached = false;
@@ -168,7 +189,7 @@ impl World {
                 reached |= moved * 5 > declared * 4;
             }
         }
-        Ok(reached)
+        Ok(Some(reached))
     }
 }
 
