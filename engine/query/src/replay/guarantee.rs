@@ -95,9 +95,8 @@ impl Asked {
 
 /// Whether two numbers are at least three times as likely with her as without: the event E.
 fn tells(x: f64, y: f64, sigma: [f64; 2]) -> bool {
-    let ratio = |z: f64, apart: f64, sigma: f64| {
-        (z.powi(2) - (z - apart).powi(2)) / (2.0 * sigma * sigma)
-    };
+    let ratio =
+        |z: f64, apart: f64, sigma: f64| (z.powi(2) - (z - apart).powi(2)) / (2.0 * sigma * sigma);
     ratio(x, APART[0], sigma[0]) + ratio(y, APART[1], sigma[1]) > 3_f64.ln()
 }
 

@@ -102,7 +102,12 @@ impl World {
     }
 
     /// What is wrong with the answers to a question, if it is admitted. `closely`: the operators are compared as well.
-    pub(super) async fn judge(&self, sql: &str, options: BoundingOptions, closely: bool) -> Outcome {
+    pub(super) async fn judge(
+        &self,
+        sql: &str,
+        options: BoundingOptions,
+        closely: bool,
+    ) -> Outcome {
         let admitted = (
             self.with.admit(sql, options).await,
             self.without.admit(sql, options).await,

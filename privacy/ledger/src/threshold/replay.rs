@@ -45,7 +45,8 @@ struct Case {
 impl Case {
     fn any(dice: &mut Dice) -> Option<Self> {
         let groups = 1 + dice.below(4);
-        let noise = [Noise::DiscreteGaussian, Noise::DiscreteLaplace][usize::from(dice.below(2) == 0)];
+        let noise =
+            [Noise::DiscreteGaussian, Noise::DiscreteLaplace][usize::from(dice.below(2) == 0)];
         let weighted = (noise == Noise::DiscreteGaussian && dice.below(2) == 0).then(|| Weighted {
             unit: 16,
             groups: groups * (1 + dice.below(4)),

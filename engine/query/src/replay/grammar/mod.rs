@@ -77,8 +77,14 @@ const RELEASES: &[(&str, &str)] = &[
     ("median", "MEDIAN(clamp(n, 0, 300))"),
     ("extreme", "MAX(clamp(n, 0.5, 40))"),
     ("extreme", "MIN(clamp(n, 0, 64))"),
-    ("percentile", "approx_percentile_cont(clamp(n, 0, 3000), 0.9)"),
-    ("sum", "SUM(CASE WHEN b THEN 2 WHEN n > 10 THEN -3 ELSE 0 END)"),
+    (
+        "percentile",
+        "approx_percentile_cont(clamp(n, 0, 3000), 0.9)",
+    ),
+    (
+        "sum",
+        "SUM(CASE WHEN b THEN 2 WHEN n > 10 THEN -3 ELSE 0 END)",
+    ),
 ];
 
 /// Numbers that two relations can be compared by.
@@ -87,13 +93,22 @@ const COUNTS: &[&str] = &["COUNT(*)", "COUNT(DISTINCT person_id)", "COUNT(n)"];
 /// What is written above a release: `{}` is the release, whose last column is `last`.
 const ABOVE: &[(&str, &str)] = &[
     ("order by", "SELECT * FROM ({}) q ORDER BY last DESC, 1"),
-    ("limit", "SELECT * FROM ({}) q ORDER BY last LIMIT 3 OFFSET 1"),
+    (
+        "limit",
+        "SELECT * FROM ({}) q ORDER BY last LIMIT 3 OFFSET 1",
+    ),
     (
         "arithmetic",
         "SELECT round(100.0 * last / 7, 1) AS a, last > 3 AS b FROM ({}) q WHERE last <> 5",
     ),
-    ("window above", "SELECT last, SUM(last) OVER () AS w FROM ({}) q"),
-    ("aggregate above", "SELECT SUM(last), MAX(last), COUNT(*) FROM ({}) q"),
+    (
+        "window above",
+        "SELECT last, SUM(last) OVER () AS w FROM ({}) q",
+    ),
+    (
+        "aggregate above",
+        "SELECT SUM(last), MAX(last), COUNT(*) FROM ({}) q",
+    ),
 ];
 
 impl<'d> Grammar<'d> {
@@ -252,7 +267,10 @@ impl<'d> Grammar<'d> {
         let of = |table: &str, n: &str| {
             format!("SELECT person_id, CAST({n} AS DOUBLE) / 7 AS x FROM {table}")
         };
-        let mut branches = vec![of("observation", "value"), of("encounter", "length_minutes")];
+        let mut branches = vec![
+            of("observation", "value"),
+            of("encounter", "length_minutes"),
+        ];
         branches.extend(self.one_in(2).then(|| of("patient", "deprivation")));
         let digits = self.dice.pick(&["100000000000", "1000000000000"]);
         format!(

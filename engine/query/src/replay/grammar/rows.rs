@@ -130,7 +130,9 @@ impl<'d> Grammar<'d> {
 
     fn exists(&mut self, below: u64) -> String {
         let (a, b) = (self.relation(below), self.relation(0));
-        let also = self.dice.pick(&["", " AND x.d > r.d", " AND x.b", " AND x.n = r.n"]);
+        let also = self
+            .dice
+            .pick(&["", " AND x.d > r.d", " AND x.b", " AND x.n = r.n"]);
         match self.dice.below(3) {
             0 => format!(
                 "SELECT * FROM ({a}) r WHERE EXISTS (SELECT 1 FROM ({b}) x WHERE x.person_id = r.person_id{also})"
