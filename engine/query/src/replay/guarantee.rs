@@ -81,15 +81,15 @@ impl Asked {
 
     /// The part of so many draws that are at least three times as likely with her as without, if their noise is `sigma`.
     async fn telling(&self, rho: &str, sigma: [f64; 2], draws: usize) -> f64 {
-        let (mut told, mut drawn) = (0_u32, 0_u32);
-        while (drawn as usize) < draws {
-            for row in self.answer(rho).await.iter().take(draws - drawn as usize) {
+        let (mut told, mut seen) = (0_u32, 0_u32);
+        while (seen as usize) < draws {
+            for row in self.answer(rho).await.iter().take(draws - seen as usize) {
                 let number = |j: usize| row[KEYS + j].as_ref().unwrap().parse::<f64>().unwrap();
                 told += u32::from(tells(number(0), number(1), sigma));
-                drawn += 1;
+                seen += 1;
             }
         }
-        f64::from(told) / f64::from(drawn)
+        f64::from(told) / f64::from(seen)
     }
 }
 

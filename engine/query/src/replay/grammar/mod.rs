@@ -169,7 +169,7 @@ impl<'d> Grammar<'d> {
             shown.push(format!("{key} AS c{}", shown.len()));
             conditions.extend((!needs.is_empty()).then_some(needs));
         }
-        let more = if last.is_empty() { 1 } else { 0 };
+        let more = u64::from(last.is_empty());
         for _ in 0..more + self.dice.below(2) {
             let (form, release) = self.of(RELEASES);
             self.has(form);
