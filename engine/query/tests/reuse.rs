@@ -179,7 +179,7 @@ async fn an_answer_from_before_an_opt_out_is_not_given_again_and_both_are_paid()
     );
     // What is free is the answer about the lake of now.
     let again = ask(&engine, sql, "1000").await;
-    assert_eq!(again.published.reused, Some(after.published.reserve));
-    assert_eq!(again.answer.rows, after.answer.rows);
+    assert!(again.published.reused.is_some());
+    assert_eq!(again.published.answer, after.published.answer);
     assert_eq!(ledger.account().await.unwrap().spent, both);
 }
