@@ -18,5 +18,5 @@ test: ## format, lints, docs, doctests, and every test in Rust; real data from .
 bench: ## criterion benches, then ratios against named floors in the same run (release build: takes a while)
 	@scripts/bench.sh
 
-soak: ## the statistical and crash tests, longer
+soak: ## the statistical, replay and crash tests, longer: hours; SALUS_REPLAY_CASES and SALUS_DRAWS say how long
 	@SALUS_SOAK=1 scripts/test.sh --only-tests

@@ -152,6 +152,23 @@ impl Executor {
         })
     }
 
+    /// The same with so many partitions, and so many rows in a batch.
+    #[cfg(test)]
+    pub(crate) fn laid_out(self, partitions: usize, batch: usize) -> Self {
+        let state = self.context.state();
+        let config = state.config().clone();
+        let config = config
+            .with_target_partitions(partitions)
+            .with_batch_size(batch);
+        let state = datafusion::execution::SessionStateBuilder::new_from_existing(state)
+            .with_config(config)
+            .build();
+        Self {
+            context: SessionContext::new_with_state(state),
+            ..self
+        }
+    }
+
     /// For operators above the release, which see released numbers only.
     pub(crate) fn context(&self) -> &SessionContext {
         &self.context

@@ -15,6 +15,8 @@ pub(crate) enum Fault {
     StaleAfterRename,
     /// Values are rounded but not clamped.
     NoClamp,
+    /// Values are clamped and then rounded, to steps that the bounds are no multiples of.
+    ClampBeforeRounding,
     /// Sums and averages of floats are taken for exact.
     FloatSums,
     /// Rows that tie are told apart by where they stand in their file.

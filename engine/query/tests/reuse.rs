@@ -3,7 +3,8 @@
 mod support;
 
 use salus_accounting::{Loss, Rho};
-use salus_query::{Asked, Engine, Price};
+use salus_lake::Withheld;
+use salus_query::{Asked, Books, Engine, Price};
 use support::{ANY_PRICE, Home, asking, population, small_catalog};
 
 /// Groups of questions; all of a group ask the same.
@@ -141,7 +142,7 @@ async fn more_accuracy_other_bounds_and_another_snapshot_are_paid() {
     drop(engine);
     let transaction = home.lake.begin().unwrap();
     transaction.commit(&|_| {}).await.unwrap();
-    let books = salus_query::Books::current(&home.lake, &ledger, ANY_PRICE)
+    let books = Books::current(&home.lake, &ledger, ANY_PRICE)
         .await
         .unwrap();
     let number = books.snapshot_number();
@@ -149,4 +150,41 @@ async fn more_accuracy_other_bounds_and_another_snapshot_are_paid() {
     if number == Some(2) {
         assert!(ask(&engine, sql, "0.01").await.published.reused.is_none());
     }
+}
+
+/// Differencing over versions: the snapshot after an opt-out is another lake, which differs in one person. What was answered before is not given again
+/// for it, and what is answered now is paid as any question is, so the two answers together tell no more of her than their prices say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_from_before_an_opt_out_is_not_given_again_and_both_are_paid() {
+    let tables = population(60, 3);
+    let home = Home::new(&small_catalog(), &tables, 400).await;
+    let (engine, ledger) = home.engine(ANY_PRICE).await;
+    let sql = "SELECT COUNT(*) FROM patient";
+    let before = ask(&engine, sql, "1000").await;
+    let paid = ledger.account().await.unwrap().spent;
+    assert_ne!(paid, Loss::ZERO);
+    drop(engine);
+    let transaction = home.lake.begin().unwrap();
+    transaction.withhold(7, Withheld::Consent { since: None });
+    transaction.commit(&|_| {}).await.unwrap();
+    let books = Books::current(&home.lake, &ledger, ANY_PRICE)
+        .await
+        .unwrap();
+    assert_eq!(books.snapshot_number(), Some(2));
+    let engine = Engine::open(home.lake.clone(), ledger.clone(), books).unwrap();
+    let after = ask(&engine, sql, "1000").await;
+    assert_eq!(after.published.reused, None);
+    assert_eq!(after.published.cost, before.published.cost);
+    let both = ledger.account().await.unwrap().spent;
+    assert_eq!(both.rho.units(), 2 * paid.rho.units());
+    // At this price sigma is 1/44: the answers are the counts, and they differ by her.
+    assert_eq!(
+        (&before.answer.rows[0][0], &after.answer.rows[0][0]),
+        (&60.into(), &59.into())
+    );
+    // What is free is the answer about the lake of now.
+    let again = ask(&engine, sql, "1000").await;
+    assert!(again.published.reused.is_some());
+    assert_eq!(again.published.answer, after.published.answer);
+    assert_eq!(ledger.account().await.unwrap().spent, both);
 }

@@ -74,8 +74,19 @@ fn kept(
 
 /// Above tau and not at it: the price is that of being above.
 fn passes(persons: u64, noisy: i128, minimum: u64, tau: i128) -> bool {
-    persons >= minimum && noisy > tau
+    persons >= minimum && (noisy > tau || noisy == tau && answers_at_tau())
 }
+
+/// A fault that the replay plants. Outside of tests none can be planted.
+#[cfg(not(test))]
+const fn answers_at_tau() -> bool {
+    false
+}
+
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+use replay::answers_at_tau;
 
 #[cfg(test)]
 mod tests {

@@ -67,12 +67,21 @@ impl Grid {
         self.clamp(rounded)
     }
 
-    #[allow(clippy::cast_possible_truncation)] // Clamped to i64 bounds first.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        reason = "clamped to i64 bounds first"
+    )]
     fn clamp(&self, units: i128) -> i64 {
         if planted(Fault::NoClamp) {
             return units as i64;
         }
-        units.clamp(i128::from(self.low), i128::from(self.high)) as i64
+        let clamped = units.clamp(i128::from(self.low), i128::from(self.high)) as i64;
+        if planted(Fault::ClampBeforeRounding) {
+            // Bounds are multiples of the grid's own steps, and either order gives the same: these are coarser ones.
+            return (clamped as f64 / 13.0).round() as i64 * 13;
+        }
+        clamped
     }
 
     /// NaN and infinities are NULL; everything else is rounded, then clamped.

@@ -96,7 +96,7 @@ impl Rows {
         self.batch_as(&schema(self.table).unwrap())
     }
 
-    fn batch_as(&self, schema: &SchemaRef) -> RecordBatch {
+    pub(crate) fn batch_as(&self, schema: &SchemaRef) -> RecordBatch {
         let columns = schema.fields().iter().map(|field| -> ArrayRef {
             let Some(at) = self.columns.iter().position(|c| c == field.name()) else {
                 return new_null_array(field.data_type(), self.values.len());
