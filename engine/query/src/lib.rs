@@ -38,6 +38,7 @@ mod grouping_sets;
 mod interval;
 mod keys;
 mod lateral;
+mod least_partitions;
 mod optimise;
 mod options;
 mod policy;

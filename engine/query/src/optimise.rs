@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use datafusion::common::get_required_group_by_exprs_indices;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::logical_plan::Aggregate;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::common_subexpr_eliminate::CommonSubexprEliminate;
 use datafusion::optimizer::eliminate_filter::EliminateFilter;
@@ -14,6 +16,7 @@ use datafusion::optimizer::simplify_expressions::SimplifyExpressions;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 use crate::derive::strip_alias;
+use crate::least_partitions::with_least_partitions;
 
 /// Optimises a bounded plan: each rule keeps the multiset of every relation.
 ///
@@ -38,7 +41,7 @@ fn optimise_with(
 ) -> Result<LogicalPlan> {
     let optimised = Optimizer::with_rules(rules).optimize(plan.clone(), state, |_, _| {})?;
     if same_bones(plan, &optimised) {
-        return Ok(optimised);
+        return with_least_partitions(optimised);
     }
     Err(DataFusionError::Internal(
         "the optimised plan is not the plan that was priced".into(),
@@ -80,7 +83,7 @@ fn skip_flesh(plan: &LogicalPlan) -> &LogicalPlan {
 /// An operator as far as the number of rows per person depends on it. A join may gain conditions from filters above it; it may not lose any.
 fn bone(plan: &LogicalPlan) -> String {
     match plan {
-        LogicalPlan::Aggregate(node) => format!("aggregate by {}", node.group_expr.len()),
+        LogicalPlan::Aggregate(node) => format!("aggregate by at least {}", least_keys(node)),
         LogicalPlan::Join(node) => format!("{} join on {}", node.join_type, node.on.len()),
         LogicalPlan::TableScan(node) => format!("scan {}", node.table_name),
         // What stands in the rows may be computed beforehand; how many they are may not change.
@@ -100,6 +103,14 @@ fn bone(plan: &LogicalPlan) -> String {
         }
         other => other.display().to_string(),
     }
+}
+
+/// How many keys make the groups: a key that the others decide makes none, and may go.
+fn least_keys(aggregate: &Aggregate) -> usize {
+    let keys = aggregate.group_expr.iter();
+    let names: Vec<_> = keys.map(|key| key.schema_name().to_string()).collect();
+    get_required_group_by_exprs_indices(aggregate.input.schema(), &names)
+        .map_or(names.len(), |least| least.len())
 }
 
 #[cfg(test)]

@@ -92,6 +92,8 @@ pub(crate) fn builder() -> SessionStateBuilder {
         .optimizer
         .enable_physical_uncorrelated_scalar_subquery = false;
     options.execution.collect_statistics = false;
+    // With some numbers of partitions the other operator for unions cannot be made (DataFusion 55).
+    options.optimizer.prefer_existing_union = true;
     SessionStateBuilder::new()
         .with_config(config)
         .with_query_planner(Arc::new(fold::Planner))

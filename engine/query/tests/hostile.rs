@@ -17,6 +17,7 @@ const WELCOME: &[&str] = &[
     "SELECT COUNT(*) FROM patient",
     "SELECT sex, COUNT(DISTINCT person_id) FROM patient GROUP BY sex",
     "SELECT AVG(value) FROM observation WHERE code = '4548-4'",
+    "SELECT sex, state, COUNT(*) FROM patient GROUP BY ROLLUP (sex, state)",
 ];
 
 /// Rows on which expressions of the list fail, and persons with many rows.

@@ -60,8 +60,8 @@ async fn on_both(sql: &str, groups: Option<u64>) -> String {
 async fn the_fifth_person_of_many_large_groups_makes_nothing_fail() {
     let by = |i: usize, j: usize| {
         format!(
-            "SELECT v.i * 1 AS i, w.j * 1 AS j, MEDIAN(clamp(p.deprivation, 0, 1023)) AS m FROM patient p \
-             CROSS JOIN {} v(i) CROSS JOIN {} w(j) WHERE p.birth_date <= DATE '1980-01-01' GROUP BY 1, 2",
+            "SELECT v.i * 1000 + w.j AS i, MEDIAN(clamp(p.deprivation, 0, 1023)) AS m FROM patient p \
+             CROSS JOIN {} v(i) CROSS JOIN {} w(j) WHERE p.birth_date <= DATE '1980-01-01' GROUP BY 1",
             numbers(i),
             numbers(j)
         )

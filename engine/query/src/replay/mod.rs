@@ -10,6 +10,7 @@
 mod grammar;
 mod guarantee;
 mod lakes;
+mod partitions;
 mod planted;
 #[path = "../../tests/support/mod.rs"]
 pub(crate) mod support;
@@ -53,8 +54,6 @@ fn soaks() -> bool {
 struct Tally {
     asked: u64,
     admitted: u64,
-    /// Questions that fail on both lakes alike, of a fault of DataFusion's that is known.
-    failed: u64,
     /// Questions with a vector that moves by nearly all that is declared.
     full: u64,
     /// How many questions of each form were asked, and how many admitted.
@@ -77,13 +76,10 @@ impl Tally {
         let Self {
             asked,
             admitted,
-            failed,
             full,
             ..
         } = self;
-        println!(
-            "{asked} questions, {admitted} answered, {full} reached their sensitivity, {failed} failed as is known"
-        );
+        println!("{asked} questions, {admitted} answered, {full} reached their sensitivity");
     }
 }
 
@@ -111,10 +107,12 @@ async fn play(seed: u64, cases: u64) -> Tally {
             }
             match outcome {
                 Outcome::Refused(why) => {
+                    if why.contains("Internal") || why.contains("planned") {
+                        println!("XXX {why}\n{}", asked.sql);
+                    }
                     let why = why.lines().next().unwrap_or_default().to_owned();
                     *tally.refusals.entry(why).or_default() += 1;
                 }
-                Outcome::Fails => tally.failed += 1,
                 Outcome::Holds { reached } => {
                     tally.admitted += 1;
                     tally.full += u64::from(reached);
@@ -144,7 +142,6 @@ async fn hold(begin: u64) {
     // The test has power: most questions are admitted, of each form some, and many vectors move by nearly all that is declared.
     assert!(admitted * 2 > cases, "{admitted} of {cases} answered");
     assert!(full * 8 > admitted, "{full} of {admitted} reached");
-    assert!(tally.failed * 20 < cases, "{} failed", tally.failed);
     for (form, (_, admitted)) in tally.forms {
         if form == "floats" {
             assert_eq!(admitted, 0, "sums of floats are admitted");

@@ -246,15 +246,15 @@ const QUESTIONS: &[Hostile] = &[
     ),
     (
         "keys",
-        "SELECT sex, state, COUNT(*) FROM patient GROUP BY ROLLUP (sex, state)",
+        "SELECT sex, deprivation, COUNT(*) FROM patient GROUP BY ROLLUP (sex, deprivation)",
     ),
     (
         "keys",
-        "SELECT sex, state, COUNT(*) FROM patient GROUP BY CUBE (sex, state)",
+        "SELECT sex, state, COUNT(*) FROM patient GROUP BY CUBE (sex, state, race, marital_status, birth_date, deprivation)",
     ),
     (
         "keys",
-        "SELECT sex, state, COUNT(*) FROM patient GROUP BY GROUPING SETS ((sex), (state))",
+        "SELECT sex, deprivation, COUNT(*) FROM patient GROUP BY GROUPING SETS ((sex), (deprivation))",
     ),
     (
         "keys",
