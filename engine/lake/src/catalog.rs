@@ -343,8 +343,8 @@ impl Catalog {
                     "{place}: code, system, name, unit and source must be given"
                 ));
             }
-            // A code has one unit: the one that values are converted into.
-            if !seen.insert((&m.system, &m.code)) {
+            // A code has one unit: the one that values are converted into. Questions name it without its system.
+            if !seen.insert(&m.code) {
                 return Err(format!("{place}: the code is given twice"));
             }
         }

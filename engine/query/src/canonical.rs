@@ -65,7 +65,15 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
         }
         LogicalPlan::Limit(node) => format!("limit {:?} {:?}", node.skip, node.fetch),
         LogicalPlan::Distinct(Distinct::All(_)) => "distinct".to_owned(),
-        LogicalPlan::Union(_) => "union".to_owned(),
+        LogicalPlan::Union(node) => {
+            let mut branches = node
+                .inputs
+                .iter()
+                .map(|input| text(input))
+                .collect::<Result<Vec<_>>>()?;
+            branches.sort();
+            return Ok(format!("union ({})", branches.join(", ")));
+        }
         LogicalPlan::Join(node) => {
             let both = node.left.schema().join(node.right.schema())?;
             let pairs = node.on.iter().map(|(l, r)| {
@@ -99,7 +107,9 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
         }
         LogicalPlan::Values(node) => {
             let rows = node.values.iter().map(|row| list(row, plan.schema()));
-            format!("values {}", rows.collect::<Result<Vec<_>>>()?.join("; "))
+            let mut rows = rows.collect::<Result<Vec<_>>>()?;
+            rows.sort();
+            format!("values {}", rows.join("; "))
         }
         LogicalPlan::Extension(node) => match PersonFold::of(node.node.as_ref()) {
             Some(fold) => format!("fold {}", fold.text()),
@@ -202,20 +212,54 @@ fn expression(expr: &Expr, schema: &DFSchema) -> Result<String> {
             Expr::Literal(value, metadata) => {
                 Transformed::yes(Expr::Literal(spelled(value), metadata))
             }
-            Expr::BinaryExpr(binary) => Transformed::yes(Expr::BinaryExpr(ordered(binary))),
+            Expr::BinaryExpr(binary) => Transformed::yes(ordered(binary)),
             Expr::InList(mut node) => {
                 node.list.sort_by_cached_key(|item| format!("{item:?}"));
                 Transformed::yes(Expr::InList(node))
             }
-            Expr::ScalarFunction(mut call) if ["total_+", "total_*"].contains(&call.name()) => {
+            Expr::ScalarFunction(mut call)
+                if ["date_part", "date_trunc"].contains(&whole_name(call.name())) =>
+            {
+                // YEAR is year; the literal is spelled in hexadecimal digits by now.
+                if let Some(Expr::Literal(ScalarValue::Utf8(Some(part)), _)) = call.args.first_mut()
+                {
+                    *part = lowered(part);
+                }
+                Transformed::yes(Expr::ScalarFunction(call))
+            }
+            Expr::ScalarFunction(mut call)
+                if ["+", "*", "least", "greatest"].contains(&whole_name(call.name())) =>
+            {
                 call.args.sort_by_cached_key(|arg| format!("{arg:?}"));
                 Transformed::yes(Expr::ScalarFunction(call))
+            }
+            Expr::WindowFunction(mut call) => {
+                let partitions = &mut call.params.partition_by;
+                partitions.sort_by_cached_key(|key| format!("{key:?}"));
+                Transformed::yes(Expr::WindowFunction(call))
             }
             other => Transformed::no(other),
         })
     })?;
     // Debug text holds the parameters of functions, which display leaves out.
     Ok(format!("{:?}", placed.data))
+}
+
+/// The name of a function, also of one that was made total.
+fn whole_name(name: &str) -> &str {
+    name.strip_prefix("total_").unwrap_or(name)
+}
+
+/// Bytes in hexadecimal digits, with letters of ASCII in lower case.
+fn lowered(hex: &str) -> String {
+    let bytes = hex.as_bytes().chunks(2).map(|digits| {
+        let text = str::from_utf8(digits).unwrap_or_default();
+        match u8::from_str_radix(text, 16) {
+            Ok(byte) => format!("{:02x}", byte.to_ascii_lowercase()),
+            Err(_) => text.to_owned(),
+        }
+    });
+    bytes.collect()
 }
 
 /// Debug text is for people: it does not escape what stands in a text, and leaves a date empty that no calendar has, so that one literal looks like
@@ -257,21 +301,44 @@ fn in_memory(data: &ArrayData, text: &mut String) {
     text.push(')');
 }
 
-fn ordered(mut binary: BinaryExpr) -> BinaryExpr {
+fn ordered(mut binary: BinaryExpr) -> Expr {
+    if matches!(binary.op, Operator::And | Operator::Or) {
+        return in_order(binary);
+    }
     let turned = match binary.op {
         Operator::Gt => Some(Operator::Lt),
         Operator::GtEq => Some(Operator::LtEq),
         _ => None,
     };
-    let commutes = matches!(
-        binary.op,
-        Operator::Eq | Operator::NotEq | Operator::And | Operator::Or
-    );
+    let commutes = matches!(binary.op, Operator::Eq | Operator::NotEq);
     if turned.is_some()
         || (commutes && format!("{:?}", binary.right) < format!("{:?}", binary.left))
     {
         std::mem::swap(&mut binary.left, &mut binary.right);
     }
     binary.op = turned.unwrap_or(binary.op);
-    binary
+    Expr::BinaryExpr(binary)
+}
+
+/// A chain of ANDs, or of ORs, in one order, each operand once, whatever its parentheses.
+fn in_order(binary: BinaryExpr) -> Expr {
+    let op = binary.op;
+    let mut operands = Vec::new();
+    let mut left = vec![Expr::BinaryExpr(binary)];
+    while let Some(expr) = left.pop() {
+        match expr {
+            Expr::BinaryExpr(chained) if chained.op == op => {
+                left.extend([*chained.left, *chained.right]);
+            }
+            operand => operands.push((format!("{operand:?}"), operand)),
+        }
+    }
+    operands.sort_by(|(a, _), (b, _)| a.cmp(b));
+    operands.dedup_by(|(a, _), (b, _)| a == b);
+    let operands = operands.into_iter().map(|(_, operand)| operand);
+    let chain = operands.reduce(|chain, operand| {
+        Expr::BinaryExpr(BinaryExpr::new(Box::new(chain), op, Box::new(operand)))
+    });
+    // There were two of them at least.
+    chain.unwrap_or(Expr::Literal(ScalarValue::Null, None))
 }

@@ -152,13 +152,15 @@ impl Executor {
         })
     }
 
-    /// The same with so many partitions, and so many rows in a batch.
+    /// The same with so many partitions, and so many rows in a batch. With many, branches of a union are also read at the same time, in whatever order
+    /// their rows come.
     #[cfg(test)]
     pub(crate) fn laid_out(self, partitions: usize, batch: usize) -> Self {
         let state = self.context.state();
         let config = state.config().clone();
         let config = config
             .with_target_partitions(partitions)
+            .with_prefer_existing_union(partitions < 4)
             .with_batch_size(batch);
         let state = datafusion::execution::SessionStateBuilder::new_from_existing(state)
             .with_config(config)

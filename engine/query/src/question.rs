@@ -16,6 +16,7 @@ use crate::refusal::Refusal;
 use crate::release::{BoundedPlan, BoundingOptions, Output, Release};
 use crate::session::resolve;
 use crate::suggest;
+use crate::unresolved::unplanned;
 
 /// Noisy numbers of an answer, most.
 const MOST_VALUES: u64 = 1_000_000;
@@ -84,14 +85,7 @@ impl Question {
             }
         };
         let mut steps = derivation.into_steps();
-        let unplanned = |e: DataFusionError| {
-            Refusal::new(
-                "resolve",
-                "the query",
-                e.strip_backtrace(),
-                "check the types of what is compared and summed",
-            )
-        };
+        let unplanned = |e: DataFusionError| unplanned(&e, sql, catalog);
         let mut releases = Vec::with_capacity(parts.releases.len());
         for part in &parts.releases {
             let release = Release::analyse(part, catalog, options)?;
@@ -120,7 +114,7 @@ impl Question {
                 "group by fewer or coarser keys, or ask several questions",
             ));
         }
-        let post = PostProcessing::analyse(parts.above, &releases)?;
+        let post = PostProcessing::analyse(parts.above, &releases, catalog)?;
         post.rehearse(state).await.map_err(unplanned)?;
         let plan = Self::canonical(&releases, &post).map_err(unplanned)?;
         Ok(Self {

@@ -5,18 +5,19 @@
 
 use std::sync::Arc;
 
-use datafusion::common::Column;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{Column, Dependency, JoinType};
 use datafusion::error::Result;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::logical_plan::{Aggregate, Filter, Projection, Subquery};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, LogicalPlan, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, FetchType, LogicalPlan, Operator};
 use datafusion::optimizer::OptimizerRule;
 use datafusion::optimizer::decorrelate_predicate_subquery::DecorrelatePredicateSubquery;
 use datafusion::prelude::lit;
 
+use crate::public;
 use crate::refusal::Refusal;
 
 /// Refuses subqueries that would be turned into joins that mean something else.
@@ -47,6 +48,17 @@ pub(crate) fn refuse_other_meanings(plan: &LogicalPlan) -> std::result::Result<(
                     Expr::Exists(exists) if always_has_a_row(&exists.subquery.subquery) => Some(
                         refusal(expr, "EXISTS over an aggregate without groups, or with OFFSET, does not ask whether there are rows"),
                     ),
+                    Expr::ScalarSubquery(scalar)
+                        if scalar.outer_ref_columns.is_empty()
+                            && !at_most_one_row(&scalar.subquery) =>
+                    {
+                        Some(Refusal::new(
+                            "S2",
+                            expr,
+                            "a subquery that stands for one value could have several rows",
+                            "aggregate it (MAX), add LIMIT 1, or compare every key that it is grouped by with a literal; to ask whether a value is among them, write IN",
+                        ))
+                    }
                     _ => None,
                 };
                 Ok(if refused.is_some() {
@@ -78,6 +90,74 @@ fn always_has_a_row(plan: &LogicalPlan) -> bool {
         | LogicalPlan::Sort(_)
         | LogicalPlan::Filter(_)
         | LogicalPlan::Distinct(_) => plan.inputs().into_iter().any(always_has_a_row),
+        _ => false,
+    }
+}
+
+/// Whether a plan has one row or none, whatever the data.
+fn at_most_one_row(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => true,
+        LogicalPlan::EmptyRelation(_) => true,
+        LogicalPlan::Values(values) => values.values.len() <= 1,
+        LogicalPlan::Limit(limit) => {
+            matches!(limit.get_fetch_type(), Ok(FetchType::Literal(Some(0 | 1))))
+                || at_most_one_row(&limit.input)
+        }
+        LogicalPlan::Filter(filter) => names_one_row(filter) || at_most_one_row(&filter.input),
+        LogicalPlan::Projection(_)
+        | LogicalPlan::SubqueryAlias(_)
+        | LogicalPlan::Sort(_)
+        | LogicalPlan::Window(_)
+        | LogicalPlan::Aggregate(_)
+        | LogicalPlan::Distinct(_) => plan.inputs().into_iter().all(at_most_one_row),
+        LogicalPlan::Join(join) if join.join_type == JoinType::Inner => {
+            plan.inputs().into_iter().all(at_most_one_row)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a filter compares all columns of a key with literals.
+fn names_one_row(filter: &Filter) -> bool {
+    let schema = filter.input.schema();
+    let named = split_conjunction(&filter.predicate)
+        .into_iter()
+        .filter_map(|conjunct| {
+            let Expr::BinaryExpr(BinaryExpr {
+                left,
+                op: Operator::Eq,
+                right,
+            }) = conjunct
+            else {
+                return None;
+            };
+            let (column, other) = match (left.try_as_col(), right.try_as_col()) {
+                (Some(column), None) => (column, right),
+                (None, Some(column)) => (column, left),
+                _ => return None,
+            };
+            let constant =
+                !other.any_column_refs() && !other.contains_outer() && !is_subquery(other);
+            constant
+                .then(|| schema.maybe_index_of_column(column))
+                .flatten()
+        });
+    let named: Vec<usize> = named.collect();
+    let is_key = |key: &[usize]| !key.is_empty() && key.iter().all(|column| named.contains(column));
+    let mut keys = schema.functional_dependencies().iter();
+    keys.any(|key| key.mode == Dependency::Single && is_key(&key.source_indices))
+        || is_measurement(&filter.input)
+            && schema
+                .index_of_column_by_name(None, "code")
+                .is_some_and(|code| is_key(&[code]))
+}
+
+/// The catalog has one row for each code.
+fn is_measurement(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::TableScan(scan) => scan.table_name.table() == public::MEASUREMENT,
+        LogicalPlan::SubqueryAlias(alias) => is_measurement(&alias.input),
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ use crate::derive::{Derivation, GROUPS, ROWS};
 use crate::functions::clamp::clamp;
 use crate::post::{ReleasedAggregate, Split, released_scan};
 use crate::refusal::Refusal;
+use crate::unresolved::said;
 
 /// Parts of the persons that a bound is to hold for, in hundredths.
 pub const PARTS: [u32; 4] = [50, 90, 95, 99];
@@ -40,12 +41,7 @@ pub(crate) fn instead(parts: &Split, derivation: &mut Derivation<'_>) -> Result<
     let outputs = [GROUPS, ROWS].map(|name| PARTS.map(|part| quantile(name, part)));
     let none: [Expr; 0] = [];
     let unplanned = |e: datafusion::error::DataFusionError| {
-        Refusal::new(
-            "resolve",
-            "the query",
-            e.strip_backtrace(),
-            "please report this query",
-        )
+        Refusal::new("resolve", "the query", said(&e), "please report this query")
     };
     let aggregate = LogicalPlanBuilder::from(relation.plan.clone())
         .aggregate(none, outputs.concat())

@@ -12,9 +12,20 @@ use crate::refusal::Refusal;
 /// Longest text that is quoted from the planner.
 const LONGEST: usize = 300;
 
+const NAMES: &str =
+    "`salus tables` lists tables and columns, `salus catalog show --functions` the functions";
+
 /// What other dialects call things, and how they are written here.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("any_value", PICKED),
+    ("arg_max", PICKED),
+    ("arg_min", PICKED),
     ("ceiling", "ceil(x)"),
+    ("corr", PRODUCTS),
+    ("count_if", "COUNT(*) FILTER (WHERE …)"),
+    ("countif", "COUNT(*) FILTER (WHERE …)"),
+    ("covar_pop", PRODUCTS),
+    ("covar_samp", PRODUCTS),
     ("concat", "a || b"),
     ("current_date", CLOCK),
     ("current_time", CLOCK),
@@ -24,14 +35,22 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("extract", "date_part('year', d)"),
     ("dob", "birth_date"),
     ("gender", "sex"),
+    (
+        "generate_series",
+        "(VALUES (1), (2), (3)) v(n), or group by the date: keys between literal ends are all shown",
+    ),
     ("getdate", CLOCK),
     ("if", "CASE WHEN … THEN … ELSE … END"),
     ("ifnull", "coalesce(x, y)"),
     ("iif", "CASE WHEN … THEN … ELSE … END"),
     ("isnull", "coalesce(x, y), or x IS NULL"),
     ("len", "character_length(x)"),
+    ("lpad", "substr, left and right, or ||"),
     ("log", "ln(x), log2(x) or log10(x)"),
+    ("max_by", PICKED),
+    ("min_by", PICKED),
     ("mod", "x % y"),
+    ("mode", "GROUP BY x ORDER BY COUNT(*) DESC LIMIT 1"),
     ("month", "date_part('month', d)"),
     ("now", CLOCK),
     ("patient_id", "person_id"),
@@ -39,6 +58,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("percentile_disc", QUANTILE),
     ("pow", "power(x, y)"),
     ("quantile_cont", QUANTILE),
+    ("regexp_like", "LIKE, ILIKE, starts_with or strpos"),
+    ("regexp_match", "LIKE, ILIKE, starts_with or strpos"),
+    ("regr_slope", PRODUCTS),
+    ("rpad", "substr, left and right, or ||"),
+    ("split_part", "substr and strpos"),
     (
         "replace",
         "CASE, or compare with substr, left, right and strpos",
@@ -46,6 +70,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("subject", "person_id"),
     ("sysdate", CLOCK),
     ("today", CLOCK),
+    (
+        "to_char",
+        "date_part('year', d) and date_part('month', d), or date_trunc('month', d)",
+    ),
     ("to_date", "CAST(x AS DATE)"),
     ("trim", "btrim(x)"),
     ("variance", "VAR(x)"),
@@ -54,7 +82,73 @@ const ELSEWHERE: &[(&str, &str)] = &[
 const CLOCK: &str =
     "DATE '2025-01-01': there is no clock, so that a question means the same tomorrow";
 const DAYS: &str = "date_part('year', d), age(d, DATE '2025-01-01'), or d - DATE '2025-01-01'";
+const PICKED: &str = "JOIN LATERAL (SELECT … WHERE o.person_id = p.person_id ORDER BY … LIMIT 1) ON true, or row_number() OVER (PARTITION BY person_id ORDER BY …) = 1";
+const PRODUCTS: &str = "AVG(x * y) - AVG(x) * AVG(y), of x and y that were clamped in a subquery";
 const QUANTILE: &str = "approx_percentile_cont(x, 0.9), or MEDIAN(x)";
+
+/// Words of the planner's errors, and what to write instead; the first that stands in one counts.
+const SAID: &[(&str, &str)] = &[
+    (
+        "fetch clause",
+        "write ORDER BY … LIMIT 5 after the GROUP BY",
+    ),
+    (
+        "not implemented: top",
+        "write ORDER BY … LIMIT 5 after the GROUP BY",
+    ),
+    (
+        "should only return one column",
+        "write EXISTS (SELECT 1 … WHERE inner.person_id = outer.person_id AND …)",
+    ),
+    ("interval", DAYS_BETWEEN),
+    (
+        "limit must be",
+        "LIMIT and OFFSET take whole numbers from 0",
+    ),
+    (
+        "require unique expression names",
+        "give each column a name of its own: COUNT(*) AS n, COUNT(DISTINCT person_id) AS persons",
+    ),
+    (
+        "too many columns",
+        "write EXISTS (SELECT 1 … WHERE inner.person_id = outer.person_id AND inner.x = outer.x)",
+    ),
+    (
+        "nested_expressions",
+        "there are no lists: write one column for each, such as approx_percentile_cont(x, 0.25) and approx_percentile_cont(x, 0.75)",
+    ),
+    (
+        "ambiguous reference",
+        "say which table's it is: p.person_id",
+    ),
+    (
+        "nested aggregate",
+        "aggregate in a subquery by person_id, and aggregate that outside",
+    ),
+    (
+        "aggregate function calls cannot be nested",
+        "aggregate in a subquery by person_id, and aggregate that outside",
+    ),
+    (
+        "non-executable",
+        "a subquery that stands for one value has one row for each row outside: aggregate it (MAX), or write JOIN LATERAL (… ORDER BY … LIMIT 1) ON true",
+    ),
+    (
+        "pivot",
+        "write one aggregate a column: COUNT(*) FILTER (WHERE sex = 'male')",
+    ),
+];
+
+const DAYS_BETWEEN: &str = "two dates differ by a number of days: end_date - start_date > 3; or add to one: end_date > start_date + INTERVAL '3 days'";
+
+/// The refusal of a query that resolves and that the planner knows no operators for.
+pub(crate) fn unplanned(error: &DataFusionError, sql: &str, catalog: &Catalog) -> Refusal {
+    let mut refusal = unresolved(error, sql, catalog);
+    if refusal.hint == NAMES {
+        "check the types of what is compared and summed".clone_into(&mut refusal.hint);
+    }
+    refusal
+}
 
 /// The refusal of a query that does not resolve.
 pub(crate) fn unresolved(error: &DataFusionError, sql: &str, catalog: &Catalog) -> Refusal {
@@ -183,16 +277,11 @@ fn explain(text: &str, sql: &str, catalog: &Catalog) -> Explained {
         );
     }
     let lower = text.to_lowercase();
-    let hint = if lower.contains("fetch clause") || lower.contains("not implemented: top") {
-        "write ORDER BY … LIMIT 5 after the GROUP BY"
-    } else if lower.contains("should only return one column") {
-        "write EXISTS (SELECT 1 … WHERE inner.person_id = outer.person_id AND …)"
-    } else if lower.contains("interval") || sql.to_lowercase().contains("interval") {
-        "two dates differ by a number of days: end_date - start_date > 3; or add to one: end_date > start_date + INTERVAL '3 days'"
-    } else if lower.contains("pivot") {
-        "write one aggregate a column: COUNT(*) FILTER (WHERE sex = 'male')"
-    } else {
-        "`salus tables` lists tables and columns, `salus catalog show --functions` the functions"
+    let known = SAID.iter().find(|(words, _)| lower.contains(words));
+    let hint = match known {
+        Some((_, hint)) => hint,
+        None if sql.to_lowercase().contains("interval") => DAYS_BETWEEN,
+        None => NAMES,
     };
     Explained::nowhere(first_sentence(text), hint)
 }
@@ -227,9 +316,20 @@ fn near<'n>(name: &str, names: impl Iterator<Item = &'n str>, otherwise: &str) -
     }
 }
 
+/// The same of an error.
+pub(crate) fn said(error: &DataFusionError) -> String {
+    first_sentence(&error.strip_backtrace())
+}
+
 /// The planner's own words, as far as they are meant for people.
 fn first_sentence(text: &str) -> String {
     let mut text = text;
+    // A rule that failed says why on the next line.
+    if let Some((rule, why)) = text.split_once("caused by\n")
+        && rule.starts_with("Optimizer rule")
+    {
+        text = why;
+    }
     // What follows names suggestions in the order of a hash table, asks for a report to others, or prints a syntax tree.
     for end in [
         "Did you mean",
@@ -242,6 +342,9 @@ fn first_sentence(text: &str) -> String {
     }
     let mut text = text.trim();
     for prefix in [
+        "Execution error:",
+        "Arrow error:",
+        "Invalid argument error:",
         "type_coercion",
         "caused by",
         "Error during planning:",

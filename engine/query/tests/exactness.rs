@@ -50,6 +50,19 @@ const fn as_plain(keys: usize, tolerance: f64, sql: &'static str, plain: &'stati
 const SEX: &str = "CASE WHEN sex IS NULL OR sex IN ('male', 'female', 'other', 'unknown') THEN sex ELSE 'OTHER' END";
 
 const CASES: &[Case] = &[
+    // What was clamped below is bounded above.
+    as_plain(0, 1e-9, "SELECT SUM(y) FROM (SELECT person_id, clamp(deprivation, 2, 7) AS y FROM patient) t",
+        "SELECT SUM(CASE WHEN deprivation < 2 THEN 2 WHEN deprivation > 7 THEN 7 ELSE deprivation END) FROM patient"),
+    as_plain(1, 1e-9, "SELECT sex, SUM(y), COUNT(y) FROM (SELECT p.person_id, p.sex, MAX(clamp(e.length_minutes, 0, 100)) AS y FROM patient p LEFT JOIN encounter e ON e.person_id = p.person_id GROUP BY p.person_id, p.sex) t GROUP BY sex",
+        "SELECT SEX, SUM(y), COUNT(y) FROM (SELECT p.person_id, p.sex, MAX(CASE WHEN e.length_minutes < 0 THEN 0 WHEN e.length_minutes > 100 THEN 100 ELSE e.length_minutes END) AS y FROM patient p LEFT JOIN encounter e ON e.person_id = p.person_id GROUP BY p.person_id, p.sex) t GROUP BY 1"),
+    same(0, "SELECT SUM(least(greatest(deprivation, 2), 7)) FROM patient WHERE deprivation IS NOT NULL"),
+    as_plain(0, 1e-4, "SELECT SUM(x * y) FROM (SELECT person_id, clamp(length_minutes, 0, 100) AS x, clamp(length_minutes, 0, 50) AS y FROM encounter) t",
+        "SELECT SUM(least(greatest(length_minutes, 0), 100) * least(greatest(length_minutes, 0), 50)) FROM encounter WHERE length_minutes IS NOT NULL"),
+    // The limit of one code, and one of the groups.
+    same(0, "SELECT COUNT(*) FROM observation WHERE code = '4548-4' AND value > (SELECT CAST(low AS DECIMAL(18, 6)) FROM measurement WHERE code = '4548-4') * 2"),
+    // One row per person has one partition per person, whatever else it is partitioned by.
+    same(0, "SELECT COUNT(*) FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id, k ORDER BY n) AS w FROM (SELECT person_id, MIN(code) AS k, COUNT(*) AS n FROM condition GROUP BY person_id) r) s WHERE w = 1"),
+    same(0, "SELECT COUNT(*) FROM (SELECT DISTINCT person_id, k, n FROM (SELECT person_id, MIN(code) AS k, COUNT(*) AS n FROM condition GROUP BY person_id) r) s WHERE n > 1"),
     // Subqueries that bind the person, wherever they stand.
     as_plain(0, 1e-6,
         "SELECT AVG(CASE WHEN EXISTS (SELECT 1 FROM condition c WHERE c.person_id = p.person_id AND c.code = '44054006') THEN 1.0 ELSE 0 END) FROM patient p",

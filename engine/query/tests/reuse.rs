@@ -22,6 +22,47 @@ const SAME: &[&[&str]] = &[
         "SELECT COUNT(DISTINCT p.person_id) FROM patient p JOIN condition c ON p.person_id = c.person_id WHERE c.code IN ('44054006', '59621000')",
         "SELECT COUNT(DISTINCT a.person_id) FROM patient a JOIN condition b ON b.person_id = a.person_id WHERE b.code IN ('59621000', '44054006')",
     ],
+    // Chains of conditions are sets of them.
+    &[
+        "SELECT COUNT(*) FROM patient WHERE sex = 'male' OR deceased OR deprivation > 8",
+        "SELECT COUNT(*) FROM patient WHERE deprivation > 8 OR (sex = 'male' OR deceased) OR deceased",
+    ],
+    &[
+        "SELECT COUNT(*) FILTER (WHERE deceased AND sex = 'male' AND deprivation > 2) FROM patient",
+        "SELECT COUNT(*) FILTER (WHERE deprivation > 2 AND (sex = 'male' AND deceased)) FROM patient",
+    ],
+    &[
+        "SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex HAVING COUNT(*) > 7 OR COUNT(*) < -50 OR sex = 'other'",
+        "SELECT sex, COUNT(*) AS n FROM patient GROUP BY sex HAVING sex = 'other' OR COUNT(*) > 7 OR COUNT(*) < -50",
+    ],
+    &[
+        "SELECT COUNT(*) FROM encounter WHERE class IN ('AMB', 'EMER', 'IMP')",
+        "SELECT COUNT(*) FROM encounter WHERE class IN ('IMP', 'AMB', 'EMER')",
+    ],
+    &[
+        "SELECT code, COUNT(*) FROM condition WHERE code IN ('59621000', '44054006', '38341003') GROUP BY code",
+        "SELECT code, COUNT(*) FROM condition WHERE code IN ('44054006', '38341003', '59621000') GROUP BY code",
+    ],
+    &[
+        "SELECT COUNT(*) FROM encounter WHERE EXTRACT(YEAR FROM start_date) = 2020",
+        "SELECT COUNT(*) FROM encounter WHERE 2020 = date_part('year', start_date)",
+    ],
+    &[
+        "SELECT SUM(clamp(least(deprivation, 7), 0, 7)) FROM patient",
+        "SELECT SUM(clamp(least(7, deprivation), 0, 7)) FROM patient",
+    ],
+    &[
+        "SELECT COUNT(*) FROM (SELECT person_id FROM encounter UNION ALL SELECT person_id FROM condition) t",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM condition UNION ALL SELECT person_id FROM encounter) t",
+    ],
+    &[
+        "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY person_id, class ORDER BY start_date) AS r FROM encounter) t WHERE r = 1",
+        "SELECT COUNT(*) FROM (SELECT row_number() OVER (PARTITION BY class, person_id ORDER BY start_date) AS r FROM encounter) t WHERE r = 1",
+    ],
+    &[
+        "SELECT COUNT(*) FROM condition c JOIN (VALUES ('44054006'), ('59621000')) v(code) ON c.code = v.code",
+        "SELECT COUNT(*) FROM condition c JOIN (VALUES ('59621000'), ('44054006')) v(code) ON c.code = v.code",
+    ],
     // Names that the engine gives to subqueries are not the question's.
     &[
         "SELECT deceased, SUM(deprivation) * 1.0 / (SELECT SUM(deprivation) FROM patient) AS share FROM patient GROUP BY deceased",
@@ -29,6 +70,14 @@ const SAME: &[&[&str]] = &[
     ],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 3 GROUP BY sex"],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 4 AND deceased GROUP BY sex"],
+    // Which operands stand together matters where ANDs and ORs mix.
+    &[
+        "SELECT COUNT(*) FROM patient WHERE (deceased OR sex = 'male') AND (deprivation > 2 OR sex = 'female')",
+    ],
+    &[
+        "SELECT COUNT(*) FROM patient WHERE deceased OR (sex = 'male' AND (deprivation > 2 OR sex = 'female'))",
+    ],
+    &["SELECT COUNT(*) FROM encounter WHERE date_part('month', start_date) = 2020"],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation > 3 OR deceased GROUP BY sex"],
     &["SELECT sex, COUNT(*) FROM patient WHERE deprivation < 3 AND deceased GROUP BY sex"],
     &["SELECT COUNT(*), sex FROM patient WHERE deprivation > 3 AND deceased GROUP BY sex"],

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::Column;
+use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams};
 use datafusion::logical_expr::logical_plan::Aggregate;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use super::domain::{Domain, domain_of};
 use super::expression::{is_exact, total};
-use super::relation::{Fact, Relation, Role, Unit};
+use super::relation::{Fact, Relation, Role, Unit, clamped};
 use super::{Derivation, named, planner, sized, strip_alias};
 use crate::faults::{Fault, planted};
 use crate::keys::expect_a_column_each;
@@ -55,6 +55,7 @@ impl Derivation<'_> {
                 domain: domain_of(expr, &input),
                 weight: sized(expr, &input)?,
                 source: source_of(expr, &input),
+                clamped: clamped(expr, &input),
                 ..Fact::plain()
             });
         }
@@ -77,6 +78,7 @@ impl Derivation<'_> {
                 per_person: only_unit,
                 between_steps: averages(expr),
                 source,
+                clamped: clamped_below(expr, &input),
                 domain: of_extreme(expr, &input),
                 ..Fact::plain()
             });
@@ -189,6 +191,16 @@ fn of_extreme(expr: &Expr, input: &Relation) -> Option<Domain> {
         Expr::AggregateFunction(call) if ["min", "max"].contains(&call.func.name()) => {
             let domain = domain_of(call.params.args.first()?, input)?;
             Some(domain.or_null())
+        }
+        _ => None,
+    }
+}
+
+/// Extremes and means lie where the values lie.
+fn clamped_below(expr: &Expr, input: &Relation) -> Option<(ScalarValue, ScalarValue)> {
+    match strip_alias(expr) {
+        Expr::AggregateFunction(call) if ["min", "max", "avg"].contains(&call.func.name()) => {
+            clamped(call.params.args.first()?, input)
         }
         _ => None,
     }

@@ -9,6 +9,7 @@ use super::Derivation;
 use super::expression::total;
 use super::relation::{Fact, Relation, Role, Unit};
 use crate::refusal::Refusal;
+use crate::unresolved::said;
 
 /// Columns of the relation, beside the unit.
 pub(crate) const GROUPS: &str = "groups";
@@ -47,7 +48,7 @@ impl Derivation<'_> {
             Refusal::new(
                 "resolve",
                 "the query",
-                e.strip_backtrace(),
+                said(&e),
                 "check names and types against `salus tables`",
             )
         })?;

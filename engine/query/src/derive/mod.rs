@@ -29,9 +29,10 @@ use salus_lake::Catalog;
 
 use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
+use crate::unresolved::said;
 use domain::domain_of;
 use expression::total;
-use relation::{Fact, Relation, Role, Unit};
+use relation::{Fact, Relation, Role, Unit, clamped};
 
 /// Largest expression with the definitions of the columns it reads written out.
 const MOST_NODES: u64 = 10_000;
@@ -272,6 +273,7 @@ fn project(expr: &Expr, column: &Column, input: &Relation) -> Result<(Expr, Fact
         source: same.and_then(|fact| fact.source.clone()),
         numbers_rows: same.is_some_and(|fact| fact.numbers_rows),
         between_steps: same.is_some_and(|fact| fact.between_steps),
+        clamped: clamped(expr, input),
         days: same.map(|fact| fact.days).unwrap_or_default(),
     };
     Ok((named(total(expr, input)?, column), fact))
@@ -325,7 +327,7 @@ pub(crate) fn planner(plan: &LogicalPlan, error: &datafusion::error::DataFusionE
     Refusal::new(
         "resolve",
         plan.display(),
-        error.strip_backtrace(),
+        said(error),
         "check names and types against `salus tables`",
     )
 }

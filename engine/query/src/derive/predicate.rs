@@ -1,5 +1,7 @@
 //! What a filter says of the rows that it lets through: which values a column still has, and how many of a person's rows are left.
 
+use std::cmp::Ordering;
+
 use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
@@ -21,6 +23,7 @@ pub(super) fn narrow(relation: &mut Relation, predicate: &Expr) {
                 }
                 None => values,
             };
+            let values = in_order(values);
             // No value at all is no domain that can be answered; what was known before holds as well.
             if !values.is_empty() {
                 fact.domain = Some(Domain::exactly(values));
@@ -32,6 +35,12 @@ pub(super) fn narrow(relation: &mut Relation, predicate: &Expr) {
             relation.usual_rows = relation.usual_rows.min(most);
         }
     }
+}
+
+/// Values in the order that an answer has them in, whatever order they were written in.
+fn in_order(mut values: Vec<ScalarValue>) -> Vec<ScalarValue> {
+    values.sort_by(|a, b| a.partial_cmp(b).unwrap_or(Ordering::Equal));
+    values
 }
 
 /// The column that can have only the listed values, and they: `c = 'a'`, `c IN ('a', 'b')`, `c = 'a' OR c = 'b'`.

@@ -10,6 +10,7 @@ use salus_lake::TABLES;
 
 use super::days::Range;
 use super::domain::Domain;
+use crate::functions::clamp::Clamp;
 
 /// How a column stands to the unit of privacy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub(crate) struct Fact {
     pub days: Range,
     /// The values are computed from several of the source's, and lie between its steps.
     pub between_steps: bool,
+    /// The literal ends that `clamp()` put its values between, or those it is MIN, MAX or AVG of. They are enforced again where they are relied on.
+    pub clamped: Option<(ScalarValue, ScalarValue)>,
 }
 
 impl Fact {
@@ -69,6 +72,7 @@ impl Fact {
             source: None,
             numbers_rows: false,
             between_steps: false,
+            clamped: None,
             days: Range::default(),
         }
     }
@@ -178,6 +182,19 @@ impl Relation {
         if source.column == "code" {
             self.codes.insert(source.scan, code);
         }
+    }
+}
+
+/// The literal ends that the values of an expression were clamped between.
+pub(crate) fn clamped(expr: &Expr, relation: &Relation) -> Option<(ScalarValue, ScalarValue)> {
+    match expr {
+        Expr::Alias(alias) => clamped(&alias.expr, relation),
+        Expr::Column(column) => relation.fact(column)?.clamped.clone(),
+        Expr::ScalarFunction(call) => match (call.name(), call.args.as_slice()) {
+            (Clamp::NAME, [_, low, high]) => literal(low).zip(literal(high)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

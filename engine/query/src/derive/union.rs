@@ -134,6 +134,7 @@ fn common_fact(plan: &LogicalPlan, facts: Option<Vec<&Fact>>) -> Result<Fact, Re
         .reduce(|all, branch| Some(all?.union(branch?)))
         .flatten();
     let source = facts.first().and_then(|fact| fact.source.clone());
+    let clamped = facts.first().and_then(|fact| fact.clamped.clone());
     Ok(Fact {
         role,
         // Branches may differ in what they say of one person.
@@ -141,6 +142,8 @@ fn common_fact(plan: &LogicalPlan, facts: Option<Vec<&Fact>>) -> Result<Fact, Re
         domain,
         weight: facts.iter().map(|fact| fact.weight).max().unwrap_or(1),
         source: source.filter(|one| facts.iter().all(|fact| fact.source.as_ref() == Some(one))),
+        clamped: clamped
+            .filter(|ends| facts.iter().all(|fact| fact.clamped.as_ref() == Some(ends))),
         numbers_rows: false,
         // Branches may be bounded in different ways.
         days: Range::default(),

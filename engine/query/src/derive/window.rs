@@ -13,7 +13,7 @@ use datafusion::logical_expr::{
 
 use super::domain::{Domain, domain_of};
 use super::expression::{is_exact, total};
-use super::relation::{Fact, Relation, Role, Source, literal};
+use super::relation::{Fact, Relation, Role, Source, clamped, literal};
 use super::{Derivation, planner, strip_alias};
 use crate::faults::{Fault, planted};
 use crate::refusal::Refusal;
@@ -144,6 +144,19 @@ fn picked(name: &str, args: &[Expr], input: &Relation) -> Option<Domain> {
     }
 }
 
+/// What it gives lies where the values of the person's rows lie.
+fn clamped_there(
+    name: &str,
+    args: &[Expr],
+    input: &Relation,
+) -> Option<(ScalarValue, ScalarValue)> {
+    match args {
+        [value] | [value, _] if PICKS.contains(&name) => clamped(value, input),
+        [value] if ["min", "max", "avg"].contains(&name) => clamped(value, input),
+        _ => None,
+    }
+}
+
 fn person_window(
     expr: &Expr,
     input: &Relation,
@@ -231,6 +244,7 @@ fn person_window(
             }
             _ => None,
         }),
+        clamped: clamped_there(name, &params.args, input),
         weight: input.weight(expr),
         domain: picked(name, &params.args, input),
         numbers_rows: name == "row_number" && only_person,

@@ -1,6 +1,7 @@
 //! What stands above the releases runs on released numbers only, in full SQL: arithmetic, HAVING, ORDER BY, LIMIT, joins, windows, aggregates.
 
 mod resample;
+mod size;
 mod split;
 mod wide;
 
@@ -18,12 +19,15 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
+use salus_lake::Catalog;
 
 use crate::canonical;
 use crate::derive::strip_alias;
 use crate::execute::few_rows;
 use crate::question::Planned;
 use crate::refusal::Refusal;
+use crate::release::Release;
+use crate::unresolved::said;
 pub(crate) use resample::Repetitions;
 pub(crate) use split::{ReleasedAggregate, Split, released_scan, split};
 pub(crate) use wide::Origin;
@@ -117,7 +121,21 @@ impl PostProcessing {
     pub(crate) fn analyse(
         above: LogicalPlan,
         releases: &[Planned],
+        catalog: &Catalog,
     ) -> std::result::Result<Self, Refusal> {
+        let most = |release: &Release| match release.threshold {
+            None => release.cells.len() as u64,
+            // How many groups there are is not known before; there are to be no more than public ones could be.
+            Some(_) => catalog.max_cells,
+        };
+        let numbers: Vec<_> = releases.iter().map(|part| part.release.numbers()).collect();
+        let numbers = numbers.iter().map(Vec::as_slice);
+        let rows = releases.iter().map(|part| most(&part.release));
+        let tables = size::Tables {
+            releases: &numbers.zip(rows).collect::<Vec<_>>(),
+            measurements: catalog.measurements.len() as u64,
+        };
+        size::refuse_too_many(&above, &tables, catalog.max_cells)?;
         let releases = releases
             .iter()
             .map(|part| {
@@ -134,7 +152,7 @@ impl PostProcessing {
             Refusal::new(
                 "release",
                 "SELECT",
-                e.strip_backtrace(),
+                said(&e),
                 "select the keys and the aggregates; compute with them afterwards",
             )
         };

@@ -14,6 +14,7 @@ use crate::derive::strip_alias;
 use crate::functions::age::AgeBand;
 use crate::functions::total::MOST_TEXT;
 use crate::refusal::Refusal;
+use crate::unresolved::said;
 
 /// What the data holds beside the declared values of a text key.
 const OTHER: &str = "OTHER";
@@ -87,24 +88,12 @@ impl Key {
         let mapped = if domain.closed {
             plain.clone()
         } else {
-            outside_is_other(plain.clone(), &mut values, data_type).map_err(|e| {
-                Refusal::new(
-                    "keys",
-                    expr,
-                    e.strip_backtrace(),
-                    "please report this query",
-                )
-            })?
+            outside_is_other(plain.clone(), &mut values, data_type)
+                .map_err(|e| Refusal::new("keys", expr, said(&e), "please report this query"))?
         };
         if nullable {
-            let null = ScalarValue::try_from(data_type).map_err(|e| {
-                Refusal::new(
-                    "keys",
-                    expr,
-                    e.strip_backtrace(),
-                    "please report this query",
-                )
-            })?;
+            let null = ScalarValue::try_from(data_type)
+                .map_err(|e| Refusal::new("keys", expr, said(&e), "please report this query"))?;
             values.push(null);
         }
         let other = (!domain.closed).then(|| other_of(&values));

@@ -6,7 +6,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable};
 
 use super::arithmetic::range;
 use crate::derive::domain::domain_of;
-use crate::derive::relation::{Relation, literal};
+use crate::derive::relation::{Relation, clamped, literal};
 use crate::functions::clamp::Clamp;
 use crate::functions::grid::Grid;
 use crate::refusal::Refusal;
@@ -284,6 +284,41 @@ fn of_catalog(
     ))
 }
 
+/// The literals that a value is held between: `clamp(x, 4, 14)`, or `least(greatest(x, 4), 14)` in either order.
+fn ends(expr: &Expr) -> Option<(Decimal, Decimal)> {
+    let one = |expr: &Expr| literal(expr).as_ref().and_then(decimal);
+    let held = |expr: &Expr, name: &str| -> Option<(Expr, Decimal)> {
+        let Expr::ScalarFunction(call) = without_casts(expr) else {
+            return None;
+        };
+        match (call.name() == name, call.args.as_slice()) {
+            (true, [x, end]) => match one(end) {
+                Some(end) => Some((x.clone(), end)),
+                None => Some((end.clone(), one(x)?)),
+            },
+            _ => None,
+        }
+    };
+    if let Expr::ScalarFunction(call) = expr
+        && let (Clamp::NAME, [_, low, high]) = (call.name(), call.args.as_slice())
+    {
+        return one(low).zip(one(high));
+    }
+    if let Some((inner, high)) = held(expr, "least") {
+        return held(&inner, "greatest").map(|(_, low)| (low, high));
+    }
+    let (inner, low) = held(expr, "greatest")?;
+    held(&inner, "least").map(|(_, high)| (low, high))
+}
+
+fn without_casts(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Alias(alias) => without_casts(&alias.expr),
+        Expr::Cast(cast) if cast.field.data_type().is_numeric() => without_casts(&cast.expr),
+        other => other,
+    }
+}
+
 /// What yields one of several values is bounded where each of them is: `CASE WHEN code = '4548-4' THEN value END`, `COALESCE(length_minutes, 0)`.
 fn of_branches(
     argument: &Expr,
@@ -310,11 +345,19 @@ fn of_branches(
         Expr::ScalarFunction(call) if ["coalesce", "nvl"].contains(&call.name()) => {
             call.args.iter().map(|arg| (arg, None)).collect()
         }
+        Expr::ScalarFunction(call) if [Clamp::NAME, "least", "greatest"].contains(&call.name()) => {
+            let (low, high) = ends(argument)?;
+            return Some((low, high, natural_scale(argument, relation)));
+        }
         // Made alike with the other branches.
         Expr::Cast(cast) if cast.field.data_type().is_numeric() => {
             return of_branches(&cast.expr, relation, catalog);
         }
         _ => {
+            if let Some((low, high)) = clamped(argument, relation) {
+                let scale = natural_scale(argument, relation);
+                return Some((decimal(&low)?, decimal(&high)?, scale));
+            }
             let (low, high, granularity) = of_catalog(argument, relation, catalog)?;
             return Some((low, high, granularity.scale));
         }

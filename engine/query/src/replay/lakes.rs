@@ -172,20 +172,6 @@ impl Replay {
         Ok(all)
     }
 
-    pub(super) async fn plan(&self, question: &Question) -> String {
-        let mut s = String::new();
-        for plan in question.releases.iter().flat_map(|part| &part.plans) {
-            let physical = self.executor.physical(&plan.plan, &self.snapshot).await;
-            s += &match physical {
-                Ok(p) => datafusion::physical_plan::displayable(p.as_ref())
-                    .indent(true)
-                    .to_string(),
-                Err(e) => e.to_string(),
-            };
-        }
-        s
-    }
-
     /// Whether a plan of the question adds up persons one after the other, as sorted rows allow.
     pub(super) async fn streams(&self, question: &Question) -> bool {
         for plan in question.releases.iter().flat_map(|part| &part.plans) {

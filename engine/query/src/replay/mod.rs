@@ -107,9 +107,6 @@ async fn play(seed: u64, cases: u64) -> Tally {
             }
             match outcome {
                 Outcome::Refused(why) => {
-                    if why.contains("Internal") || why.contains("planned") {
-                        println!("XXX {why}\n{}", asked.sql);
-                    }
                     let why = why.lines().next().unwrap_or_default().to_owned();
                     *tally.refusals.entry(why).or_default() += 1;
                 }
@@ -146,7 +143,9 @@ async fn hold(begin: u64) {
         if form == "floats" {
             assert_eq!(admitted, 0, "sums of floats are admitted");
         } else {
-            assert!(admitted * 500 >= cases, "{admitted} of {form} admitted");
+            // Of a few questions the rare forms may be missing.
+            let enough = cases < 500 || admitted * 500 >= cases;
+            assert!(enough, "{admitted} of {form} admitted");
         }
     }
 }

@@ -245,16 +245,16 @@ const QUESTIONS: &[Hostile] = &[
         "SELECT COUNT(*) FROM patient WHERE deprivation > (SELECT COUNT(*) FROM encounter)",
     ),
     (
-        "keys",
-        "SELECT sex, deprivation, COUNT(*) FROM patient GROUP BY ROLLUP (sex, deprivation)",
+        "release",
+        "SELECT sex, person_id, COUNT(*) FROM patient GROUP BY ROLLUP (sex, person_id)",
     ),
     (
         "keys",
         "SELECT sex, state, COUNT(*) FROM patient GROUP BY CUBE (sex, state, race, marital_status, birth_date, deprivation)",
     ),
     (
-        "keys",
-        "SELECT sex, deprivation, COUNT(*) FROM patient GROUP BY GROUPING SETS ((sex), (deprivation))",
+        "release",
+        "SELECT sex, person_id, COUNT(*) FROM patient GROUP BY GROUPING SETS ((sex), (person_id))",
     ),
     (
         "keys",
