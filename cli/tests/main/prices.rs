@@ -69,6 +69,15 @@ fn a_question_is_explained_without_a_trace() {
     let json = home.json(&["explain", sql, "--rows-per-person", "7"]);
     assert_eq!(json["noise"][0]["aggregate"], "rows");
     assert_eq!(json["steps"].as_array().unwrap().len(), 4, "{json}");
+    // A share that would be nothing is not paid for unawares.
+    let shares = |over: &str| {
+        format!("SELECT COUNT(*) FILTER (WHERE deceased) {over} COUNT(*) AS share FROM patient")
+    };
+    let whole = "3 / 4 is 0";
+    let said = home.run(&["explain", &shares("/")]).exits(0).stdout;
+    assert!(said.contains(whole), "{said}");
+    let said = home.run(&["explain", &shares("* 1.0 /")]).exits(0).stdout;
+    assert!(!said.contains(whole), "{said}");
     assert_eq!(home.entries(), before);
     home.run(&["explain", "SELECT * FROM patient"]).exits(3);
 }

@@ -1,14 +1,17 @@
 //! One text for all ways of writing the same plan: what answers are found again by, and what the ledger commits to.
 //!
-//! Columns are named by their place, aliases fall away, conjuncts and the operands of commutative operators are sorted, comparisons point one
-//! way. Everything else is written out in full, literals and parameters of functions included, so that two plans with the same text compute the
+//! Columns are named by their place, aliases fall away, conjuncts, the operands of commutative operators and the sides of inner joins are sorted,
+//! comparisons point one way. Everything else is written out in full, literals and parameters of functions included, so that two plans with the same text compute the
 //! same.
+
+use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayData;
 use datafusion::arrow::buffer::Buffer;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema, ScalarValue, not_impl_err};
+use datafusion::common::{Column, DFSchema, JoinType, ScalarValue, not_impl_err};
 use datafusion::error::Result;
+use datafusion::logical_expr::logical_plan::Join;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     BinaryExpr, Distinct, Expr, LogicalPlan, Operator, Projection, SortExpr,
@@ -19,8 +22,44 @@ use crate::fold::PersonFold;
 
 /// The canonical text of a plan.
 pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
+    written(&in_order(plan)?)
+}
+
+/// The same plan with the sides of each inner join in one order, and the columns above it in the order that they had.
+fn in_order(plan: &LogicalPlan) -> Result<LogicalPlan> {
+    let ordered = plan.clone().transform_up(|node| match node {
+        LogicalPlan::Join(join)
+            if join.join_type == JoinType::Inner
+                && written(&join.left)? > written(&join.right)? =>
+        {
+            let columns = join
+                .schema
+                .columns()
+                .into_iter()
+                .map(Expr::Column)
+                .collect();
+            let turned = Join::try_new(
+                join.right,
+                join.left,
+                join.on.into_iter().map(|(l, r)| (r, l)).collect(),
+                join.filter,
+                join.join_type,
+                join.join_constraint,
+                join.null_equality,
+                join.null_aware,
+            )?;
+            let turned = Arc::new(LogicalPlan::Join(turned));
+            Projection::try_new(columns, turned)
+                .map(|same| Transformed::yes(LogicalPlan::Projection(same)))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(ordered.data)
+}
+
+fn written(plan: &LogicalPlan) -> Result<String> {
     let below = |plan: &LogicalPlan| -> Result<String> {
-        let inputs = plan.inputs().into_iter().map(text);
+        let inputs = plan.inputs().into_iter().map(written);
         Ok(inputs.collect::<Result<Vec<_>>>()?.join(", "))
     };
     let of_input = |exprs: &[Expr]| -> Result<String> {
@@ -28,10 +67,10 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
         list(exprs, schema.unwrap_or(plan.schema()))
     };
     let here = match plan {
-        LogicalPlan::SubqueryAlias(node) => return text(&node.input),
+        LogicalPlan::SubqueryAlias(node) => return written(&node.input),
         LogicalPlan::Projection(node) => {
             let folded = folded(node);
-            let below = text(folded.input)?;
+            let below = written(folded.input)?;
             let places = folded
                 .exprs
                 .iter()
@@ -69,7 +108,7 @@ pub(crate) fn text(plan: &LogicalPlan) -> Result<String> {
             let mut branches = node
                 .inputs
                 .iter()
-                .map(|input| text(input))
+                .map(|input| written(input))
                 .collect::<Result<Vec<_>>>()?;
             branches.sort();
             return Ok(format!("union ({})", branches.join(", ")));
@@ -303,7 +342,7 @@ fn in_memory(data: &ArrayData, text: &mut String) {
 
 fn ordered(mut binary: BinaryExpr) -> Expr {
     if matches!(binary.op, Operator::And | Operator::Or) {
-        return in_order(binary);
+        return chained(binary);
     }
     let turned = match binary.op {
         Operator::Gt => Some(Operator::Lt),
@@ -321,14 +360,14 @@ fn ordered(mut binary: BinaryExpr) -> Expr {
 }
 
 /// A chain of ANDs, or of ORs, in one order, each operand once, whatever its parentheses.
-fn in_order(binary: BinaryExpr) -> Expr {
+fn chained(binary: BinaryExpr) -> Expr {
     let op = binary.op;
     let mut operands = Vec::new();
     let mut left = vec![Expr::BinaryExpr(binary)];
     while let Some(expr) = left.pop() {
         match expr {
-            Expr::BinaryExpr(chained) if chained.op == op => {
-                left.extend([*chained.left, *chained.right]);
+            Expr::BinaryExpr(inner) if inner.op == op => {
+                left.extend([*inner.left, *inner.right]);
             }
             operand => operands.push((format!("{operand:?}"), operand)),
         }

@@ -30,6 +30,7 @@ mod constants;
 mod derive;
 mod execute;
 mod faults;
+mod first_values;
 mod fold;
 mod foretell;
 mod functions;

@@ -34,6 +34,8 @@ pub struct Quote {
     pub derivation: Vec<(String, String, u64)>,
     /// The noise, one for each mechanism.
     pub noise: Vec<Noise>,
+    /// Whether whole numbers are divided, which leaves whole numbers.
+    pub divides_whole_numbers: bool,
 }
 
 impl Quote {
@@ -170,6 +172,7 @@ impl Engine {
             terms: Terms::of(question, &priced.mechanisms),
             cells: releases().map(|r| r.cells.len()).sum(),
             noise: noises(question, &priced.mechanisms),
+            divides_whole_numbers: question.post.divides_whole_numbers(),
             errors: errors.collect(),
             confidence: sought.level,
             derivation: question

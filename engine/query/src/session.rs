@@ -25,6 +25,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer, Word};
 use salus_lake::{Catalog, Lake};
 
 use crate::constants::listed;
+use crate::first_values::as_laterals;
 use crate::fold;
 use crate::functions::{aggregate_functions, scalar_functions};
 use crate::grouping_sets::written_out;
@@ -138,6 +139,7 @@ pub(crate) async fn resolve(
     refuse_other_meanings(&plan)?;
     let plan = named_apart(plan, state).map_err(unresolved)?;
     let plan = as_joins(plan, state).map_err(unresolved)?;
+    let plan = as_laterals(plan, state).map_err(unresolved)?;
     let plan = numbered(plan, state).map_err(unresolved)?;
     refuse_other_laterals(&plan)?;
     let rules: Vec<Arc<dyn OptimizerRule + Send + Sync>> = vec![

@@ -84,6 +84,10 @@ impl Quote {
             let words = "averaging each person first lowers the noise: SELECT AVG(m) FROM (SELECT person_id, AVG(x) AS m … GROUP BY person_id); it is then the mean over persons";
             lines.push(("hint", words.to_owned()));
         }
+        if self.divides_whole_numbers {
+            let words = "a whole number divided by a whole number is one too, so that 3 / 4 is 0: write a * 1.0 / b for a share";
+            lines.push(("hint", words.to_owned()));
+        }
         lines
     }
 }

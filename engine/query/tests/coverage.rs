@@ -477,7 +477,8 @@ async fn a_quote_tells_the_error_of_what_is_computed() {
         expected_rows: rows,
         ..asking(price)
     };
-    let rho = || Price::Rho(Rho::parse_floor("0.05").unwrap());
+    // Enough for a quantile to be where it was foretold, give or take.
+    let rho = || Price::Rho(Rho::parse_floor("2").unwrap());
     let computed = [
         ("SELECT COUNT(*) * 2 + 5 AS x FROM encounter", None),
         (
@@ -515,7 +516,7 @@ async fn a_quote_tells_the_error_of_what_is_computed() {
         let price = engine.quote(sql, &within).await.unwrap().cost.rho;
         #[expect(clippy::cast_precision_loss, reason = "for comparing")]
         let dearer = price.units() as f64 / quote.cost.rho.units() as f64;
-        assert!((3.5..4.6).contains(&dearer), "{sql}: {dearer}");
+        assert!((3.0..4.6).contains(&dearer), "{sql}: {dearer}");
         // Without a number of rows there is an error only where it does not depend on it.
         let open = engine.quote(sql, &priced(rho(), None)).await.unwrap();
         let known = matches!(open.errors[0].1, Expected::HalfWidth(_));

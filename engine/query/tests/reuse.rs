@@ -63,6 +63,19 @@ const SAME: &[&[&str]] = &[
         "SELECT COUNT(*) FROM condition c JOIN (VALUES ('44054006'), ('59621000')) v(code) ON c.code = v.code",
         "SELECT COUNT(*) FROM condition c JOIN (VALUES ('59621000'), ('44054006')) v(code) ON c.code = v.code",
     ],
+    // Either table may come first.
+    &[
+        "SELECT p.sex, COUNT(*) AS n, AVG(e.length_minutes) FROM patient p JOIN encounter e ON p.person_id = e.person_id WHERE e.class = 'AMB' AND p.deceased GROUP BY p.sex",
+        "SELECT p.sex, COUNT(*) AS n, AVG(e.length_minutes) FROM encounter e JOIN patient p ON p.person_id = e.person_id WHERE e.class = 'AMB' AND p.deceased GROUP BY p.sex",
+        "SELECT p.sex, COUNT(*) AS n, AVG(e.length_minutes) FROM encounter e, patient p WHERE p.deceased AND p.person_id = e.person_id AND e.class = 'AMB' GROUP BY p.sex",
+    ],
+    // Which side of an outer join is kept matters.
+    &[
+        "SELECT COUNT(*) FROM patient p LEFT JOIN condition c ON c.person_id = p.person_id AND c.code = '44054006'",
+    ],
+    &[
+        "SELECT COUNT(*) FROM patient p RIGHT JOIN condition c ON c.person_id = p.person_id AND c.code = '44054006'",
+    ],
     // Names that the engine gives to subqueries are not the question's.
     &[
         "SELECT deceased, SUM(deprivation) * 1.0 / (SELECT SUM(deprivation) FROM patient) AS share FROM patient GROUP BY deceased",

@@ -13,11 +13,12 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchemaRef, ScalarValue};
 use datafusion::datasource::MemTable;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator};
 use datafusion::prelude::SessionContext;
 use salus_lake::Catalog;
 
@@ -173,6 +174,30 @@ impl PostProcessing {
     /// The operators in canonical text.
     pub(crate) fn canonical(&self) -> Result<String> {
         canonical::text(&self.above)
+    }
+
+    /// Whether somewhere a whole number is divided by a whole number.
+    pub(crate) fn divides_whole_numbers(&self) -> bool {
+        let mut divides = false;
+        let _ = self.above.apply(|node| {
+            let inputs = node.inputs();
+            let Some(input) = inputs.first() else {
+                return Ok(TreeNodeRecursion::Continue);
+            };
+            node.apply_expressions(|whole| {
+                whole.apply(|expr| {
+                    if let Expr::BinaryExpr(binary) = expr
+                        && binary.op == Operator::Divide
+                    {
+                        let kind = |expr: &Expr| expr.get_type(input.schema());
+                        let whole = |expr: &Expr| kind(expr).is_ok_and(|kind| kind.is_integer());
+                        divides |= whole(&binary.left) && whole(&binary.right);
+                    }
+                    Ok(TreeNodeRecursion::Continue)
+                })
+            })
+        });
+        divides
     }
 
     /// Whether a column of the answer is computed from released numbers.
