@@ -192,14 +192,11 @@ pub(crate) enum Anchor {
     Show,
     /// Begin an anchor in an empty place: on another disk, and of another owner, it does most.
     #[command(
-        after_help = "Examples:\n  salus anchor set /mnt/compliance/salus\n  salus anchor set s3://compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
+        after_help = "Examples:\n  salus anchor set /mnt/compliance/salus\n  salus anchor set s3://compliance/salus\n\nThe ledger is compared with the present anchor first. One that was lost is not replaced: two officers let another log go on, with a closed purse (`salus ledger recover`)."
     )]
     Set {
         /// A directory, or s3://BUCKET/PREFIX.
         dir: PathBuf,
-        /// The present anchor was lost.
-        #[arg(long)]
-        lost: bool,
     },
 }
 

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use salus_ledger::anchor::SharedAnchor;
 use salus_ledger::entry::Kind;
 use salus_ledger::note::Verifier;
 use salus_ledger::succession::{Build, Lost, after_loss, after_seal, approved};
@@ -105,14 +106,21 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
         Some(dir) => anchors::place(dir)?,
         None => home.anchor_place()?,
     };
-    let anchor = match home.anchor_at(&place) {
+    let held = async || -> Result<Option<SharedAnchor>, Failure> {
+        let anchor = home.anchor_at(&place)?;
         // An empty one holds nothing against a full purse.
-        Ok(anchor) if !anchor.newest(1).await.unwrap_or_default().is_empty() => Some(anchor),
-        _ => None,
+        let empty = anchor.newest(1).await?.is_empty();
+        Ok((!empty).then_some(anchor))
+    };
+    let (anchor, why) = match held().await {
+        Ok(Some(anchor)) => (Some(anchor), String::new()),
+        Ok(None) => (None, "it is empty".to_owned()),
+        Err(failure) => (None, failure.message()),
     };
     if anchor.is_none() {
         eprintln!(
-            "salus: no anchor can be read at {}, so how much was spent is not known, and the purse will be closed. --anchor DIR names another",
+            "salus: no anchor can be read at {} ({why}), so how much was spent is not known, and the purse will be closed for good. If it can \
+             still be put back, do that first; --anchor DIR names another",
             place.display()
         );
     }

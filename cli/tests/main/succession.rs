@@ -187,6 +187,31 @@ fn an_anchor_that_was_put_back_closes_the_purse() {
     home.run(&["ledger", "verify"]).exits(0);
 }
 
+/// The database is whole, but nothing says that it is the newest.
+#[test]
+fn where_the_anchor_is_lost_two_officers_let_a_closed_purse_go_on() {
+    let (home, next) = asked();
+    fs::remove_dir_all(home.root().join("anchor")).unwrap();
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.01"])
+        .exits(5);
+    let out = beside(&home, "lost");
+    let entries = home.root().join("ledger").display().to_string();
+    let arguments = ["ledger", "recover", "--successor", &next, "--entries"];
+    let said = home
+        .run(&[&arguments[..], &[&entries, "--out", &out]].concat())
+        .exits(0);
+    assert!(said.stderr.contains("closed for good"), "{said:?}");
+    let [ada, ben] = ["ada", "ben"].map(|name| approve(&home, "lost", name));
+    let key = next_key(&home);
+    // Without the officers it does not go on.
+    home.run(&["ledger", "succeed", "--key", &key, "--decision", &out])
+        .exits(2);
+    succeed(&home, &["--decision", &ada, "--decision", &ben]);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.01"])
+        .exits(4);
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
 /// Entries are counted anew in each log.
 #[test]
 fn receipts_of_two_logs_do_not_meet() {
