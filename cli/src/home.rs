@@ -19,6 +19,7 @@ use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
 use crate::anchors;
+use crate::booking;
 use crate::failure::Failure;
 use crate::files;
 use crate::memory::Memory;
@@ -135,6 +136,11 @@ impl Home {
 
     pub(crate) fn receipts(&self) -> PathBuf {
         self.root.join("receipts")
+    }
+
+    /// Where what is left of a log that ended is kept.
+    pub(crate) fn past(&self, origin: &str) -> PathBuf {
+        self.root.join("past").join(log_name(origin))
     }
 
     /// The receipt of an answer. Entries are counted anew in each log, so each has a directory.
@@ -384,8 +390,9 @@ impl Home {
         Ok(text.trim().to_owned())
     }
 
-    /// Catches the ledger up with catalog and snapshot.
+    /// Catches the ledger up with catalog and snapshot, where the lake's answers are booked in it.
     pub(crate) async fn books(&self, lake: &Lake, ledger: &Ledger) -> Result<Books, Failure> {
+        booking::check(self, lake, ledger).await?;
         let policy = self.policy(ledger).await?;
         Ok(Books::current(lake, ledger, &policy).await?)
     }
@@ -449,6 +456,7 @@ impl Home {
 
     pub(crate) async fn prices_over(&self, ledger: Ledger) -> Result<Engine, Failure> {
         let lake = self.lake()?;
+        booking::check(self, &lake, &ledger).await?;
         let policy = self.policy(&ledger).await?;
         let books = Books::for_prices(&lake, &ledger, &policy).await?;
         Ok(Engine::open(lake, ledger, books)?)

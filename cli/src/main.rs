@@ -2,6 +2,7 @@
 
 mod anchors;
 mod arguments;
+mod booking;
 mod commands;
 mod crash;
 mod failure;

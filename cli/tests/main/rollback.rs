@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Home, PERSONS, copy_tree};
+use crate::support::{Home, PERSONS, copy_tree, run};
 
 /// A home that was asked twice, and what it was after the first time.
 fn asked_twice() -> Home {
@@ -216,6 +216,24 @@ fn an_anchor_that_does_not_answer_is_not_replaced() {
     assert_eq!(refused.status.code(), Some(5), "{refused:?}");
     assert!(!third.exists());
     assert_eq!(fs::read(home.root().join("home.yaml")).unwrap(), settings);
+}
+
+#[test]
+fn an_anchor_in_the_home_is_warned_of() {
+    let home = Home::bare();
+    let warned = home.run(&["init"]).exits(0);
+    assert!(warned.stderr.contains("salus anchor set DIR"), "{warned:?}");
+    let init = |root: &str, more: &[&str]| {
+        let mut command = home.command(&[&["--format", "json", "init"], more].concat());
+        run(command.env("SALUS_HOME", home.beside(root))).exits(0)
+    };
+    let warned = init("second", &[]);
+    assert!(warned.stderr.is_empty(), "{warned:?}");
+    assert!(warned.json()["warning"].is_string(), "{warned:?}");
+    let apart = home.beside("apart").display().to_string();
+    let quiet = init("third", &["--anchor", &apart]);
+    assert!(quiet.json()["warning"].is_null(), "{quiet:?}");
+    assert!(quiet.stderr.is_empty(), "{quiet:?}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) fn asked() -> (Home, String) {
 }
 
 /// The file of the next log's key.
-fn next_key(home: &Home) -> String {
+pub(crate) fn next_key(home: &Home) -> String {
     beside(home, "next.key")
 }
 
@@ -101,7 +101,7 @@ fn what_was_interrupted_is_done_again_and_no_two_logs_go_on() {
     // As it was before the last step.
     fs::write(&settings, &before).unwrap();
     home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.1"])
-        .exits(1);
+        .exits(5);
     succeed(&home, &[]);
     goes_on_poorer(&home);
     // A copy that shares the anchor with it has lost the race for its place, whatever it begins beside it.
