@@ -492,6 +492,12 @@ impl Home {
         Ok(pseudonym(&self.pseudonym_secret()?, user))
     }
 
+    /// Who makes pseudonyms of users.
+    pub(crate) fn pseudonyms(&self) -> Result<impl Fn(&str) -> String, Failure> {
+        let secret = self.pseudonym_secret()?;
+        Ok(move |user: &str| pseudonym(&secret, user))
+    }
+
     /// The pseudonym of who does what will stand in a log. Who it is is written down, unless that was erased.
     pub(crate) fn acting(&self, user: &str) -> Result<String, Failure> {
         let pseudonym = self.pseudonym(user)?;

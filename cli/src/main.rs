@@ -1,5 +1,6 @@
 //! The `salus` command.
 
+mod accounts;
 mod anchors;
 mod arguments;
 mod booking;

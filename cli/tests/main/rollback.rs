@@ -132,9 +132,12 @@ fn an_anchor_can_be_moved_and_the_one_before_ends() {
 fn edit_anchor(home: &Home, place: &str) {
     let settings = home.root().join("home.yaml");
     let text = fs::read_to_string(&settings).unwrap();
-    let line = |line: &str| match line.starts_with("anchor:") {
-        true => format!("anchor: {place}\n"),
-        false => format!("{line}\n"),
+    let line = |line: &str| {
+        if line.starts_with("anchor:") {
+            format!("anchor: {place}\n")
+        } else {
+            format!("{line}\n")
+        }
     };
     let edited: String = text.lines().map(line).collect();
     assert_ne!(edited, text);

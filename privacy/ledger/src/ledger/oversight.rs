@@ -7,7 +7,7 @@ use super::Ledger;
 use crate::anchor::{self, Anchor, Record};
 use crate::commitment::Opening;
 use crate::create;
-use crate::entry::{Approval, Body, Kind, Seal, Successor};
+use crate::entry::{Approval, Body, Kind, Limit, Seal, Successor, UNREADABLE};
 use crate::error::{Error, Result};
 use crate::evidence::Evidence;
 use crate::key::Signer;
@@ -48,6 +48,9 @@ impl Ledger {
                     .to_owned(),
             ));
         };
+        if !Limit::is_plain(&account.scope) {
+            return Err(Error::Refused(UNREADABLE.to_owned()));
+        }
         let caps = (account.cap, cap);
         let origin = &self.genesis().origin;
         Proposal::grant(origin, account.scope, caps, expires, reason)
