@@ -21,19 +21,17 @@ pub(crate) async fn check(home: &Home, lake: &Lake, ledger: &Ledger) -> Result<(
         beginning: ledger.beginning().await?,
     };
     for _ in 0..ROUNDS {
-        let booking = lake.booking().map_err(|error| match error {
-            Error::Corrupt(_) => Failure::Integrity(error.to_string()),
-            other => other.into(),
-        })?;
-        match &booking {
-            Some(known) if *known.ledger() == own && known.is_under_the_key_of(lake) => {
-                return Ok(());
-            }
-            Some(known) if *known.ledger() == own => {}
-            Some(known) if succeeds(home, ledger, known.ledger())? => {}
-            Some(known) => return Err(of_another(known, &own)),
-            None if is_unasked(lake, ledger).await? => {}
-            None => return Err(of_nobody(&own)),
+        let booking = lake.booking().map_err(damaged)?;
+        if let Some(known) = &booking
+            && *known.ledger() != own
+            && !succeeds(home, ledger, known.ledger())?
+        {
+            return Err(of_another(known, &own));
+        }
+        mark(lake, ledger, booking.as_ref(), &own).await?;
+        let is_said = |known: &Booking| *known.ledger() == own && known.is_under_the_key_of(lake);
+        if booking.as_ref().is_some_and(is_said) {
+            return Ok(());
         }
         match lake.book(booking.as_ref(), &own) {
             // Somebody else was first, and may have written the same.
@@ -42,6 +40,35 @@ pub(crate) async fn check(home: &Home, lake: &Lake, ledger: &Ledger) -> Result<(
         }
     }
     Err(Error::Busy.into())
+}
+
+/// Whether nobody can have been answered from the newest snapshot out of another purse: it has the mark of this ledger or of the one before
+/// it, or the ledger has recorded it. One older snapshot that it knows would not do: it may lie beside anybody's newest.
+async fn mark(
+    lake: &Lake,
+    ledger: &Ledger,
+    booking: Option<&Booking>,
+    own: &LedgerName,
+) -> Result<(), Failure> {
+    let Some(snapshot) = lake.snapshot()? else {
+        return Ok(());
+    };
+    let marked = |ledger: &LedgerName| lake.is_marked(&snapshot, ledger).map_err(damaged);
+    if marked(own)? {
+        return Ok(());
+    }
+    let before = booking.map_or(Ok(false), |booking| marked(booking.ledger()))?;
+    if !before && !has_recorded(ledger, &snapshot.canonical_bytes()).await? {
+        return Err(of_nobody(own));
+    }
+    Ok(lake.mark(&snapshot, own)?)
+}
+
+fn damaged(error: Error) -> Failure {
+    match error {
+        Error::Corrupt(_) => Failure::Integrity(error.to_string()),
+        other => other.into(),
+    }
 }
 
 /// Whether the ledger goes on from `before`, or from one that does. What is kept of each says so.
@@ -64,16 +91,10 @@ fn succeeds(home: &Home, ledger: &Ledger, before: &LedgerName) -> Result<bool, F
     Ok(false)
 }
 
-/// Whether nobody can have been answered from this lake out of another purse, as far as can be seen: there is nothing in it, or the ledger
-/// has recorded what is in it. One older snapshot that it knows would not do: it may lie beside anybody's newest.
-async fn is_unasked(lake: &Lake, ledger: &Ledger) -> Result<bool, Failure> {
-    let Some(snapshot) = lake.snapshot()? else {
-        return Ok(true);
-    };
-    let content = snapshot.canonical_bytes();
+async fn has_recorded(ledger: &Ledger, snapshot: &[u8]) -> Result<bool, Failure> {
     for stored in ledger.all_of(Kind::Snapshot).await?.iter().rev() {
         let opening = ledger.opening(stored.index, "commitment").await?;
-        if opening.is_some_and(|opening| opening.content == content) {
+        if opening.is_some_and(|opening| opening.content == snapshot) {
             return Ok(true);
         }
     }

@@ -174,6 +174,15 @@ impl Home {
         )?)
     }
 
+    /// The lake, whose answers are booked in the ledger of this home: for whoever adds to it, or takes from it.
+    pub(crate) async fn own_lake(&self) -> Result<Lake, Failure> {
+        let lake = self.lake()?;
+        let ledger = self.ledger().await?;
+        let own = booking::check(self, &lake, &ledger).await;
+        ledger.close().await?;
+        own.map(|()| lake)
+    }
+
     /// The signing key that the ledger puts into force; where the ledger cannot be read, the first, for the ledger to judge.
     pub(crate) async fn signer(&self) -> Result<Signer, Failure> {
         let in_force = key_in_force(self.ledger_place()?).await.ok();

@@ -246,3 +246,52 @@ fn a_key_that_is_changed_takes_the_name_of_the_ledger_along() {
     assert!(text.contains(newest), "{text}");
     ask(&home).exits(4);
 }
+
+/// The name of the ledger is left, and other records are put under it: by a key that was added, or before there were any.
+#[test]
+fn records_that_are_put_under_another_ledgers_name_are_refused() {
+    let home = Home::populated(&["--epsilon", "1"], 20);
+    ask(&home).exits(0);
+    let key = |home: &Home| home.root().join("keys/lake.key");
+    let theirs = fs::read_to_string(key(&home)).unwrap();
+    for added in [true, false] {
+        let fresh = Home::init(&["--epsilon", "1"]);
+        let named = fresh.root().join("lake/_ledger");
+        if added {
+            let own = fs::read_to_string(key(&fresh)).unwrap();
+            fs::write(key(&fresh), own + &theirs).unwrap();
+        } else {
+            fs::remove_dir_all(&named).unwrap();
+            fs::write(key(&fresh), &theirs).unwrap();
+        }
+        // Of an empty lake it is said under the key of the others.
+        fresh.run(&["explain", PERSONS]).exits(1);
+        let said = fresh.beside("said");
+        copy_tree(&named, &said);
+        copy_records(&home.root(), &fresh.root());
+        for file in fs::read_dir(&said).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), named.join(file.file_name())).unwrap();
+        }
+        let why = "has recorded no snapshot of them";
+        is_refused(&fresh, why);
+        // Nor are they taken over with what is added to them.
+        let export = fresh.export(5, 7);
+        fresh
+            .run(&["ingest", "fhir", export.to_str().unwrap()])
+            .exits(5);
+        is_refused(&fresh, why);
+    }
+}
+
+/// What lakes of before do not say is said before anything is added to them.
+#[test]
+fn a_lake_of_before_goes_on_with_the_next_ingest() {
+    let home = Home::populated(&["--epsilon", "1"], 20);
+    fs::remove_dir_all(home.root().join("lake/_ledger")).unwrap();
+    let export = home.export(5, 7);
+    home.run(&["ingest", "fhir", export.to_str().unwrap()])
+        .exits(0);
+    ask(&home).exits(0);
+    ask(&home).exits(4);
+}

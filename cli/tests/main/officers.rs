@@ -424,7 +424,7 @@ fn a_window_names_nobody_of_the_staff_and_nothing_that_never_occurs() {
         propose("analyst:eve", &["--days", days]).exits(2);
     }
     let mut pseudonym = String::new();
-    for account in ["analyst:eve", "purpose:HRESCH", "dataset:main"] {
+    for account in ["analyst:eve", "purpose:PUBHLTH", "dataset:main"] {
         propose(account, &["--days", "90"]).exits(0);
         let text = fs::read_to_string(&out).unwrap();
         let shown = home.json(&["proposal", "show", out.to_str().unwrap()]);
@@ -441,7 +441,8 @@ fn a_window_names_nobody_of_the_staff_and_nothing_that_never_occurs() {
         fs::remove_file(&out).unwrap();
     }
     // She is named by her pseudonym as well.
-    propose(&format!("analyst:{pseudonym}"), &["--delta", "1e-9"]);
+    let again = propose(&format!("analyst:{pseudonym}"), &[]).exits(2);
+    assert!(again.stderr.contains("a grant raises the cap"), "{again:?}");
     let ask = |user: &str| {
         home.run(&[
             "query",

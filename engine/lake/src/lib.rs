@@ -54,6 +54,7 @@ mod lake;
 mod lanes;
 mod linkage;
 mod links;
+mod mark;
 mod members;
 mod merge;
 mod names;

@@ -146,6 +146,18 @@ impl Folder {
         }
     }
 
+    /// The same, where there may be none.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.dir.join(name);
+        match &self.remote {
+            None => match std::fs::read(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                read => read.map(Some).at("read", &path),
+            },
+            Some(remote) => remote.bucket.read(remote.at.clone().join(name)),
+        }
+    }
+
     /// When a file was written, by the clock of its place.
     pub(crate) fn written(&self, name: &str) -> Result<SystemTime> {
         let path = self.dir.join(name);

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use salus_lake::{Booking, Error, Lake, LedgerName};
+use salus_lake::{Booking, Error, Lake, LedgerName, Snapshot};
 
 use crate::bucket::{fresh_in, open, server::Server};
-use crate::rows::fresh;
+use crate::rows::{commit, fresh, rows, tree};
 
 fn named(origin: &str, byte: u8) -> LedgerName {
     LedgerName {
@@ -104,4 +104,47 @@ fn no_byte_of_it_is_changed() {
 fn write(file: &Path, bytes: &[u8]) {
     let _ = fs::remove_file(file);
     fs::write(file, bytes).unwrap();
+}
+
+async fn committed(lake: &Lake, person: i64) -> Snapshot {
+    let transaction = lake.begin().unwrap();
+    let batch = rows("condition", &[(person, person)], 0);
+    transaction.append("condition", batch).unwrap();
+    commit(transaction).await;
+    lake.snapshot().unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_snapshot_has_the_mark_of_the_one_that_it_follows() {
+    let (home, lake) = fresh();
+    let (own, other) = (named("salus.example", 1), named("salus.example", 2));
+    let before = committed(&lake, 1).await;
+    assert!(!lake.is_marked(&before, &own).unwrap());
+    lake.book(None, &own).unwrap();
+    // What was there before has none, and what follows from it neither.
+    let second = committed(&lake, 2).await;
+    assert!(!lake.is_marked(&second, &own).unwrap());
+    lake.mark(&second, &own).unwrap();
+    lake.mark(&second, &own).unwrap();
+    let third = committed(&lake, 3).await;
+    assert!(lake.is_marked(&third, &own).unwrap());
+    assert!(!lake.is_marked(&third, &other).unwrap());
+    // Where another ledger is named, it does not take over what is not its own.
+    let booking = booking(&lake);
+    lake.book(Some(&booking), &other).unwrap();
+    let fourth = committed(&lake, 4).await;
+    for ledger in [&own, &other] {
+        assert!(!lake.is_marked(&fourth, ledger).unwrap());
+    }
+    let mark = tree(&home.path().join("home/lake/_ledger"))
+        .into_iter()
+        .find(|(path, _)| path.extension().is_some_and(|end| end == "mark"));
+    let (file, bytes) = mark.unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        write(&file, &changed);
+        let marked = [&second, &third].map(|snapshot| lake.is_marked(snapshot, &own));
+        assert!(marked.iter().any(Result::is_err), "byte {at}");
+    }
 }
