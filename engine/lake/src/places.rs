@@ -12,7 +12,8 @@
 //!     _snapshots/0000000001.json …                 _snapshots/
 //!                           the newest is what queries see
 //!     _ledger/0000000001.json …                    _ledger/
-//!                           the newest names the ledger of its answers
+//!                           the newest names the ledger of its answers;
+//!                           marks of snapshots for it
 //!     patient/              a Delta table          patient/
 //!     …
 //!   identity/               which person a source  identity/
