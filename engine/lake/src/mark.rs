@@ -37,10 +37,9 @@ fn stated(snapshot: &Snapshot, ledger: &LedgerName) -> Vec<u8> {
 
 /// The name of a mark. No number, as those of names of ledgers are.
 fn file_name(stated: &[u8]) -> String {
-    let digest = Sha256::digest(stated);
-    let start = digest.iter().take(16);
-    let hex: String = start.map(|byte| format!("{byte:02x}")).collect();
-    format!("{hex}.mark")
+    let digest: [u8; 32] = Sha256::digest(stated).into();
+    let start = digest.first_chunk().copied().unwrap_or_default();
+    format!("{:032x}.mark", u128::from_be_bytes(start))
 }
 
 impl Lake {

@@ -32,8 +32,8 @@ fn is_said_once(lake: &Lake) {
     let before = booking(lake);
     lake.book(Some(&before), &second).unwrap();
     assert_eq!(*booking(lake).ledger(), second);
-    let late = lake.book(Some(&before), &first);
-    assert!(matches!(late, Err(Error::Overtaken)));
+    let refused = lake.book(Some(&before), &first);
+    assert!(matches!(refused, Err(Error::Overtaken)));
     assert_eq!(*booking(lake).ledger(), second);
 }
 
