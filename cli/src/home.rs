@@ -19,6 +19,7 @@ use salus_query::{Books, Engine, Policy};
 use sha2::{Digest, Sha256};
 
 use crate::anchors;
+use crate::booking;
 use crate::failure::Failure;
 use crate::files;
 use crate::memory::Memory;
@@ -137,6 +138,11 @@ impl Home {
         self.root.join("receipts")
     }
 
+    /// Where what is left of a log that ended is kept.
+    pub(crate) fn past(&self, origin: &str) -> PathBuf {
+        self.root.join("past").join(log_name(origin))
+    }
+
     /// The receipt of an answer. Entries are counted anew in each log, so each has a directory.
     pub(crate) fn receipt_file(&self, origin: &str, entry: EntryIndex) -> PathBuf {
         let name = format!("{}.tlog-proof", entry.0);
@@ -166,6 +172,15 @@ impl Home {
             None,
             settings.bucket()?.as_ref(),
         )?)
+    }
+
+    /// The lake, whose answers are booked in the ledger of this home: for whoever adds to it, or takes from it.
+    pub(crate) async fn own_lake(&self) -> Result<Lake, Failure> {
+        let lake = self.lake()?;
+        let ledger = self.ledger().await?;
+        let own = booking::check(self, &lake, &ledger).await;
+        ledger.close().await?;
+        own.map(|()| lake)
     }
 
     /// The signing key that the ledger puts into force; where the ledger cannot be read, the first, for the ledger to judge.
@@ -384,8 +399,9 @@ impl Home {
         Ok(text.trim().to_owned())
     }
 
-    /// Catches the ledger up with catalog and snapshot.
+    /// Catches the ledger up with catalog and snapshot, where the lake's answers are booked in it.
     pub(crate) async fn books(&self, lake: &Lake, ledger: &Ledger) -> Result<Books, Failure> {
+        booking::check(self, lake, ledger).await?;
         let policy = self.policy(ledger).await?;
         Ok(Books::current(lake, ledger, &policy).await?)
     }
@@ -449,6 +465,7 @@ impl Home {
 
     pub(crate) async fn prices_over(&self, ledger: Ledger) -> Result<Engine, Failure> {
         let lake = self.lake()?;
+        booking::check(self, &lake, &ledger).await?;
         let policy = self.policy(&ledger).await?;
         let books = Books::for_prices(&lake, &ledger, &policy).await?;
         Ok(Engine::open(lake, ledger, books)?)
@@ -482,6 +499,12 @@ impl Home {
     /// The pseudonym under which a user stands in the ledger: staff are not named in leaves.
     pub(crate) fn pseudonym(&self, user: &str) -> Result<String, Failure> {
         Ok(pseudonym(&self.pseudonym_secret()?, user))
+    }
+
+    /// Who makes pseudonyms of users.
+    pub(crate) fn pseudonyms(&self) -> Result<impl Fn(&str) -> String, Failure> {
+        let secret = self.pseudonym_secret()?;
+        Ok(move |user: &str| pseudonym(&secret, user))
     }
 
     /// The pseudonym of who does what will stand in a log. Who it is is written down, unless that was erased.

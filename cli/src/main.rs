@@ -1,7 +1,9 @@
 //! The `salus` command.
 
+mod accounts;
 mod anchors;
 mod arguments;
+mod booking;
 mod commands;
 mod crash;
 mod failure;

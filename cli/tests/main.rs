@@ -12,6 +12,8 @@ mod budget;
 mod canary;
 #[path = "main/commands.rs"]
 mod commands;
+#[path = "main/copies.rs"]
+mod copies;
 #[path = "main/crash.rs"]
 mod crash;
 #[path = "main/failures.rs"]

@@ -80,7 +80,7 @@ pub(crate) enum Ledger {
     Restricted(Restricted),
     /// A document to hand to a regulator: one HTML file, which prints well.
     #[command(
-        after_help = "Example:\n  salus ledger report --since 2026-01-01 --until 2026-03-31 --operator \"Riverside Health\" --out report.html"
+        after_help = "Examples:\n  salus ledger report --period 2026-Q1 --operator \"Riverside Health\" --out report.html\n  salus ledger report --since 2026-01-01 --until 2026-03-31 --operator \"Riverside Health\" --out report.html"
     )]
     Report(Report),
     /// Write the static files that an outside verifier reads, or the questions in a form that other programs read.
@@ -130,7 +130,7 @@ pub(crate) struct BurnDown {
     /// Up to and with this day.
     #[arg(long, value_name = "DATE")]
     pub until: Option<String>,
-    /// Draw it into this file (SVG) as well.
+    /// Draw it into this new file as well; its name ends in .svg.
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
 }
@@ -150,6 +150,9 @@ pub(crate) struct Differences {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
+    /// A year, a quarter or a month: 2026, 2026-Q3 or 2026-10.
+    #[arg(long, value_name = "PERIOD", conflicts_with_all = ["since", "until"])]
+    pub period: Option<String>,
     /// First day.
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,

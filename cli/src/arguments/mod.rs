@@ -187,10 +187,11 @@ pub(crate) enum Command {
     /// Who approves grants and other officers.
     #[command(subcommand, after_help = "Example:\n  salus officer list")]
     Officer(Officer),
-    /// Raise the lifetime cap, up to the ceiling of the genesis: two officers approve it.
+    /// Raise the lifetime cap, up to the ceiling of the genesis, or open a window: a limit of the policy, further, in one of its periods. Two officers approve either.
     #[command(
         subcommand,
-        after_help = "Example:\n  salus grant propose --epsilon 12 --reason \"second registry year\" --out grant.json"
+        after_help = "Examples:\n  salus grant propose --epsilon 12 --reason \"second registry year\" --out grant.json\n  \
+        salus grant propose --window space/7776000/230:population --epsilon 2 --reason \"autumn quarter\" --out window.json"
     )]
     Grant(Grant),
     /// What officers decide together.

@@ -121,7 +121,7 @@ pub(crate) enum Grant {
 
 #[derive(Debug, Args)]
 pub(crate) struct Propose {
-    /// Instead of the lifetime cap that of this account of a limit, as `salus budget show` and refusals name it: in one period, and no higher than the lifetime cap.
+    /// Instead of the lifetime cap that of this account of a limit, as `salus budget show` and refusals name it: in one period, and no higher than the lifetime cap. An analyst is named as she is called or by her pseudonym (p-…), which alone is written.
     #[arg(long, value_name = "ACCOUNT")]
     pub window: Option<String>,
     /// The new cap as epsilon, not what is added to it.
@@ -141,8 +141,8 @@ pub(crate) struct Propose {
     /// Why. The ledger commits to it and does not hold it.
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Days within which it can be entered.
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    /// Days within which it can be entered, at most 90.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=90))]
     pub days: u64,
     /// Where the proposal is written.
     #[arg(long, value_name = "FILE")]
@@ -192,14 +192,11 @@ pub(crate) enum Anchor {
     Show,
     /// Begin an anchor in an empty place: on another disk, and of another owner, it does most.
     #[command(
-        after_help = "Examples:\n  salus anchor set /mnt/compliance/salus\n  salus anchor set s3://compliance/salus\n\nWith --lost the present anchor is not asked. Use it when that was lost, and never after a backup was restored: the ledger records it."
+        after_help = "Examples:\n  salus anchor set /mnt/compliance/salus\n  salus anchor set s3://compliance/salus\n\nThe ledger is compared with the present anchor first. One that was lost is not replaced: two officers let another log go on, with a closed purse (`salus ledger recover`)."
     )]
     Set {
         /// A directory, or s3://BUCKET/PREFIX.
         dir: PathBuf,
-        /// The present anchor was lost.
-        #[arg(long)]
-        lost: bool,
     },
 }
 

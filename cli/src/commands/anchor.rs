@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use salus_ledger::anchor::{newest, retire};
+use salus_ledger::anchor::newest;
 use salus_ledger::note::Checkpoint;
-use salus_ledger::{EntryIndex, Finding, Ledger, Surroundings};
 use serde_json::json;
 
 use crate::anchors;
@@ -18,7 +17,7 @@ pub(crate) async fn run(root: &Path, command: &Anchor, format: Format) -> Result
     let home = Home::at(root)?;
     match command {
         Anchor::Show => show(&home, format).await,
-        Anchor::Set { dir, lost } => set(&home, dir, *lost, format).await,
+        Anchor::Set { dir } => set(&home, dir, format).await,
     }
 }
 
@@ -53,63 +52,41 @@ async fn show(home: &Home, format: Format) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn set(home: &Home, dir: &Path, lost: bool, format: Format) -> Result<(), Failure> {
+async fn set(home: &Home, dir: &Path, format: Format) -> Result<(), Failure> {
     let place = anchors::place(dir)?;
-    let ledger = if lost {
-        // What can be read was not lost, and what it holds against the ledger is not to be forgotten.
-        let present = home.anchor_at(&home.anchor_place()?);
-        let records = match &present {
-            Ok(present) => present.newest(1).await.unwrap_or_default(),
-            Err(_) => Vec::new(),
-        };
-        if !records.is_empty() {
-            return Err(Failure::usage(
-                "the present anchor can be read, so it is not lost; without --lost the ledger is compared with it",
-            ));
-        }
-        home.ledger_in(Surroundings::default()).await?
-    } else {
-        home.ledger().await?
-    };
-    if lost {
-        confess(&ledger).await?;
-    }
-    let anchor = home.anchor_at(&place)?;
-    let begun = ledger.begin_anchor(anchor.as_ref()).await;
+    // An anchor that says nothing is no reason to ask another: who could do without it could put the ledger back first.
+    let before = home.anchor_place()?;
+    let unread = |why: Failure| unread(&before, &why);
+    let present = home.anchor_at(&before).map_err(unread)?;
+    let newest = newest(present.as_ref()).await;
+    newest.map_err(|why| unread(why.into()))?;
+    let ledger = home.ledger().await?;
+    let next = home.anchor_at(&place)?;
+    let moved = ledger.move_anchor(present.as_ref(), next.as_ref()).await;
     ledger.close().await?;
-    begun.map_err(|error| match error {
+    moved.map_err(|error| match error {
         salus_ledger::Error::Refused(_) => Failure::usage(format!(
             "{} is not empty; an anchor begins in an empty place",
             place.display()
         )),
         other => other.into(),
     })?;
-    let before = home.anchor_place()?;
     let settings = Settings {
         anchor: place.clone(),
         ..Settings::read(home.root())?
     };
     settings.write(home.root())?;
-    // Whoever goes back to the one of before is told.
-    if let Ok(before) = home.anchor_at(&before) {
-        retire(before.as_ref()).await?;
-    }
     let mut rows = Rows::new(&["anchor"]);
     rows.push([place.display().to_string()]);
     print(format, &rows, &json!({"anchor": place}));
     Ok(())
 }
 
-/// That nobody compared the ledger with what its anchor held stands in the log.
-async fn confess(ledger: &Ledger) -> Result<(), Failure> {
-    let last = ledger.size().await?.saturating_sub(1);
-    let finding = Finding {
-        principal: "operator".to_owned(),
-        from: EntryIndex(0),
-        to: EntryIndex(last),
-        note: "the anchor was lost and begun anew; that this is the newest state of the ledger was not checked".to_owned(),
-    };
-    let proposal = ledger.propose_review(finding).await?;
-    ledger.enter(proposal, Vec::new()).await?;
-    Ok(())
+fn unread(place: &Path, why: &Failure) -> Failure {
+    Failure::Integrity(format!(
+        "the present anchor, {}, cannot be read ({}), so nobody knows whether the ledger is in its newest state; nothing was changed. \
+         Put the anchor back. If it is lost for good, two officers let another log go on, with a closed purse: `salus ledger recover`",
+        place.display(),
+        why.message()
+    ))
 }

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use salus_accounting::{Delta, Epsilon, Loss, Rho, rho_for_epsilon};
 use salus_ledger::{Account, Ledger};
 
+use crate::accounts;
 use crate::arguments::{Format, Grant, Propose};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -13,10 +14,11 @@ use crate::proposal::{Paper, plain};
 
 pub(crate) async fn run(root: &Path, command: &Grant, format: Format) -> Result<(), Failure> {
     let Grant::Propose(propose) = command;
-    let ledger = Home::at(root)?.ledger().await?;
+    let home = Home::at(root)?;
+    let ledger = home.ledger().await?;
     let done = match &propose.window {
         None => of_purse(&ledger, propose, format).await,
-        Some(scope) => of_window(&ledger, scope, propose, format).await,
+        Some(scope) => of_window(&home, &ledger, scope, propose, format).await,
     };
     ledger.close().await?;
     done
@@ -35,6 +37,7 @@ async fn of_purse(ledger: &Ledger, propose: &Propose, format: Format) -> Result<
 }
 
 async fn of_window(
+    home: &Home,
     ledger: &Ledger,
     scope: &str,
     propose: &Propose,
@@ -46,7 +49,8 @@ async fn of_window(
             "--window: that is the purse; its lifetime cap is raised without --window",
         ));
     }
-    let Some(window) = ledger.window(scope).await? else {
+    let account = accounts::known(home, scope)?;
+    let Some(window) = ledger.window(&account).await? else {
         return Err(unknown(ledger, scope).await?);
     };
     let cap = wanted(propose, &window)?;
@@ -70,7 +74,9 @@ async fn of_window(
         )));
     }
     let (expires, reason) = (expires(propose), &propose.reason);
-    let proposal = ledger.propose_window(scope, cap, expires, reason).await?;
+    let proposal = ledger
+        .propose_window(&account, cap, expires, reason)
+        .await?;
     Paper::new(proposal).write_new(&propose.out, format)
 }
 

@@ -18,7 +18,12 @@ use crate::output::{Rows, print};
 
 pub(crate) async fn run(root: &Path, command: &Identity, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
-    let lake = home.lake()?;
+    let lake = match command {
+        Identity::Show { .. } | Identity::Review(Review::List { .. }) | Identity::Events => {
+            home.lake()?
+        }
+        Identity::Link(_) | Identity::Split(_) | Identity::Review(_) => home.own_lake().await?,
+    };
     match command {
         Identity::Link(command) => link(&home, &lake, command, format).await,
         Identity::Show { patient, looking } => show(&home, &lake, (patient, looking), format).await,

@@ -39,7 +39,7 @@ impl salus_fhir::Progress for Bar {
 pub(crate) async fn run(root: &Path, command: &Ingest, format: Format) -> Result<(), Failure> {
     let Ingest::Fhir(fhir) = command;
     let home = Home::at(root)?;
-    let lake = home.lake()?;
+    let lake = home.own_lake().await?;
     let options = Options {
         source: fhir.source.clone(),
         notary: Some(Consents::of(&home)),

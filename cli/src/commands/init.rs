@@ -7,7 +7,7 @@ use salus_accounting::{Delta, Epsilon, Loss, Rho, rho_for_epsilon, split_delta};
 use salus_lake::{Catalog, Lake};
 use salus_ledger::{Genesis, Place, key};
 use salus_query::Policy;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::anchors;
 use crate::arguments::{Format, Init};
@@ -23,6 +23,9 @@ pub(super) const RULES: u64 = 1;
 
 /// Seconds between the times at which the restricted log is anchored in the ledger.
 const TICK: u64 = 3_600;
+
+/// What is said of an anchor that does not lie apart.
+const INSIDE: &str = "the anchor lies in the home, so a copy or a backup of the home copies it, and does not notice that it is one. Move it to a place that somebody else administers: `salus anchor set DIR` or `salus anchor set s3://BUCKET/PREFIX`; `salus init --anchor` puts it there at once";
 
 pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), Failure> {
     let epsilon = parse_epsilon("--epsilon", &init.epsilon)?;
@@ -99,11 +102,16 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         vkey.clone(),
     ]);
     let cap = loss_json(cap, conversion);
-    print(
-        format,
-        &rows,
-        &json!({"home": root, "origin": origin, "space": init.space, "cap": cap, "verifier_key": vkey}),
-    );
+    let mut made = json!({"home": root, "origin": origin, "space": init.space, "cap": cap, "verifier_key": vkey});
+    if !is_apart(&home, &settings.anchor) {
+        match &mut made {
+            Value::Object(fields) if format == Format::Json => {
+                fields.insert("warning".to_owned(), json!(INSIDE));
+            }
+            _ => eprintln!("salus: {INSIDE}"),
+        }
+    }
+    print(format, &rows, &made);
     if format == Format::Table {
         println!(
             "Give the verifier key to whoever is to check receipts, and keep {} apart from backups of the ledger.",
@@ -111,6 +119,11 @@ pub(crate) async fn run(root: &Path, init: &Init, format: Format) -> Result<(), 
         );
     }
     Ok(())
+}
+
+/// Whether the anchor is anywhere but in the home, with which it would be copied and put back.
+fn is_apart(home: &Home, anchor: &Path) -> bool {
+    anchors::is_address(anchor) || !home.root().join(anchor).starts_with(home.root())
 }
 
 /// What is around the home, checked before anything is made.

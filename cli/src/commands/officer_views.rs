@@ -83,6 +83,14 @@ pub(super) async fn burn_down(
         (None, None) => oversight::Share::Purse,
     };
     let period = period(command.since.as_deref(), command.until.as_deref())?;
+    if let Some(file) = &command.svg
+        && file.extension().is_none_or(|end| end != "svg")
+    {
+        return Err(Failure::usage(format!(
+            "--svg {}: the drawing's name ends in .svg",
+            file.display()
+        )));
+    }
     let burnt =
         oversight::burn_down_of(&entries(home).await?, &share).within(period.since, period.until);
     if let Some(file) = &command.svg {
@@ -274,7 +282,11 @@ async fn alert(ledger: &Ledger, pairs: &[oversight::Difference]) -> Result<(), F
 }
 
 pub(super) async fn report(home: &Home, command: &Report, format: Format) -> Result<(), Failure> {
-    let period = period(command.since.as_deref(), command.until.as_deref())?;
+    let period = match &command.period {
+        Some(named) => oversight::Period::named(named)
+            .map_err(|error| Failure::usage(format!("--period: {error}")))?,
+        None => period(command.since.as_deref(), command.until.as_deref())?,
+    };
     let ledger = home.ledger().await?;
     let entries = ledger.entries().await?;
     let differences = find(

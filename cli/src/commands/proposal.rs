@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use salus_ledger::{Body, Error, key};
 use serde_json::json;
 
+use crate::accounts;
 use crate::arguments::{Format, Proposal};
 use crate::failure::Failure;
 use crate::home::Home;
@@ -78,6 +79,14 @@ async fn enter(home: &Home, files: &[PathBuf], format: Format) -> Result<(), Fai
             paper.proposal.origin(),
             ledger.genesis().origin
         )));
+    }
+    // What somebody else wrote may name staff, or nobody.
+    if let Body::Grant(grant) = paper.proposal.body()
+        && accounts::known(home, &grant.scope)? != grant.scope
+    {
+        return Err(Failure::usage(
+            "the proposal names an analyst as she is called, and the log would keep that for ever; `salus grant propose --window` writes her pseudonym. Nothing was entered",
+        ));
     }
     let what = in_words(&paper.proposal);
     let entered = ledger.enter(paper.proposal, paper.approvals).await;

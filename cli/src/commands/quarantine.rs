@@ -23,7 +23,10 @@ const SHOWN: usize = 50;
 
 pub(crate) async fn run(root: &Path, command: &Quarantine, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
-    let lake = home.lake()?;
+    let lake = match command {
+        Quarantine::List(_) | Quarantine::Show { .. } => home.lake()?,
+        Quarantine::Retry { .. } | Quarantine::Drop { .. } => home.own_lake().await?,
+    };
     match command {
         Quarantine::List(picked) => list(&lake, picked, format),
         Quarantine::Show { picked, looking } => show(&home, &lake, picked, looking).await,
@@ -243,13 +246,13 @@ fn any_line(lake: &Lake, picked: &Picked) -> Result<bool, Failure> {
 /// Takes a person out for good.
 pub(crate) async fn expunge(root: &Path, command: &Expunge, format: Format) -> Result<(), Failure> {
     let home = Home::at(root)?;
-    let lake = home.lake()?;
     if !command.yes {
         return Err(Failure::usage(format!(
             "this deletes every record of {}'s Patient/{} for good, with all snapshots but the newest; add --yes to do it",
             command.source, command.patient
         )));
     }
+    let lake = home.own_lake().await?;
     notary::expunging(&home, &lake, command).await?;
     let (known, lines) = salus_fhir::expunge(&lake, &command.source, &command.patient).await?;
     let retention = Retention {

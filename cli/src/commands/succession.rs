@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use salus_ledger::anchor::SharedAnchor;
 use salus_ledger::entry::Kind;
 use salus_ledger::note::Verifier;
 use salus_ledger::succession::{Build, Lost, after_loss, after_seal, approved};
@@ -21,7 +22,7 @@ use crate::anchors;
 use crate::arguments::{Format, Recover, Succeed};
 use crate::failure::Failure;
 use crate::files;
-use crate::home::{Home, log_name};
+use crate::home::Home;
 use crate::memory::Memory;
 use crate::output::{Rows, print};
 use crate::proposal::Paper;
@@ -105,14 +106,21 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
         Some(dir) => anchors::place(dir)?,
         None => home.anchor_place()?,
     };
-    let anchor = match home.anchor_at(&place) {
+    let held = async || -> Result<Option<SharedAnchor>, Failure> {
+        let anchor = home.anchor_at(&place)?;
         // An empty one holds nothing against a full purse.
-        Ok(anchor) if !anchor.newest(1).await.unwrap_or_default().is_empty() => Some(anchor),
-        _ => None,
+        let empty = anchor.newest(1).await?.is_empty();
+        Ok((!empty).then_some(anchor))
+    };
+    let (anchor, why) = match held().await {
+        Ok(Some(anchor)) => (Some(anchor), String::new()),
+        Ok(None) => (None, "it is empty".to_owned()),
+        Err(failure) => (None, failure.message()),
     };
     if anchor.is_none() {
         eprintln!(
-            "salus: no anchor can be read at {}, so how much was spent is not known, and the purse will be closed. --anchor DIR names another",
+            "salus: no anchor can be read at {} ({why}), so how much was spent is not known, and the purse will be closed for good. If it can \
+             still be put back, do that first; --anchor DIR names another",
             place.display()
         );
     }
@@ -124,7 +132,7 @@ pub(crate) async fn recover(home: &Home, asked: &Recover, format: Format) -> Res
     let proposal = after_loss(&lost, &successor, &build())
         .await
         .map_err(refused)?;
-    keep(&past(home, &origin), &entries, |dir| entries.write(dir))?;
+    keep(&home.past(&origin), &entries, |dir| entries.write(dir))?;
     Paper::new(proposal).write_new(&asked.out, format)
 }
 
@@ -159,17 +167,12 @@ async fn sealed(home: &Home) -> Result<Evidence, Failure> {
             "this log is not sealed: `salus ledger seal` proposes it, and its officers approve. If the ledger is lost, see `salus ledger recover`",
         ));
     }
-    let place = past(home, &origin(&evidence)?);
+    let place = home.past(&origin(&evidence)?);
     if let Some(beside) = beside {
         keep(&restricted(&place), &beside.log, |dir| beside.write(dir))?;
     }
     keep(&place, &evidence, |dir| evidence.write(dir))?;
     Ok(evidence)
-}
-
-/// Where what is left of a log is kept.
-fn past(home: &Home, origin: &str) -> PathBuf {
-    home.root().join("past").join(log_name(origin))
 }
 
 /// A name beside a kept log's that no log has: those begin with `log.`.
@@ -355,7 +358,7 @@ async fn begin(
 
 /// The policy that was in force in the log before, as what is kept of that log and of policies says.
 fn policy_of(home: &Home, origin: &str) -> Option<String> {
-    let kept = Evidence::load(&past(home, origin)).ok()?;
+    let kept = Evidence::load(&home.past(origin)).ok()?;
     let recorded = kept.entries.iter().rev().find_map(|bytes| {
         let Body::Policy(policy) = Entry::decode(bytes).ok()?.body else {
             return None;

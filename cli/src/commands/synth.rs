@@ -58,7 +58,7 @@ async fn into_lake(
     progress: &Progress,
 ) -> Result<Summary, Failure> {
     let home = Home::at(root)?;
-    let lake = home.lake()?;
+    let lake = home.own_lake().await?;
     // Made-up people beside others, or once more under other numbers, would be counted with them.
     if lake.snapshot()?.is_some() {
         return Err(Failure::usage(

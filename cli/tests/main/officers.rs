@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::policy::apply;
@@ -382,4 +384,105 @@ fn two_officers_open_a_window() {
     apply(&home, 3, limits).exits(0);
     ask().exits(4);
     home.run(&["ledger", "verify"]).exits(0);
+}
+
+/// What officers sign stays in the log for ever, and is of somebody who asks.
+#[test]
+fn a_window_names_nobody_of_the_staff_and_nothing_that_never_occurs() {
+    let home = with_officers(&["--epsilon", "2"]);
+    let closed = |of: &str| format!("{{ of: {of}, days: 90000, epsilon: \"0\" }}");
+    let limits = ["analyst", "purpose", "dataset"].map(closed).join(", ");
+    apply(&home, 2, &format!("[{limits}]")).exits(0);
+    let out = home.beside("w");
+    let propose = |account: &str, more: &[&str]| {
+        let out = out.to_str().unwrap();
+        let window = format!(
+            "{}/7776000000/0:{}",
+            account.split_once(':').unwrap().0,
+            account.split_once(':').unwrap().1
+        );
+        let arguments = ["grant", "propose", "--epsilon", "1", "--reason", "a study"];
+        let arguments = [&arguments[..], &["--window", &window, "--out", out], more];
+        home.run(&arguments.concat())
+    };
+    for (account, says) in [
+        ("analyst:p-eve", "twelve hexadecimal digits"),
+        (
+            "analyst:p-0123456789ab\u{202e}",
+            "twelve hexadecimal digits",
+        ),
+        ("analyst: eve", "without blanks"),
+        ("analyst:", "without blanks"),
+        ("purpose:RESEARCH", "HRESCH"),
+        ("purpose:hresch", "HRESCH"),
+        ("dataset:north", "\"main\""),
+    ] {
+        let refused = propose(account, &[]).exits(2);
+        assert!(refused.stderr.contains(says), "{account}: {refused:?}");
+    }
+    for days in ["0", "91", "36500"] {
+        propose("analyst:eve", &["--days", days]).exits(2);
+    }
+    let mut pseudonym = String::new();
+    for account in ["analyst:eve", "purpose:PUBHLTH", "dataset:main"] {
+        propose(account, &["--days", "90"]).exits(0);
+        let text = fs::read_to_string(&out).unwrap();
+        let shown = home.json(&["proposal", "show", out.to_str().unwrap()]);
+        let what = shown["what"].as_str().unwrap();
+        assert!(!what.contains("eve"), "{what}");
+        if account == "analyst:eve" {
+            let at = what.find("p-").unwrap();
+            what[at..at + 14].clone_into(&mut pseudonym);
+            is_refused_in_clear(&home, &text, &pseudonym);
+        }
+        let both = ["ada", "ben"].map(|name| approve(&home, "w", name));
+        home.run(&["proposal", "enter", &both[0], &both[1]])
+            .exits(0);
+        fs::remove_file(&out).unwrap();
+    }
+    // She is named by her pseudonym as well.
+    let again = propose(&format!("analyst:{pseudonym}"), &[]).exits(2);
+    assert!(again.stderr.contains("a grant raises the cap"), "{again:?}");
+    let ask = |user: &str| {
+        home.run(&[
+            "query",
+            "--fresh",
+            PERSONS,
+            "--epsilon",
+            "0.5",
+            "--user",
+            user,
+        ])
+    };
+    ask("eve").exits(0);
+    ask("alice").exits(4);
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
+/// The same proposal by a program that writes her name where her pseudonym stands.
+fn is_refused_in_clear(home: &Home, text: &str, pseudonym: &str) {
+    let clear = "evelyn.smith-1";
+    assert_eq!(clear.len(), pseudonym.len());
+    let mut paper: Value = serde_json::from_str(text).unwrap();
+    let statement = STANDARD
+        .decode(paper["statement"].as_str().unwrap())
+        .unwrap();
+    let at = statement
+        .windows(pseudonym.len())
+        .position(|bytes| bytes == pseudonym.as_bytes())
+        .unwrap();
+    let mut named = statement.clone();
+    named[at..at + clear.len()].copy_from_slice(clear.as_bytes());
+    paper["statement"] = STANDARD.encode(named).into();
+    paper["what"] = paper["what"]
+        .as_str()
+        .unwrap()
+        .replace(pseudonym, clear)
+        .into();
+    fs::write(home.beside("clear"), paper.to_string()).unwrap();
+    let both = ["ada", "ben"].map(|name| approve(home, "clear", name));
+    let refused = home
+        .run(&["proposal", "enter", &both[0], &both[1]])
+        .exits(2);
+    assert!(refused.stderr.contains("as she is called"), "{refused:?}");
 }

@@ -106,6 +106,13 @@ fn spending_is_drawn_and_listed() {
     assert!(fs::read_to_string(&svg).unwrap().starts_with("<svg"));
     home.run(&["ledger", "burn-down", "--svg", svg.to_str().unwrap()])
         .exits(2);
+    for other in ["spent.txt", "spent", "svg", ".svg"] {
+        let file = home.beside(other);
+        let refused = home
+            .run(&["ledger", "burn-down", "--svg", file.to_str().unwrap()])
+            .exits(2);
+        assert!(refused.stderr.contains(".svg") && !file.exists(), "{other}");
+    }
     let refusals = home.json(&["ledger", "refusals"]);
     assert_eq!(refusals["entries"].as_array().unwrap().len(), 2);
 }
@@ -158,6 +165,34 @@ fn reports_and_exports_are_written_and_name_nobody() {
         &path("report.html"),
     ])
     .exits(0);
+    for (period, says) in [
+        (
+            "2026",
+            "from 2026-01-01T00:00:00Z to before 2027-01-01T00:00:00Z",
+        ),
+        (
+            "2026-Q3",
+            "from 2026-07-01T00:00:00Z to before 2026-10-01T00:00:00Z",
+        ),
+        (
+            "2026-10",
+            "from 2026-10-01T00:00:00Z to before 2026-11-01T00:00:00Z",
+        ),
+    ] {
+        let out = path(&format!("{period}.html"));
+        home.run(&["ledger", "report", "--period", period, "--out", &out])
+            .exits(0);
+        let html = fs::read_to_string(out).unwrap();
+        assert!(html.contains(says), "{period}");
+    }
+    for wrong in [
+        &["--period", "2026-Q5"][..],
+        &["--period", "2026", "--since", "2026-01-01"],
+    ] {
+        let out = path("wrong.html");
+        let report = ["ledger", "report", "--out", &out];
+        home.run(&[&report[..], wrong].concat()).exits(2);
+    }
     for (form, name) in [
         ("csv", "q.csv"),
         ("json", "q.json"),

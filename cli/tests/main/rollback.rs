@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Home, PERSONS, copy_tree};
+use crate::support::{Home, PERSONS, copy_tree, run};
 
 /// A home that was asked twice, and what it was after the first time.
 fn asked_twice() -> Home {
@@ -104,7 +104,7 @@ fn a_second_home_on_the_same_anchor_is_refused() {
 }
 
 #[test]
-fn an_anchor_can_be_moved_and_its_loss_confessed() {
+fn an_anchor_can_be_moved_and_the_one_before_ends() {
     let home = asked_twice();
     let place = home.beside("other disk");
     let settings = home.root().join("home.yaml");
@@ -125,29 +125,118 @@ fn an_anchor_can_be_moved_and_its_loss_confessed() {
     // Not where something stands already.
     home.run(&["anchor", "set", place.to_str().unwrap()])
         .exits(2);
-    fs::remove_dir_all(&place).unwrap();
-    let refused = home.run(&["budget", "show"]).exits(5);
-    assert!(refused.stderr.contains("anchor is empty"), "{refused:?}");
-    let third = home.beside("third disk");
-    home.run(&["anchor", "set", third.to_str().unwrap()])
-        .exits(5);
-    home.run(&["anchor", "set", third.to_str().unwrap(), "--lost"])
-        .exits(0);
-    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
-        .exits(0);
-    let entries = home.entries();
-    assert!(entries.iter().any(|entry| entry["kind"] == "review"));
     home.run(&["ledger", "verify"]).exits(0);
 }
 
+/// Names another anchor in `home.yaml`, as anybody can who can write it.
+fn edit_anchor(home: &Home, place: &str) {
+    let settings = home.root().join("home.yaml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let line = |line: &str| {
+        if line.starts_with("anchor:") {
+            format!("anchor: {place}\n")
+        } else {
+            format!("{line}\n")
+        }
+    };
+    let edited: String = text.lines().map(line).collect();
+    assert_ne!(edited, text);
+    fs::write(settings, edited).unwrap();
+}
+
+/// With the ledger of yesterday, and on the account of a user who was never answered: what she has seen is not in the way.
+fn nobody_goes_on(home: &Home) {
+    let settings = fs::read(home.root().join("home.yaml")).unwrap();
+    let third = home.beside("third disk");
+    let third = third.to_str().unwrap();
+    for command in [
+        &["anchor", "set", third][..],
+        &["query", "--fresh", PERSONS, "--epsilon", "0.2"],
+        &["query", "--dry-run", PERSONS, "--epsilon", "0.2"],
+        &["budget", "show"],
+        &["ledger", "list"],
+        &["ledger", "verify"],
+        &["policy", "show"],
+        &["key", "rotate"],
+    ] {
+        let refused = home
+            .command(command)
+            .env("XDG_STATE_HOME", home.beside("elsewhere"))
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(5), "{command:?}: {refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            said.contains("Put the anchor back") || said.contains("Put it back"),
+            "{command:?}: {said}"
+        );
+    }
+    assert_eq!(fs::read(home.root().join("home.yaml")).unwrap(), settings);
+    let begun = fs::read_dir(third).map_or(0, Iterator::count);
+    assert_eq!(begun, 0, "an anchor was begun");
+}
+
 #[test]
-fn an_anchor_that_can_be_read_is_not_lost() {
+fn an_anchor_that_is_said_to_be_lost_fills_no_purse() {
     let home = asked_twice();
     restore(&home, "ledger");
-    let other = home.beside("another");
-    home.run(&["anchor", "set", other.to_str().unwrap(), "--lost"])
-        .exits(2);
-    is_refused(&home);
+    fs::create_dir(home.beside("empty")).unwrap();
+    fs::write(home.beside("file"), "").unwrap();
+    // Nothing is there, an empty directory, what is no directory.
+    for place in ["nowhere", "not/there/yet", "empty", "file"] {
+        edit_anchor(&home, home.beside(place).to_str().unwrap());
+        if place == "file" {
+            let third = home.beside("third disk");
+            let set = ["anchor", "set", third.to_str().unwrap()];
+            home.run(&set).exits(5);
+            home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.2"])
+                .exits(1);
+            continue;
+        }
+        nobody_goes_on(&home);
+    }
+    // Nor is there another way to say it.
+    let set = ["anchor", "set", "third", "--lost"];
+    home.run(&set).exits(2);
+}
+
+#[test]
+fn an_anchor_that_does_not_answer_is_not_replaced() {
+    let home = asked_twice();
+    restore(&home, "ledger");
+    edit_anchor(&home, "s3://nobody/anchor");
+    let settings = fs::read(home.root().join("home.yaml")).unwrap();
+    let third = home.beside("third disk");
+    let refused = home
+        .command(&["anchor", "set", third.to_str().unwrap()])
+        .env("AWS_ENDPOINT", "http://127.0.0.1:1")
+        .env("AWS_ALLOW_HTTP", "true")
+        .env("AWS_REGION", "nowhere")
+        .env("AWS_ACCESS_KEY_ID", "a")
+        .env("AWS_SECRET_ACCESS_KEY", "b")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(5), "{refused:?}");
+    assert!(!third.exists());
+    assert_eq!(fs::read(home.root().join("home.yaml")).unwrap(), settings);
+}
+
+#[test]
+fn an_anchor_in_the_home_is_warned_of() {
+    let home = Home::bare();
+    let warned = home.run(&["init"]).exits(0);
+    assert!(warned.stderr.contains("salus anchor set DIR"), "{warned:?}");
+    let init = |root: &str, more: &[&str]| {
+        let mut command = home.command(&[&["--format", "json", "init"], more].concat());
+        run(command.env("SALUS_HOME", home.beside(root))).exits(0)
+    };
+    let warned = init("second", &[]);
+    assert!(warned.stderr.is_empty(), "{warned:?}");
+    assert!(warned.json()["warning"].is_string(), "{warned:?}");
+    let apart = home.beside("apart").display().to_string();
+    let quiet = init("third", &["--anchor", &apart]);
+    assert!(quiet.json()["warning"].is_null(), "{quiet:?}");
+    assert!(quiet.stderr.is_empty(), "{quiet:?}");
 }
 
 #[test]

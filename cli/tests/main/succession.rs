@@ -18,7 +18,7 @@ pub(crate) fn asked() -> (Home, String) {
 }
 
 /// The file of the next log's key.
-fn next_key(home: &Home) -> String {
+pub(crate) fn next_key(home: &Home) -> String {
     beside(home, "next.key")
 }
 
@@ -101,7 +101,7 @@ fn what_was_interrupted_is_done_again_and_no_two_logs_go_on() {
     // As it was before the last step.
     fs::write(&settings, &before).unwrap();
     home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.1"])
-        .exits(1);
+        .exits(5);
     succeed(&home, &[]);
     goes_on_poorer(&home);
     // A copy that shares the anchor with it has lost the race for its place, whatever it begins beside it.
@@ -181,6 +181,31 @@ fn an_anchor_that_was_put_back_closes_the_purse() {
     let shown = home.run(&["proposal", "show", &out]).exits(0).stdout;
     assert!(shown.contains("CLOSED"), "{shown}");
     let [ada, ben] = ["ada", "ben"].map(|name| approve(&home, "lost", name));
+    succeed(&home, &["--decision", &ada, "--decision", &ben]);
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.01"])
+        .exits(4);
+    home.run(&["ledger", "verify"]).exits(0);
+}
+
+/// The database is whole, but nothing says that it is the newest.
+#[test]
+fn where_the_anchor_is_lost_two_officers_let_a_closed_purse_go_on() {
+    let (home, next) = asked();
+    fs::remove_dir_all(home.root().join("anchor")).unwrap();
+    home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.01"])
+        .exits(5);
+    let out = beside(&home, "lost");
+    let entries = home.root().join("ledger").display().to_string();
+    let arguments = ["ledger", "recover", "--successor", &next, "--entries"];
+    let said = home
+        .run(&[&arguments[..], &[&entries, "--out", &out]].concat())
+        .exits(0);
+    assert!(said.stderr.contains("closed for good"), "{said:?}");
+    let [ada, ben] = ["ada", "ben"].map(|name| approve(&home, "lost", name));
+    let key = next_key(&home);
+    // Without the officers it does not go on.
+    home.run(&["ledger", "succeed", "--key", &key, "--decision", &out])
+        .exits(2);
     succeed(&home, &["--decision", &ada, "--decision", &ben]);
     home.run(&["query", "--fresh", PERSONS, "--epsilon", "0.01"])
         .exits(4);

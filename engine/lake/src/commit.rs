@@ -366,6 +366,7 @@ impl Work {
                 .unwrap_or_default(),
             code_maps,
         };
+        lake.mark_next(old.as_ref(), &snapshot)?;
         match snapshot::publish(&self.lake.places().snapshots, &snapshot) {
             // The number is another's for ever: no snapshot can name these files any more.
             Err(Error::Overtaken) => return Err(Error::Overtaken),

@@ -38,6 +38,7 @@
 //! Columns for direct identifiers. Floats. Statistics: neither Parquet files nor the Delta log nor the planner has any
 //! minimum, maximum or count of private rows. A way to see rows that no snapshot names.
 
+mod booking;
 mod by_person;
 mod catalog;
 mod commit;
@@ -53,6 +54,7 @@ mod lake;
 mod lanes;
 mod linkage;
 mod links;
+mod mark;
 mod members;
 mod merge;
 mod names;
@@ -80,6 +82,7 @@ mod views;
 mod withheld;
 mod write;
 
+pub use booking::{Booking, LedgerName};
 pub use catalog::{Bounds, Catalog, Column, ColumnType, Measurement, Table};
 pub use commit::ROW_CAP;
 pub use decimal::Decimal;

@@ -11,6 +11,9 @@
 //!     _staging/             rows of the running transaction; empty otherwise
 //!     _snapshots/0000000001.json …                 _snapshots/
 //!                           the newest is what queries see
+//!     _ledger/0000000001.json …                    _ledger/
+//!                           the newest names the ledger of its answers;
+//!                           marks of snapshots for it
 //!     patient/              a Delta table          patient/
 //!     …
 //!   identity/               which person a source  identity/
@@ -45,6 +48,8 @@ pub(crate) struct Places {
     pub(crate) views: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) snapshots: Folder,
+    /// Which ledger answers are booked in.
+    pub(crate) ledgers: Folder,
     /// Rows of the running transaction; always local.
     pub(crate) staging: PathBuf,
     /// Files on their way to a bucket.
@@ -84,6 +89,7 @@ impl Places {
             views: home.join("views"),
             key: home.join("keys/lake.key"),
             snapshots: folder("_snapshots", lake.join("_snapshots")),
+            ledgers: folder("_ledger", lake.join("_ledger")),
             identity: folder("identity", home.join("identity")),
             quarantine: folder("quarantine", home.join("quarantine")),
             lock: lake.join(".lock"),

@@ -69,7 +69,7 @@ pub use functions::names as functions;
 pub use functions::reference::{Entry as Written, REFERENCE};
 pub use gate::{AskError, Asked, Asking, Engine, Price, Subject};
 pub use options::{Malformed, Options};
-pub use policy::Policy;
+pub use policy::{Policy, limited};
 pub use post::ColumnType;
 pub use public::{MEASUREMENT, MEASUREMENT_COLUMNS};
 pub use purpose::PURPOSES;

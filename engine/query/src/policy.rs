@@ -157,16 +157,11 @@ impl Policy {
     ///
     /// The limit and the names there are.
     pub fn check_datasets(&self, catalog: &Catalog) -> Result<(), String> {
-        let known = |name: &String| name == DATASET || catalog.datasets.contains_key(name);
         for (n, rule) in self.limits.iter().enumerate() {
             let of_dataset = Share::from_name(&rule.of) == Some(Share::Dataset);
-            if let Some(name) = rule.name.as_ref().filter(|name| of_dataset && !known(name)) {
-                let parts = catalog.datasets.keys().map(|part| format!(", {part:?}"));
-                let parts: String = parts.collect();
-                return Err(format!(
-                    "limits, number {}: name: {name:?} never occurs; use {DATASET:?}{parts}; catalog.yaml says what they are",
-                    n + 1
-                ));
+            if let Some(name) = rule.name.as_ref().filter(|_| of_dataset) {
+                check_dataset(name, catalog)
+                    .map_err(|what| format!("limits, number {}: {what}", n + 1))?;
             }
         }
         Ok(())
@@ -183,6 +178,34 @@ impl Policy {
         };
         self.limits.iter().enumerate().map(read).collect()
     }
+}
+
+/// The name under which the ledger counts `name` of this share, which is one that occurs.
+///
+/// # Errors
+///
+/// Which names there are.
+pub fn limited(
+    of: Share,
+    name: &str,
+    catalog: &Catalog,
+    pseudonym: &dyn Fn(&str) -> String,
+) -> Result<String, String> {
+    if of == Share::Dataset {
+        check_dataset(name, catalog)?;
+    }
+    named(of, name, pseudonym)
+}
+
+fn check_dataset(name: &str, catalog: &Catalog) -> Result<(), String> {
+    if name == DATASET || catalog.datasets.contains_key(name) {
+        return Ok(());
+    }
+    let parts = catalog.datasets.keys().map(|part| format!(", {part:?}"));
+    let parts: String = parts.collect();
+    Err(format!(
+        "name: {name:?} never occurs; use {DATASET:?}{parts}; catalog.yaml says what they are"
+    ))
 }
 
 /// The name under which the ledger counts. A limit for a name that never occurs would limit nothing.

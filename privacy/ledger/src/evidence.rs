@@ -8,9 +8,13 @@ use salus_certificate::Hash;
 
 use crate::entry::{Body, Kind};
 use crate::error::{Error, Result};
+use crate::merkle::{Frontier, leaf_hash};
 use crate::note::Checkpoint;
 use crate::store::{self, Connection, Place};
 use crate::tiles;
+
+/// Entries that every log begins with, and that no two logs share: genesis and first key.
+pub(crate) const BEGINNING: u64 = 2;
 
 /// The log as the store holds it, unchecked: a verifier that shares nothing with this program is to judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +75,15 @@ impl Evidence {
             checkpoints: bytes(numbered(&dir.join("checkpoints")).map_err(unreadable)?),
             vkey: vkey.trim().to_owned(),
         })
+    }
+
+    /// What [`crate::Ledger::beginning`] is of this log. None where there are not so many entries.
+    pub fn beginning(&self) -> Option<Hash> {
+        let mut frontier = Frontier::default();
+        for entry in self.entries.iter().zip(0..BEGINNING) {
+            frontier.append(leaf_hash(entry.0));
+        }
+        (frontier.size() == BEGINNING).then(|| frontier.root())
     }
 
     /// Writes `entries/<index>.cbor`, `checkpoints/<size>`, `leaves` and `ledger.vkey`, and the same log as C2SP tlog-tiles, into the new or empty directory `dir`.

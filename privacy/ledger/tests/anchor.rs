@@ -97,28 +97,41 @@ async fn a_running_ledger_notices_what_is_put_under_it() {
     let ledger = open(dir.path(), place.path()).await.unwrap();
     let charge = ledger.reserve(question()).await.unwrap();
     answer(charge).await.unwrap();
+    let size = ledger.size().await.unwrap();
+    let spent = ledger.account().await.unwrap().spent.rho;
     // The bytes of the old database in the open file, and no log beside it: as a snapshot of the machine would have it.
     let old = fs::read(dir.path().join("backup/ledger.db")).unwrap();
     for beside in ["ledger.db-wal", "ledger.db-shm"] {
         let _ = fs::remove_file(ledger_path(dir.path()).join(beside));
     }
     fs::write(database(dir.path()), old).unwrap();
-    let refused = ledger.reserve(question()).await;
-    // Either the change is seen as what it is, or the database does not hold together; nothing is granted.
-    match refused {
+    // Either the change is seen as what it is and nothing is granted, or SQLite still serves the open files, which are of the newest state.
+    let given = match ledger.reserve(question()).await {
         Ok(charge) => {
-            // SQLite may still serve the open files: then the answer is the one of the newest state.
-            assert!(charge.entry().0 > 9);
-            drop(charge);
-            drop(ledger);
+            assert!(charge.entry().0 >= size, "granted from the old state");
+            answer(charge).await.is_ok()
         }
-        Err(error) => assert!(matches!(
-            error,
-            ReserveError::Ledger(Error::Integrity(_) | Error::Unavailable(_))
-        )),
-    }
-    if let Err(error) = open(dir.path(), place.path()).await {
-        assert!(matches!(error, Error::Integrity(_)), "{error}");
+        Err(error) => {
+            let seen = matches!(
+                error,
+                ReserveError::Ledger(Error::Integrity(_) | Error::Unavailable(_))
+            );
+            assert!(seen, "{error}");
+            false
+        }
+    };
+    drop(ledger);
+    // Whatever is on the disk then is refused, unless it holds all that anybody was given.
+    match open(dir.path(), place.path()).await {
+        Ok(ledger) => {
+            let spent_now = ledger.account().await.unwrap().spent.rho.units();
+            assert_eq!(
+                spent_now,
+                spent.units() / 2 * if given { 3 } else { 2 },
+                "something was forgotten"
+            );
+        }
+        Err(error) => assert!(matches!(error, Error::Integrity(_)), "{error}"),
     }
 }
 

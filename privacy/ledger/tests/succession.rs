@@ -4,10 +4,12 @@ mod support;
 
 use salus_accounting::{Delta, Loss};
 use salus_ledger::anchor::newest;
-use salus_ledger::entry::{Limit, Share};
+use salus_ledger::entry::{Body, Limit, Share, Statement};
 use salus_ledger::note::Verifier;
-use salus_ledger::succession::{Build, after_seal};
-use salus_ledger::{Error, Fact, Genesis, Ledger, ReserveError, Signer, Surroundings, key};
+use salus_ledger::succession::{Build, after_seal, approved, goes_on_from};
+use salus_ledger::{
+    Error, Fact, Genesis, Ledger, Proposal, ReserveError, Signer, Surroundings, key,
+};
 use support::site::{NEXT, anchor, anchored, ask, build, facts, judge, refused, site, spent};
 use support::{answer, price, question, signer};
 
@@ -441,4 +443,52 @@ async fn what_was_spent_beyond_the_cap_is_carried_too() {
     Ledger::open_in(&site.path("next"), site.next.clone(), around)
         .await
         .unwrap();
+}
+
+/// Which log goes on from which is read from what is kept of the one before.
+#[tokio::test]
+async fn who_goes_on_from_a_log_says_what_it_says() {
+    let (site, ledger) = site().await;
+    let open = ledger.evidence().await.unwrap();
+    let beginning = ledger.beginning().await.unwrap();
+    let sealed = site.seal(&ledger).await.unwrap();
+    ledger.close().await.unwrap();
+    for log in [&open, &sealed] {
+        assert_eq!(log.beginning(), Some(beginning));
+    }
+    let genesis = after_seal(&sealed, &build()).unwrap();
+    let before = goes_on_from(&genesis, &sealed).unwrap().unwrap();
+    assert_eq!(before.origin, open_origin(&genesis));
+    assert_eq!(goes_on_from(&before, &sealed).unwrap(), None);
+    // What is kept ends before the seal, or the genesis says less than that.
+    assert_eq!(goes_on_from(&genesis, &open).unwrap(), None);
+    let mut richer = genesis.clone();
+    richer.predecessor.as_mut().unwrap().spent = Loss::ZERO;
+    assert_eq!(goes_on_from(&richer, &sealed).unwrap(), None);
+    // A decision is of a log that was lost: nobody brings one for a seal.
+    let statement = Statement::of(&before.origin, &Body::Genesis(genesis));
+    let brought = Proposal::read(statement.bytes(), vec![]).unwrap();
+    refused(approved(brought, vec![]).map(drop), "lost one");
+}
+
+fn open_origin(genesis: &Genesis) -> String {
+    genesis.predecessor.as_ref().unwrap().origin.clone()
+}
+
+/// After a loss, its officers are those of what is left.
+#[tokio::test]
+async fn who_goes_on_from_a_lost_log_has_its_officers() {
+    let (site, ledger) = site().await;
+    let left = ledger.evidence().await.unwrap();
+    ledger.close().await.unwrap();
+    let genesis = site.decided(&site.lost(&left, &[]).await.unwrap());
+    assert!(goes_on_from(&genesis, &left).unwrap().is_some());
+    let mut usurped = genesis.clone();
+    usurped.predecessor.as_mut().unwrap().officers[0].name = "mallory".to_owned();
+    assert_eq!(goes_on_from(&usurped, &left).unwrap(), None);
+    // Of the same name, and with other keys.
+    let (other, stranger) = support::site::site().await;
+    let theirs = stranger.evidence().await.unwrap();
+    assert_eq!(goes_on_from(&genesis, &theirs).unwrap(), None);
+    drop(other);
 }

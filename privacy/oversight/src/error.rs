@@ -8,6 +8,9 @@ pub enum Error {
         "{0:?} is not a day such as 2026-01-31, nor an RFC 3339 time such as 2026-01-31T12:00:00Z, from 1970 on"
     )]
     Time(String),
+    /// Not a period.
+    #[error("{0:?} is not a year, quarter or month such as 2026, 2026-Q3 or 2026-10, from 1970 on")]
+    Period(String),
     /// Not an outcome of a question.
     #[error("{0:?} is not an outcome: answered, repeated, refused, failed, dropped or open")]
     Outcome(String),

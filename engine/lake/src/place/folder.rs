@@ -106,6 +106,16 @@ impl Folder {
         }
     }
 
+    /// As [`Folder::publish`], where no lock is held: also in a directory one of two is first.
+    pub(crate) fn publish_once(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        if self.remote.is_some() {
+            return self.publish(name, bytes);
+        }
+        files::private_dir(&self.dir)?;
+        let ours = files::create_atomic(&self.dir.join(name), bytes)?;
+        ours.then_some(()).ok_or(Error::Overtaken)
+    }
+
     /// Takes away what was published. In a bucket the name stays taken, by an object without bytes: nobody can publish under
     /// it a second time.
     pub(crate) fn retire(&self, name: &str) -> Result<()> {
@@ -133,6 +143,18 @@ impl Folder {
                 let found = remote.bucket.read(remote.at.clone().join(name))?;
                 found.ok_or_else(|| Error::Remote(format!("there is no {name}")))
             }
+        }
+    }
+
+    /// The same, where there may be none.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.dir.join(name);
+        match &self.remote {
+            None => match std::fs::read(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                read => read.map(Some).at("read", &path),
+            },
+            Some(remote) => remote.bucket.read(remote.at.clone().join(name)),
         }
     }
 

@@ -95,11 +95,29 @@ impl Vault {
         ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&self.open))
     }
 
+    /// Name of the master key that new files take.
+    pub(crate) fn name(&self) -> String {
+        self.keys.name()
+    }
+
+    /// The master key's name, and `key` as it wrapped it.
+    pub(crate) fn wrap(&self, key: &[u8; KEY_BYTES]) -> Result<(String, String)> {
+        Ok((self.keys.name(), self.keys.wrap(key)?))
+    }
+
+    /// The key that the master key `name` wrapped.
+    ///
+    /// # Errors
+    /// [`Error::Key`] when it is not here, or is not the one.
+    pub(crate) fn unwrap(&self, wrapped: &str, name: &str) -> Result<[u8; KEY_BYTES]> {
+        self.keys.unwrap(wrapped, name)
+    }
+
     /// The master key's name, and a random key of no use that it wrapped.
     pub(crate) fn proof(&self) -> Result<(String, String)> {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key).doing("draw a key")?;
-        Ok((self.keys.name(), self.keys.wrap(&key)?))
+        self.wrap(&key)
     }
 
     /// Whether the master key `name` is here and is the one that wrapped `proof`.
@@ -107,7 +125,7 @@ impl Vault {
     /// # Errors
     /// [`Error::Key`] when not.
     pub(crate) fn prove(&self, name: &str, proof: &str) -> Result<()> {
-        self.keys.unwrap(proof, name).map(|_| ())
+        self.unwrap(proof, name).map(|_| ())
     }
 
     /// Whether the master key opens what it wraps: asked before anything is written or read.

@@ -7,6 +7,7 @@
     clippy::cast_sign_loss
 )]
 
+mod booking;
 mod bucket;
 mod catalog;
 mod commit;

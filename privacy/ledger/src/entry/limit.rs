@@ -10,6 +10,13 @@ use salus_certificate::{CertificateError, Fields, Value, loss_value};
 use super::encoding::wrong;
 use crate::note::parse_decimal;
 
+/// Why a window is not granted, see [`Limit::is_plain`].
+pub(crate) const UNREADABLE: &str =
+    "a name in an account that is granted a window is 1 to 128 visible ASCII characters";
+
+/// Longest name of an account that is granted a window, in bytes.
+const LONGEST_NAME: usize = 128;
+
 /// What a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Share {
@@ -189,6 +196,16 @@ impl Limit {
             Some(end) if time < end => Ok(limit),
             _ => Err("the period of the account is over, or never ends"),
         }
+    }
+
+    /// Whether the name in the account `scope` is one that may be entered: what officers read is then what stands there. The space's own
+    /// may be any.
+    pub(crate) fn is_plain(scope: &str) -> bool {
+        let (share, name) = scope.split_once(':').unwrap_or((scope, ""));
+        let of_space = share.split('/').next() == Some(Share::Space.name());
+        of_space
+            || (1..=LONGEST_NAME).contains(&name.len())
+                && name.bytes().all(|byte| byte.is_ascii_graphic())
     }
 
     pub(super) fn to_value(&self) -> Value {

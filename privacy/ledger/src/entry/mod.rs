@@ -9,6 +9,7 @@ use salus_accounting::{Delta, Loss, Rho};
 use salus_certificate::{Certificate, EntryIndex, Hash};
 
 pub(crate) use limit::Asker;
+pub(crate) use limit::UNREADABLE;
 pub use limit::{Limit, Share};
 pub(crate) use oversight::TWO;
 pub use oversight::{Approval, Grant, Incident, Officer, Review, SignatureBytes, Statement};

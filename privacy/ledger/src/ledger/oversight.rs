@@ -4,10 +4,10 @@ use salus_accounting::Loss;
 use salus_certificate::EntryIndex;
 
 use super::Ledger;
-use crate::anchor::Anchor;
+use crate::anchor::{self, Anchor, Record};
 use crate::commitment::Opening;
 use crate::create;
-use crate::entry::{Approval, Body, Kind, Seal, Successor};
+use crate::entry::{Approval, Body, Kind, Limit, Seal, Successor, UNREADABLE};
 use crate::error::{Error, Result};
 use crate::evidence::Evidence;
 use crate::key::Signer;
@@ -48,6 +48,9 @@ impl Ledger {
                     .to_owned(),
             ));
         };
+        if !Limit::is_plain(&account.scope) {
+            return Err(Error::Refused(UNREADABLE.to_owned()));
+        }
         let caps = (account.cap, cap);
         let origin = &self.genesis().origin;
         Proposal::grant(origin, account.scope, caps, expires, reason)
@@ -171,14 +174,28 @@ impl Ledger {
         Ok(active)
     }
 
-    /// Begins an anchor, which must be empty, with the newest checkpoint.
+    /// Moves the anchor: `next`, which must be empty, begins with the newest checkpoint, and `before` ends.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] if it holds something.
-    pub async fn begin_anchor(&self, anchor: &dyn Anchor) -> Result<()> {
-        let (_, note) = store::newest_checkpoint(&mut *self.reader().await).await?;
-        let spent = self.account().await?.spent;
-        create::begin_anchor(anchor, note, spent).await
+    /// [`Error::Refused`] if `next` holds something. Where `before` could not be ended it is in force still, and `next` is left to nobody.
+    pub async fn move_anchor(&self, before: &dyn Anchor, next: &dyn Anchor) -> Result<()> {
+        let newest = async || {
+            let (size, note) = store::newest_checkpoint(&mut *self.reader().await).await?;
+            Ok::<_, Error>((size, note, self.account().await?.spent))
+        };
+        let (begun, note, spent) = newest().await?;
+        create::begin_anchor(next, note, spent).await?;
+        anchor::retire(before).await?;
+        // Until then others answered under the one before.
+        let (size, note, spent) = newest().await?;
+        if size > begun {
+            let record = Record {
+                checkpoint: note,
+                spent,
+            };
+            next.create(begun, &record.encode()).await?;
+        }
+        Ok(())
     }
 }

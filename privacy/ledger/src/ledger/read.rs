@@ -13,7 +13,7 @@ use crate::entry::{Body, Kind};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::{Result, integrity};
-use crate::evidence;
+use crate::evidence::{self, BEGINNING};
 use crate::merkle::consistency_path;
 use crate::store::{self, Connection, StoredEntry};
 
@@ -80,6 +80,16 @@ impl Ledger {
             proof.push(store::fold_nodes(&mut *reader, &nodes).await?);
         }
         Ok(proof)
+    }
+
+    /// Root of the first two entries, genesis and first key: it tells this log from any other, also from one of the same origin.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Integrity`] if there are not so many.
+    pub async fn beginning(&self) -> Result<Hash> {
+        let frontier = store::frontier(&mut *self.reader().await, BEGINNING).await?;
+        Ok(frontier.root())
     }
 
     /// Number of entries.

@@ -46,17 +46,7 @@ pub struct Build {
 ///
 /// [`Error::Integrity`] if the evidence contradicts itself; [`Error::Refused`] if the log is not sealed.
 pub fn after_seal(sealed: &crate::Evidence, build: &Build) -> Result<Genesis> {
-    let estate = Estate::read(sealed)?;
-    let Some(seal) = estate.fold.sealed.clone() else {
-        return Err(Error::Refused(
-            "the log is not sealed; its officers seal it first".to_owned(),
-        ));
-    };
-    let totals = seal
-        .totals
-        .ok_or(Error::Bug("a seal without totals was entered"))?;
-    let (cap, predecessor) = estate.predecessor(totals, seal.successor.public);
-    Ok(estate.genesis(seal.successor.origin, cap, predecessor, build))
+    Estate::read(sealed)?.after_seal(build)
 }
 
 /// The genesis that these officers have approved; see [`after_loss`].
@@ -66,11 +56,35 @@ pub fn after_seal(sealed: &crate::Evidence, build: &Build) -> Result<Genesis> {
 /// [`Error::Refused`] if the proposal is not of a genesis.
 pub fn approved(proposal: Proposal, approvals: Vec<Approval>) -> Result<Genesis> {
     match proposal.approved(approvals).body {
-        Body::Genesis(genesis) => Ok(genesis),
+        // What a seal has decided stands in the sealed log, and is no proposal.
+        Body::Genesis(genesis)
+            if genesis
+                .predecessor
+                .as_ref()
+                .is_some_and(|before| before.read.is_some()) =>
+        {
+            Ok(genesis)
+        }
         _ => Err(Error::Refused(
             "the proposal is not of a log that goes on from a lost one".to_owned(),
         )),
     }
+}
+
+/// Whether the log of this genesis goes on from `before`, of which some first entries may be all that is left: then its genesis is given.
+///
+/// # Guarantee
+///
+/// The checkpoint that the genesis states is signed by a key of `before` and agrees with its entries, so it is not another log of the same
+/// origin. It opens with what a seal says to the letter, and after a loss under officers of `before`.
+///
+/// # Errors
+///
+/// [`Error::Integrity`] if `before` contradicts itself.
+pub fn goes_on_from(genesis: &Genesis, before: &crate::Evidence) -> Result<Option<Genesis>> {
+    let estate = Estate::read(before)?;
+    let continued = estate.is_continued_by(genesis);
+    Ok(continued.then_some(estate.genesis))
 }
 
 impl Ledger {
@@ -127,6 +141,44 @@ impl Ledger {
 }
 
 impl Estate {
+    /// The genesis of the log that the seal names.
+    fn after_seal(&self, build: &Build) -> Result<Genesis> {
+        let Some(seal) = self.fold.sealed.clone() else {
+            return Err(Error::Refused(
+                "the log is not sealed; its officers seal it first".to_owned(),
+            ));
+        };
+        let totals = seal
+            .totals
+            .ok_or(Error::Bug("a seal without totals was entered"))?;
+        let (cap, predecessor) = self.predecessor(totals, seal.successor.public);
+        Ok(self.genesis(seal.successor.origin, cap, predecessor, build))
+    }
+
+    /// Whether the log of this genesis is one that goes on from this.
+    fn is_continued_by(&self, genesis: &Genesis) -> bool {
+        let Some(predecessor) = &genesis.predecessor else {
+            return false;
+        };
+        // Another log of the same name has other keys.
+        let same = predecessor.origin == self.genesis.origin
+            && self.opened(&predecessor.checkpoint).is_ok();
+        if self.fold.sealed.is_some() {
+            let build = Build {
+                build: genesis.build.clone(),
+                rules: genesis.rules,
+            };
+            return same && self.after_seal(&build).is_ok_and(|due| due == *genesis);
+        }
+        // Whoever else was an officer has not decided that it was lost.
+        let officers = self.fold.authority.active();
+        let known = |heir: &Heir| officers.get(&heir.public) == Some(&heir.name);
+        match predecessor.read {
+            Some(read) if read == self.size() => same && predecessor.officers.iter().all(known),
+            read => same && read.is_some_and(|read| read < self.size()),
+        }
+    }
+
     /// The cap, and what the next log says of this one.
     fn predecessor(
         &self,

@@ -7,7 +7,8 @@ use super::Transaction;
 use crate::authority::Authority;
 use crate::commitment::Opening;
 use crate::entry::{
-    Body, Carried, Entry, Incident, Key, Kind, LONGEST, Movement, Review, Statement, Totals,
+    Body, Carried, Entry, Incident, Key, Kind, LONGEST, Limit, Movement, Review, Statement, Totals,
+    UNREADABLE,
 };
 use crate::error::{Error, Result};
 use crate::key::Signer;
@@ -55,6 +56,9 @@ impl Transaction<'_> {
                 if grant.scope.contains('\0') {
                     let why = "a name with a NUL cannot have a limit";
                     return Err(Error::Refused(why.to_owned()));
+                }
+                if !self.caps.is_of_purse(grant) && !Limit::is_plain(&grant.scope) {
+                    return Err(Error::Refused(UNREADABLE.to_owned()));
                 }
             }
             Body::Review(review) => self.expect_seen(review).await?,

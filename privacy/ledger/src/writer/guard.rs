@@ -70,8 +70,8 @@ impl Guard {
         }
         if self.anchored == 0 {
             return Err(integrity(
-                "the anchor is empty, and this ledger has had one: it was removed, or another is named. If it was lost, \
-                 `salus anchor set DIR --lost` begins another",
+                "the anchor is empty, and this ledger has had one: it was removed, or another is named. Put it back, or name \
+                 the one that it had. If it is lost for good, two officers let another log go on, with a closed purse: `salus ledger recover`",
             ));
         }
         Ok(())

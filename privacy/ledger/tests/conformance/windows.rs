@@ -273,6 +273,27 @@ pub async fn a_grant_is_of_a_window_that_there_is(case: &Case<impl Store>) {
         grant.old = questions(1);
     });
     refused(clinic.enter(hers).await, "NUL");
+    // What reads as something else, or as more, than it is.
+    let long = "n".repeat(129);
+    for name in [
+        "",
+        "Eve Smith",
+        " eve",
+        "eve\u{202e}",
+        "\u{435}ve",
+        "a\tb",
+        &long,
+    ] {
+        let account = format!("analyst/604800/2959:{name}");
+        let hers = edited(&wanted, |grant| {
+            account.clone_into(&mut grant.scope);
+            grant.old = questions(1);
+        });
+        refused(clinic.enter(hers).await, "visible ASCII");
+        let cap = questions(2);
+        let proposed = clinic.ledger.propose_window(&account, cap, u64::MAX, "");
+        refused(proposed.await.map(|_| EntryIndex(0)), "visible ASCII");
+    }
     let change = async |rule: &str, edit: &dyn Fn(&mut Grant)| {
         refused(clinic.enter(edited(&wanted, edit)).await, rule);
     };

@@ -55,6 +55,19 @@ impl Period {
         })
     }
 
+    /// A whole year, quarter or month in UTC: `2026`, `2026-Q3` or `2026-10`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Period`](crate::Error::Period).
+    pub fn named(text: &str) -> Result<Self> {
+        let (since, until) = time::period(text)?;
+        Ok(Self {
+            since: Some(since),
+            until: Some(until),
+        })
+    }
+
     pub(crate) fn covers(self, time: u64) -> bool {
         self.since.is_none_or(|since| since <= time) && self.until.is_none_or(|until| time < until)
     }

@@ -2,7 +2,7 @@
 
 mod faults;
 mod life;
-mod server;
+pub(crate) mod server;
 mod writers;
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use server::Server;
 
 /// A fresh lake in the bucket; its home goes with the first value.
-fn fresh_in(bucket: &Bucket) -> (TempDir, Lake) {
+pub(crate) fn fresh_in(bucket: &Bucket) -> (TempDir, Lake) {
     let home = tempfile::tempdir().expect("a temporary directory");
     let lake = Lake::create_at(home.path(), Catalog::default_yaml(), None, Some(bucket));
     (home, lake.expect("a new lake"))
@@ -31,7 +31,7 @@ fn second_home(first: &TempDir, bucket: &Bucket) -> (TempDir, Lake) {
     (home, lake)
 }
 
-fn open(home: &Path, bucket: &Bucket) -> Lake {
+pub(crate) fn open(home: &Path, bucket: &Bucket) -> Lake {
     Lake::open_at(home, None, Some(bucket)).expect("the lake")
 }
 
